@@ -1,0 +1,1 @@
+"""ltc-ir: the IR of a JAX function, counted and attributed."""
