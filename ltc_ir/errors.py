@@ -1,0 +1,50 @@
+"""Every way a command can end badly: one child of `LtcIrError` for each exit code, with a message and a hint."""
+
+from __future__ import annotations
+
+
+class LtcIrError(Exception):
+    """A failure the user can act on: one line that says what, and a hint that says what to do.
+
+    Args:
+        message: what went wrong and with which value; one line.
+        hint: what to do about it; one line, or ``None``.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(LtcIrError):
+    """Wrong usage or bad input: an unknown name, level or platform, a file that is no IR, an unwritable output."""
+
+    exit_code = 2
+
+
+class TargetError(LtcIrError):
+    """The user's function failed to import, trace, lower or compile.
+
+    ``detail`` is the failure as Python printed it, shown with ``--verbose``.
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, hint: str | None = None, detail: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.detail = detail
+
+
+class LimitError(LtcIrError):
+    """A limit of ours ended the work: time, memory, or a reader that did not survive its file."""
+
+    exit_code = 5
+
+
+class NotComparableError(LtcIrError):
+    """The two sides were made under conditions that cannot be compared."""
+
+    exit_code = 3

@@ -1,0 +1,81 @@
+"""Reading bytes and writing files whole or not at all; the only module that opens a user's file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from ltc_ir.errors import UsageError
+
+STDIN = "-"
+
+
+def read_bytes(path: str) -> bytes:
+    """The bytes of a file, or of standard input for ``-``.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    if path == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "give the path of a readable file") from error
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file whole or not at all: to a neighbour first, then renamed over the old one.
+
+    A device or a pipe (``/dev/stdout``, a FIFO) is written to as it is.
+
+    Raises:
+        UsageError: the folder is missing or not writable.
+    """
+    target = Path(path)
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        _replace(target.resolve() if target.is_symlink() else target, data)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "choose a file in a writable folder with -o") from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    handle, neighbour = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(neighbour).chmod(_mode(target))
+        Path(neighbour).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(neighbour).unlink()
+        raise
+
+
+def _mode(target: Path) -> int:
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+@lru_cache(maxsize=8)
+def _root_of(folder: str) -> Path:
+    here = Path(folder)
+    for candidate in (here, *here.parents):
+        if (candidate / "pyproject.toml").is_file():
+            return candidate
+    return here
+
+
+def project_root() -> Path:
+    """The nearest folder above the current one that holds a ``pyproject.toml``, else the current folder."""
+    return _root_of(str(Path.cwd()))

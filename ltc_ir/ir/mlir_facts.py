@@ -1,0 +1,145 @@
+"""What an MLIR operation says beyond its name: a loop's static trip count, the bytes of a module's constants."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ltc_ir import compat
+
+
+@dataclass(slots=True)
+class Constants:
+    """Bytes of the constants in a module's text that are neither scalar nor splat."""
+
+    embedded_bytes: int = 0
+
+    def add(self, operation: Any) -> None:
+        """Count one ``stablehlo.constant``."""
+        kind = operation.results[0].type
+        if getattr(kind, "rank", 0) == 0:
+            return
+        if getattr(operation.attributes["value"], "is_splat", False):
+            return
+        self.embedded_bytes += tensor_bytes(kind)
+
+
+def tensor_bytes(kind: Any) -> int:
+    """Stored bytes of a ranked tensor: elements below a byte are packed, as MLIR stores them; 0 for a dynamic shape."""
+    try:
+        elements = math.prod(kind.shape)
+        return -(-elements * element_bits(kind.element_type) // 8) if elements > 0 else 0
+    except (ValueError, TypeError, AttributeError):
+        return 0
+
+
+def element_bits(kind: Any) -> int:
+    """The width of an element type in bits; a complex one has two parts."""
+    ir = compat.mlir_ir()
+    if str(kind).startswith("complex"):
+        return 2 * element_bits(ir.ComplexType(kind).element_type)
+    width = getattr(kind, "width", None)
+    return int(width) if width is not None else 0
+
+
+def trip_count(loop: Any) -> int | None:
+    """How often a ``stablehlo.while`` runs, where its counter starts, steps and ends at constants; else ``None``.
+
+    Recognised: a condition that compares a carried integer with a constant (or with a carried value that never changes and
+    starts as one), and a body that adds a constant to it: what JAX lowers ``scan`` and ``fori_loop`` to.
+    """
+    try:
+        return _trip_count(loop)
+    except (AttributeError, IndexError, KeyError, ValueError, TypeError):
+        return None
+
+
+def _trip_count(loop: Any) -> int | None:
+    condition, body = (region.blocks[0] for region in loop.regions)
+    returned = _last(body).operands
+    compared = _defining(_last(condition).operands[0])
+    if compared is None or compared.name != "stablehlo.compare":
+        return None
+    direction = _direction(compared)
+    position = _argument(compared.operands[0], condition)
+    limit_of = compared.operands[1]
+    if position is None:
+        position, limit_of, direction = _argument(compared.operands[1], condition), compared.operands[0], _MIRROR[direction]
+    if position is None:
+        return None
+    start = _integer(loop.operands[position])
+    limit = _limit(limit_of, condition, body, returned, loop)
+    step = _step(returned[position], body, position)
+    if start is None or limit is None or not step:
+        return None
+    return _iterations(start, limit, step, direction)
+
+
+_MIRROR = {"LT": "GT", "GT": "LT", "LE": "GE", "GE": "LE", "EQ": "EQ", "NE": "NE"}
+
+
+def _iterations(start: int, limit: int, step: int, direction: str) -> int | None:
+    """Iterations of ``while counter <direction> limit: counter += step``; ``None`` where that never ends or wraps around."""
+    if direction in {"GT", "GE"}:
+        start, limit, step = -start, -limit, -step
+        direction = _MIRROR[direction]
+    span = limit - start + (direction == "LE")
+    if direction == "NE":
+        return span // step if span % step == 0 and span // step >= 0 else None
+    if direction != "LT" or (step < 0 < span):
+        return None
+    return max(0, -(-span // step)) if step > 0 else 0
+
+
+def _last(block: Any) -> Any:
+    operations = block.operations
+    return operations[len(operations) - 1].operation
+
+
+def _direction(compared: Any) -> str:
+    text = str(compared.attributes["comparison_direction"])
+    return text.rstrip(">").rpartition(" ")[2]
+
+
+def _defining(value: Any) -> Any | None:
+    owner = value.owner
+    return owner.operation if hasattr(owner, "operation") else (owner if hasattr(owner, "operands") else None)
+
+
+def _argument(value: Any, block: Any) -> int | None:
+    """The position of a block argument of ``block``; ``None`` for anything else."""
+    if _defining(value) is not None or value.owner != block:
+        return None
+    return next((number for number, argument in enumerate(block.arguments) if argument == value), None)
+
+
+def _integer(value: Any) -> int | None:
+    operation = _defining(value)
+    if operation is None or operation.name != "stablehlo.constant":
+        return None
+    attribute = operation.attributes["value"]
+    dense = compat.mlir_ir().DenseIntElementsAttr(attribute)
+    return int(dense[0]) if len(dense) == 1 else None
+
+
+def _limit(value: Any, condition: Any, body: Any, returned: Any, loop: Any) -> int | None:
+    position = _argument(value, condition)
+    if position is None:
+        return _integer(value)
+    unchanged = _argument(returned[position], body) == position
+    return _integer(loop.operands[position]) if unchanged else None
+
+
+def _step(value: Any, body: Any, position: int) -> int | None:
+    operation = _defining(value)
+    if operation is None or operation.name not in {"stablehlo.add", "stablehlo.subtract"}:
+        return None
+    left, right = operation.operands
+    if _argument(left, body) == position:
+        step = _integer(right)
+    elif operation.name == "stablehlo.add" and _argument(right, body) == position:
+        step = _integer(left)
+    else:
+        return None
+    return -step if step is not None and operation.name == "stablehlo.subtract" else step

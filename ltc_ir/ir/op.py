@@ -1,0 +1,176 @@
+"""The vocabulary of the stream: what a reader yields (Op, Origin, Region) and how bodies hang together."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltc_ir.records.vocabulary import Phase
+
+JVP, TRANSPOSE, REMAT = 1, 2, 4
+"""Bits of `Origin.flags`: the transforms that decide a phase, wherever in the stack they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One Python frame, e.g. ``Frame("models/ltc.py", 57, "rhs", "user")``.
+
+    ``owner`` is ``user``, ``library``, ``jax`` or ``tool``; ``file`` is project-relative where it lies in the project.
+    """
+
+    file: str
+    line: int
+    function: str
+    owner: str = "user"
+
+    @property
+    def place(self) -> str:
+        """``file:line``, as tables print it."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an operation comes from, relative to the body it stands in until it is composed with its callers'.
+
+    E.g. ``Origin(flags=JVP, scope="layer1", source=Frame("ltc.py", 57, "rhs"))``: the forward part of a gradient, inside
+    ``jax.named_scope("layer1")``. Fields nobody asked for stay empty.
+
+    ``known`` is false where transforms may have been lost on the way to the text: only a transpose then proves a phase.
+    ``marked`` is false where the operation itself bears no name: it takes its caller's phase or has none.
+    """
+
+    flags: int = 0
+    known: bool = True
+    marked: bool = True
+    transforms: tuple[str, ...] = ()
+    scope: str = ""
+    source: Frame | None = None
+    stack: tuple[Frame, ...] = ()
+    region: str = ""
+    shared: bool = False
+
+    @property
+    def phase(self) -> Phase:
+        """The phase its transforms tell: any transpose is backward, else any jvp forward, else primal if that is known."""
+        if self.shared:
+            return Phase.SHARED
+        if self.flags & TRANSPOSE:
+            return Phase.RECOMPUTE if self.flags & REMAT else Phase.BACKWARD
+        if not self.known:
+            return Phase.UNATTRIBUTED
+        if self.flags & JVP:
+            return Phase.FORWARD
+        return Phase.PRIMAL if self.marked else Phase.UNATTRIBUTED
+
+    def within(self, outer: Origin) -> Origin:
+        """This origin as seen from outside the body: what it lacks it takes from the operation that contains it."""
+        if outer is NOWHERE:
+            return self
+        source = self.source
+        if outer.source is not None and (source is None or source.owner != "user"):
+            source = outer.source if source is None or outer.source.owner == "user" else source
+        return Origin(
+            flags=self.flags | outer.flags,
+            known=self.known and outer.known,
+            marked=self.marked,
+            transforms=outer.transforms + self.transforms,
+            scope="/".join(part for part in (outer.scope, self.scope) if part),
+            source=source,
+            stack=joined(outer.stack, self.stack),
+            region=outer.region + self.region if self.region.startswith("/") or not self.region else self.region,
+        )
+
+
+def joined(outer: tuple[Frame, ...], inner: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """The stack of a nested operation: ``inner`` below ``outer``, without the functions that both name.
+
+    Where JAX keeps whole tracebacks (0.6.x) the inner one repeats the frames of the first caller; those give way to the
+    frames of the caller at hand.
+    """
+    common = 0
+    for mine, theirs in zip(outer, inner, strict=False):
+        if (mine.file, mine.function) != (theirs.file, theirs.function):
+            break
+        common += 1
+    return outer + inner[common:]
+
+
+NOWHERE = Origin()
+"""The origin of what stands outside every call: composing with it changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An equation, operation or instruction, e.g. ``Op("dot_general", Origin(flags=JVP))``. Equal ones are counted as one."""
+
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A body that repeats, e.g. ``Region("scan", 100, code)``: ``code`` is the operation that runs it in its own body.
+
+    ``trip_count`` is ``None`` where the text does not fix it.
+    """
+
+    kind: str
+    trip_count: int | None
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One way from a body into another: the operation that runs it, and what the inner body's region is called.
+
+    ``region`` replaces the outer path where it does not start with a slash (a named function starts afresh).
+    """
+
+    code: int
+    child: int
+    region: str = ""
+
+
+@dataclass(slots=True)
+class Body:
+    """Operations that stand together: a jaxpr, a function, a computation. Read once, however often it is used."""
+
+    name: str
+    codes: array[int] = field(default_factory=lambda: array("I"))
+    edges: Counter[Edge] = field(default_factory=Counter)
+    regions: Counter[Region] = field(default_factory=Counter)
+    depth: int = 0
+
+    def tally(self) -> Counter[int]:
+        """How often each code stands in this body itself."""
+        return Counter(self.codes)
+
+
+@dataclass(slots=True)
+class Stream:
+    """What a reader makes of one level: bodies of integer codes, and the Op each code stands for.
+
+    ``roots`` are the bodies that run of themselves. A body's codes are in program order, so any consumer (a table, a graph,
+    a fingerprint) reads the same operations.
+    """
+
+    ops: list[Op] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
+    roots: list[int] = field(default_factory=list)
+    codes: dict[Hashable, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, op: Op) -> int:
+        """A new code for an operation not met before."""
+        self.ops.append(op)
+        return len(self.ops) - 1
+
+    def body(self, name: str) -> Body:
+        """A new, empty body."""
+        made = Body(name)
+        self.bodies.append(made)
+        return made

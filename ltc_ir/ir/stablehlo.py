@@ -1,0 +1,242 @@
+"""Reads a StableHLO module (any MLIR module JAX's bindings parse) as a stream: a body per function, calls as its edges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ltc_ir import compat
+from ltc_ir.ir.mlir_facts import Constants, trip_count
+from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
+from ltc_ir.records.vocabulary import By
+
+_NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
+_CALLS = frozenset({"func.call", "call", "stablehlo.composite"})
+_FLAT = frozenset(
+    f"stablehlo.{name}"
+    for name in (
+        "abs add and atan2 bitcast_convert broadcast_in_dim clamp compare complex concatenate constant convert cosine divide"
+        " dot_general dynamic_slice dynamic_update_slice exponential exponential_minus_one gather imag iota is_finite log"
+        " log_plus_one logistic maximum minimum multiply negate not or pad power real remainder reshape return reverse rsqrt"
+        " select shift_left shift_right_logical sign sine slice sqrt subtract tanh transpose xor"
+    ).split()
+) | {"func.return"}
+"""Operations that never hold a region, so that nobody looks for one in them; any other operation is asked."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How far the names in a module can be believed.
+
+    ``masked`` are the user's scopes spelled like transforms; ``trusted`` says that they are known (a live program);
+    ``complete`` that no transform was lost on the way to a name, so that its absence proves an operation primal.
+    ``sources`` is false for a text without debug information, whose locations are its own lines.
+    """
+
+    masked: frozenset[str] = frozenset()
+    trusted: bool = True
+    complete: bool = True
+    sources: bool = True
+
+
+@dataclass(slots=True)
+class _Place:
+    """A block being read: its operations, the body they count to, and what they inherit.
+
+    ``tag`` stands for (holder, region) in memo keys; ``depth`` is that of the block's operations below the module's.
+    """
+
+    operations: Iterator[Any]
+    body: Body
+    holder: Origin
+    region: str
+    tag: int
+    depth: int
+
+
+@dataclass(slots=True)
+class _Named:
+    """A location read once: its name's elements (none for a nameless one), its source and its stack."""
+
+    elements: tuple[Element, ...]
+    source: Frame | None = None
+    stack: tuple[Frame, ...] = ()
+
+
+@dataclass
+class _Reader:
+    wants: frozenset[By]
+    ownership: Ownership
+    evidence: Evidence
+    library: bool
+    stream: Stream = field(default_factory=Stream)
+    functions: dict[str, int] = field(default_factory=dict)
+    locations: dict[Any, _Named] = field(default_factory=dict)
+    elements: dict[int, tuple[Element, ...]] = field(default_factory=dict)
+    tags: dict[tuple[Origin, str], int] = field(default_factory=dict)
+    constants: Constants = field(default_factory=Constants)
+    private: int = 0
+    public: list[int] = field(default_factory=list)
+
+    def read_module(self, module: Any) -> Stream:
+        """Read the module's own operation, then everything below it."""
+        self.locate = compat.location_reader()
+        top = self.stream.body("module")
+        self.functions[""] = 0
+        root = module.operation
+        top.codes.append(self.code(root, root.location.attr, _Place(iter(()), top, Origin(marked=False), "", 0, 0)))
+        self.walk(root, top)
+        self.stream.roots = self.roots()
+        self.stream.facts = {"private_functions": self.private, "constants": self.constants, "functions": self.functions}
+        return self.stream
+
+    def roots(self) -> list[int]:
+        main = self.functions.get("main")
+        return [0, *(self.public if main is None else [main])]
+
+    def walk(self, root: Any, body: Body) -> None:
+        """Visit every operation below ``root`` without recursion; a function's operations go to its own body."""
+        pending = self.places(root, Origin(marked=False), "", body, 1)
+        while pending:
+            inner = self.block(pending[-1])
+            if inner is None:
+                pending.pop()
+            else:
+                pending += inner
+
+    def block(self, place: _Place) -> list[_Place] | None:
+        """Read a block's operations up to one that holds regions; ``None`` at its end."""
+        codes, append, flat, tag = self.stream.codes, place.body.codes.append, _FLAT, place.tag
+        operations, constants = place.operations, self.constants
+        while (view := next(operations, None)) is not None:
+            operation = view.operation
+            name, location = operation.name, operation.location.attr
+            key = (name, location, tag)
+            code = codes.get(key)
+            if code is None:
+                code = codes[key] = self.code(operation, location, place)
+            if name in flat:
+                append(code)
+                if name == "stablehlo.constant":
+                    constants.add(operation)
+                continue
+            if name == "func.func":
+                return self.function(operation, code, place.depth)
+            append(code)
+            self.note(operation, name, code, place.body)
+            if len(operation.regions):
+                origin = self.stream.ops[code].origin
+                return self.places(operation, origin, place.region, place.body, place.depth + 1)
+        place.body.depth = max(place.body.depth, place.depth)
+        return None
+
+    def function(self, operation: Any, code: int, depth: int) -> list[_Place]:
+        """Begin a function: its own operation counts as part of it."""
+        attributes = operation.attributes
+        name = attributes["sym_name"].value
+        if "sym_visibility" in attributes and attributes["sym_visibility"].value == "private":
+            self.private += 1
+        else:
+            self.public.append(self.function_index(name))
+        body = self.stream.bodies[self.function_index(name)]
+        body.codes.append(code)
+        return self.places(operation, Origin(marked=False), f"@{name}", body, depth + 1)
+
+    def function_index(self, name: str) -> int:
+        index = self.functions.get(name)
+        if index is None:
+            index = self.functions[name] = len(self.stream.bodies)
+            self.stream.body(name)
+        return index
+
+    def note(self, operation: Any, name: str, code: int, body: Body) -> None:
+        """Record the call or the loop an operation is."""
+        if name in _CALLS:
+            attribute = "decomposition" if name == "stablehlo.composite" else "callee"
+            callee = operation.attributes[attribute].value
+            body.edges[Edge(code, self.function_index(callee))] += 1
+        elif name == "stablehlo.while":
+            body.regions[Region("while", trip_count(operation), code)] += 1
+
+    def places(self, operation: Any, holder: Origin, region: str, body: Body, depth: int) -> list[_Place]:
+        """The blocks of an operation's regions, the last first, so that the first is read next."""
+        made = []
+        name = operation.name
+        labels = _LABELS.get(name, ())
+        for number, inner in enumerate(operation.regions):
+            path = region
+            if By.REGION in self.wants and name not in _BARE:
+                label = labels[number] if number < len(labels) else f"[{number}]" if number else ""
+                path = f"{region}/{name.rpartition('.')[2]}{label}"
+            tag = self.tags.setdefault((holder, path), len(self.tags))
+            made += [_Place(iter(block.operations), body, holder, path, tag, depth) for block in inner.blocks]
+        return made[::-1]
+
+    def code(self, operation: Any, location: Any, place: _Place) -> int:
+        """The code of an operation met for the first time at this location, in such a place."""
+        named = self.locations.get(location)
+        if named is None:
+            named = self.locations[location] = self.named(operation.location)
+        name = operation.name
+        code = self.stream.add(Op(name, self.origin(name, named, place.holder, place.region)))
+        self.elements[code] = named.elements
+        return code
+
+    def origin(self, name: str, named: _Named, holder: Origin, region: str) -> Origin:
+        """What a location says; an operation without a name takes what the operation that holds it has."""
+        if not named.elements:
+            inherited = Origin(region=region) if name in _BARE else replace(holder, region=region)
+            source, stack = named.source or inherited.source, named.stack or inherited.stack
+            return replace(inherited, marked=holder.marked and name not in _BARE, source=source, stack=stack)
+        flags, transforms, scope = digest(named.elements[:-1])
+        return Origin(
+            flags=flags,
+            known=self.evidence.complete,
+            marked=True,
+            transforms=transforms if By.TRANSFORMS in self.wants else (),
+            scope=scope if By.SCOPE in self.wants else "",
+            source=named.source,
+            stack=named.stack,
+            region=region,
+        )
+
+    def named(self, location: Any) -> _Named:
+        """Read one location."""
+        name, raw = self.locate(location)
+        elements = parse_name(name, self.evidence.masked, self.evidence.trusted) if name else ()
+        if not self.wants & _NEEDS_FRAMES or not self.evidence.sources:
+            return _Named(elements)
+        frames = [self.ownership.frame(*frame) for frame in raw]
+        while frames and any(frame.owner == "tool" for frame in frames):
+            frames.pop(0)
+        shown = [frame for frame in frames if frame.owner == "user" or (self.library and frame.owner == "library")]
+        fallback = [frame for frame in frames if frame.owner == "library"]
+        source = shown[-1] if shown else (fallback[-1] if fallback else None)
+        return _Named(elements, source, tuple(shown) if By.STACK in self.wants else ())
+
+
+_BARE = frozenset({"func.func", "builtin.module"})
+_LABELS = {"stablehlo.while": (".cond", ".body"), "stablehlo.if": (".true", ".false")}
+
+
+def read(
+    module: Any,
+    wants: Collection[By] = (),
+    ownership: Ownership | None = None,
+    evidence: Evidence | None = None,
+    *,
+    library: bool = False,
+) -> Stream:
+    """The stream of an MLIR module.
+
+    Args:
+        module: a ``jaxlib.mlir.ir.Module``.
+        wants: the groupings that will be asked; source, function and stack cost resolving each distinct location.
+        ownership: whose the source files are.
+        evidence: how far the names can be believed; by default as of a live program on JAX 0.7 or newer.
+        library: let library frames count as sources and stand in stacks.
+    """
+    reader = _Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library)
+    return reader.read_module(module)

@@ -1,0 +1,176 @@
+"""Multiplies a stream out over its call graph: each body once per distinct caller's origin, with exact multiplicities."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ltc_ir.errors import LimitError
+from ltc_ir.ir.op import NOWHERE, Edge, Op, Origin, Stream
+
+MOST_INSTANCES = 2_000_000
+"""Distinct (body, caller's origin) pairs, times what each holds, before an unfolding is refused."""
+
+Instance = tuple[int, int]
+"""A body as one caller's origin makes it: the index of the body, and the number of the origin its operations inherit."""
+
+
+class RecursiveCallsError(ValueError):
+    """A function calls itself, directly or through others: how often its operations run has no answer."""
+
+
+@dataclass
+class Unfolded:
+    """What a stream amounts to.
+
+    ``module`` counts each operation once as it stands; ``expanded`` once per call path; ``instances`` how often each body
+    runs under each origin.
+    """
+
+    module: Counter[Op] = field(default_factory=Counter)
+    expanded: Counter[Op] = field(default_factory=Counter)
+    instances: dict[Instance, int] = field(default_factory=dict)
+    max_depth: int = 0
+
+
+class Unfolding:
+    """One unfolding of a stream; compositions of origins are made once each."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.tallies: dict[int, Counter[int]] = {}
+        self.origins: list[Origin] = [NOWHERE]
+        self.numbers: dict[Origin, int] = {NOWHERE: 0}
+
+    def number(self, origin: Origin) -> int:
+        """The number an origin goes by: comparing numbers is cheap, comparing whole stacks is not."""
+        known = self.numbers.get(origin)
+        if known is None:
+            known = self.numbers[origin] = len(self.origins)
+            self.origins.append(origin)
+        return known
+
+    def op(self, code: int, outer: int) -> Op:
+        """The operation a code stands for, seen from outside its body."""
+        local = self.stream.ops[code]
+        return local if outer == 0 else Op(local.name, local.origin.within(self.origins[outer]))
+
+    def tally(self, index: int) -> Counter[int]:
+        """How often each code stands in a body."""
+        known = self.tallies.get(index)
+        if known is None:
+            known = self.tallies[index] = self.stream.bodies[index].tally()
+        return known
+
+    def inner(self, edge: Edge, outer: int) -> Instance:
+        """The instance an edge leads to."""
+        origin = self.op(edge.code, outer).origin
+        region = origin.region + edge.region if edge.region.startswith("/") else edge.region
+        return edge.child, self.number(replace(origin, marked=True, region=region))
+
+    def edges(self, instance: Instance) -> Iterator[tuple[Instance, int]]:
+        """The instances one runs, each with how often."""
+        index, outer = instance
+        for edge, times in self.stream.bodies[index].edges.items():
+            yield self.inner(edge, outer), times
+
+    def instances(self) -> tuple[dict[Instance, int], int]:
+        """How often each instance runs, and the greatest depth: Kahn's order, so no depth meets a recursion limit."""
+        targets, incoming = self._graph()
+        times: dict[Instance, int] = defaultdict(int)
+        depth: dict[Instance, int] = defaultdict(int)
+        for root in self.stream.roots:
+            times[root, 0] += 1
+        ready = [instance for instance in targets if not incoming[instance]]
+        done = 0
+        while ready:
+            instance = ready.pop()
+            done += 1
+            for child, number in targets[instance].items():
+                times[child] += number * times[instance]
+                depth[child] = max(depth[child], depth[instance] + 1)
+                incoming[child] -= 1
+                if not incoming[child]:
+                    ready.append(child)
+        if done < len(targets):
+            raise RecursiveCallsError("a function calls itself")
+        return dict(times), max(depth.values(), default=0)
+
+    def _graph(self) -> tuple[dict[Instance, Counter[Instance]], Counter[Instance]]:
+        targets: dict[Instance, Counter[Instance]] = {}
+        incoming: Counter[Instance] = Counter()
+        pending: list[Instance] = [(root, 0) for root in self.stream.roots]
+        weight = 0
+        while pending:
+            instance = pending.pop()
+            if instance in targets:
+                continue
+            found: Counter[Instance] = Counter()
+            for child, number in self.edges(instance):
+                found[child] += number
+            targets[instance] = found
+            incoming.update(found.keys())
+            pending += found
+            weight += 1 + len(found)
+            if weight > MOST_INSTANCES:
+                raise LimitError(
+                    f"over {MOST_INSTANCES:,} distinct call paths",
+                    "group by op, phase or source: they stay apart however often a function is called",
+                )
+        return targets, incoming
+
+
+def unfold(stream: Stream, *, module: bool = True) -> Unfolded:
+    """Multiply a stream out.
+
+    Raises:
+        RecursiveCallsError: the call graph has a cycle.
+        LimitError: the grouping asked for tells too many call paths apart.
+    """
+    unfolding = Unfolding(stream)
+    instances, depth = unfolding.instances()
+    result = Unfolded(instances=instances, max_depth=depth)
+    reached: dict[int, list[int]] = defaultdict(list)
+    for (index, outer), times in instances.items():
+        reached[index].append(outer)
+        for code, number in unfolding.tally(index).items():
+            result.expanded[unfolding.op(code, outer)] += number * times
+    if module:
+        for index in range(len(stream.bodies)):
+            _add_module(result.module, unfolding, index, reached[index])
+    return result
+
+
+def flat(stream: Stream) -> Unfolded:
+    """Each operation once as it stands, with its own origin only: for IR whose names are absolute, or that recurses."""
+    result = Unfolded()
+    for body in stream.bodies:
+        for code, number in body.tally().items():
+            result.module[stream.ops[code]] += number
+    return result
+
+
+def _add_module(counts: Counter[Op], unfolding: Unfolding, index: int, outers: list[int]) -> None:
+    """Add a body as it stands once: where its callers disagree on a field, the field says shared or stays empty."""
+    for code, number in unfolding.tally(index).items():
+        seen = [unfolding.op(code, outer) for outer in outers] or [unfolding.stream.ops[code]]
+        counts[seen[0] if len(seen) == 1 else merged(seen)] += number
+
+
+def merged(seen: list[Op]) -> Op:
+    """One operation that several callers make: what they agree on, ``shared`` where their phases differ."""
+    origins = [op.origin for op in seen]
+    first = origins[0]
+    if all(origin == first for origin in origins):
+        return seen[0]
+    same_source = all(origin.source == first.source for origin in origins)
+    origin = replace(
+        first,
+        shared=len({origin.phase for origin in origins}) > 1,
+        source=first.source if same_source else None,
+        stack=first.stack if all(origin.stack == first.stack for origin in origins) else (),
+        scope=first.scope if all(origin.scope == first.scope for origin in origins) else "",
+        transforms=first.transforms if all(origin.transforms == first.transforms for origin in origins) else (),
+    )
+    return Op(seen[0].name, origin)

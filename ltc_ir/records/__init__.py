@@ -1,0 +1,1 @@
+"""Plain data between measuring and showing: frozen records, their vocabulary and their JSON. Imports no JAX."""

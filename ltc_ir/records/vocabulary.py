@@ -1,0 +1,48 @@
+"""The words every record uses: phases, levels, groupings and the headline primitives."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """A representation of a program: what JAX traced, what it lowered to, what XLA made of that."""
+
+    JAXPR = "jaxpr"
+    STABLEHLO = "stablehlo"
+    HLO = "hlo"
+
+
+class Phase(StrEnum):
+    """The part of automatic differentiation an operation belongs to.
+
+    ``shared`` exists in StableHLO module counts only (a function called from several phases); ``unattributed`` says that
+    the IR does not tell.
+    """
+
+    PRIMAL = "primal"
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    RECOMPUTE = "recompute"
+    SHARED = "shared"
+    UNATTRIBUTED = "unattributed"
+
+
+class By(StrEnum):
+    """What `count` can group operations by. ``op`` and ``phase`` are in every count; the others are made when asked for."""
+
+    OP = "op"
+    PHASE = "phase"
+    SOURCE = "source"
+    FUNCTION = "function"
+    SCOPE = "scope"
+    STACK = "stack"
+    REGION = "region"
+    TRANSFORMS = "transforms"
+
+
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+"""The platforms a program can be lowered for from any machine."""
+
+HEADLINE = ("dot_general", "scan", "while", "tanh", "transpose")
+"""The five primitives the publication tabulates, shown first where a forward stands beside its gradient."""
