@@ -24,14 +24,22 @@ class RecursiveCallsError(ValueError):
 class Unfolded:
     """What a stream amounts to.
 
-    ``module`` counts each operation once as it stands; ``expanded`` once per call path; ``instances`` how often each body
-    runs under each origin.
+    ``module`` counts each operation once as it stands; ``expanded`` once per call path; ``reached`` tells, for each body,
+    under which origins it runs and how often.
     """
 
     module: Counter[Op] = field(default_factory=Counter)
     expanded: Counter[Op] = field(default_factory=Counter)
-    instances: dict[Instance, int] = field(default_factory=dict)
+    reached: dict[int, list[tuple[Origin, int]]] = field(default_factory=dict)
     max_depth: int = 0
+
+    def contexts(self, index: int) -> list[tuple[Origin, int]]:
+        """The origins a body runs under, each with how often."""
+        return self.reached.get(index, [])
+
+    def times(self, index: int) -> int:
+        """How often a body runs, over all its callers."""
+        return sum(times for _, times in self.contexts(index))
 
 
 class Unfolding:
@@ -130,21 +138,22 @@ def unfold(stream: Stream, *, module: bool = True) -> Unfolded:
     """
     unfolding = Unfolding(stream)
     instances, depth = unfolding.instances()
-    result = Unfolded(instances=instances, max_depth=depth)
-    reached: dict[int, list[int]] = defaultdict(list)
+    result = Unfolded(max_depth=depth)
+    outers: dict[int, list[int]] = defaultdict(list)
     for (index, outer), times in instances.items():
-        reached[index].append(outer)
+        outers[index].append(outer)
+        result.reached.setdefault(index, []).append((unfolding.origins[outer], times))
         for code, number in unfolding.tally(index).items():
             result.expanded[unfolding.op(code, outer)] += number * times
     if module:
         for index in range(len(stream.bodies)):
-            _add_module(result.module, unfolding, index, reached[index])
+            _add_module(result.module, unfolding, index, outers[index])
     return result
 
 
 def flat(stream: Stream) -> Unfolded:
     """Each operation once as it stands, with its own origin only: for IR whose names are absolute, or that recurses."""
-    result = Unfolded()
+    result = Unfolded(reached={index: [(NOWHERE, 1)] for index in range(len(stream.bodies))})
     for body in stream.bodies:
         for code, number in body.tally().items():
             result.module[stream.ops[code]] += number

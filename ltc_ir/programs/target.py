@@ -15,7 +15,8 @@ class Program:
     """One function of a target, with the arguments it is traced on.
 
     ``args`` and ``kwargs`` are trees of arrays, ``jax.ShapeDtypeStruct`` or static values; shapes are enough, nothing is
-    allocated. ``static_argnums`` and ``static_argnames`` are those of `jax.jit`.
+    allocated. ``static_argnums`` and ``static_argnames`` are those of `jax.jit`. ``explain`` is asked when tracing fails: it
+    raises a better error if it knows one.
     """
 
     fn: Callable[..., Any]
@@ -23,6 +24,7 @@ class Program:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     static_argnums: tuple[int, ...] = ()
     static_argnames: tuple[str, ...] = ()
+    explain: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, eq=False)

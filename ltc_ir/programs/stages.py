@@ -1,0 +1,168 @@
+"""The stages a program passes: trace, lower, compile. Each starts from cleared caches, so no result depends on the past."""
+
+from __future__ import annotations
+
+import io
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from ltc_ir import compat
+from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.programs.target import Program
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.vocabulary import PLATFORMS
+
+_HERE = Path(__file__).resolve().parents[1]
+for _part in ("programs", "measure", "api.py", "compat.py", "inspecting.py"):
+    compat.exclude_from_tracebacks(str(_HERE / _part))
+
+
+class Staged:
+    """One program on its way through the stages; each is done once, when first asked for.
+
+    Args:
+        program: what is traced.
+        label: how messages call it, e.g. ``ltc grad``.
+        platform: what it is lowered for; the default backend where ``None``.
+    """
+
+    def __init__(self, program: Program, label: str, platform: str | None = None) -> None:
+        if platform is not None and platform not in PLATFORMS:
+            raise UsageError(f"unknown platform {platform!r}", f"platforms are {', '.join(PLATFORMS)}")
+        self.program = program
+        self.label = label
+        self.platform = platform
+
+    @cached_property
+    def traced(self) -> Any:
+        """The ``jax.stages.Traced`` of the program, from cleared caches.
+
+        Raises:
+            TargetError: the user's function failed.
+        """
+        jax.clear_caches()
+        program = self.program
+        with users_failure(self.label, "trace", program.explain):
+            return _jitted(program).trace(*program.args, **program.kwargs)
+
+    @cached_property
+    def lowered(self) -> Any:
+        """The ``jax.stages.Lowered``, for the platform asked for.
+
+        Raises:
+            TargetError: JAX cannot lower the program.
+        """
+        platforms = None if self.platform is None else (_backend_name(self.platform),)
+        traced = self.traced
+        with users_failure(self.label, "lower"), compat.whole_names():
+            return traced.lower() if platforms is None else traced.lower(lowering_platforms=platforms)
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The ``jax.stages.Compiled`` on this machine's own backend.
+
+        Raises:
+            UsageError: the platform asked for is not this machine's; what XLA made there would be another program.
+            TargetError: XLA cannot compile the program.
+        """
+        here = platform_here()
+        if self.platform not in (None, here):
+            raise UsageError(
+                f"optimised HLO for {self.platform} needs a {self.platform} device; this machine compiles for {here}",
+                "leave out --platform, or look at --stablehlo, which lowers for any platform",
+            )
+        lowered = self.lowered
+        with users_failure(self.label, "compile"):
+            return lowered.compile()
+
+    def module(self) -> Any:
+        """The StableHLO module as JAX holds it; never to be changed, for it is compiled later."""
+        return self.lowered.compiler_ir("stablehlo")
+
+
+def _jitted(program: Program) -> Any:
+    fn = program.fn
+    if hasattr(fn, "trace") and hasattr(fn, "lower") and not (program.static_argnums or program.static_argnames):
+        return fn
+    return jax.jit(fn, static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None)
+
+
+def _backend_name(platform: str) -> str:
+    return {"gpu": "cuda"}.get(platform, platform)
+
+
+def platform_here() -> str:
+    """The platform this process compiles for, in the words of `PLATFORMS`."""
+    backend = jax.default_backend()
+    if backend != "gpu":
+        return backend
+    version = jax.devices()[0].client.platform_version.lower()
+    return "rocm" if "rocm" in version else "cuda"
+
+
+def environment(platform: str | None = None) -> Environment:
+    """What a record of this process, lowered for ``platform``, was made with."""
+    import platform as machine
+
+    import jaxlib
+
+    return Environment(
+        jax=jax.__version__,
+        jaxlib=jaxlib.__version__,
+        python=machine.python_version(),
+        platform=platform or platform_here(),
+        x64=bool(jax.config.jax_enable_x64),
+        devices=jax.device_count(),
+    )
+
+
+@contextmanager
+def users_failure(label: str, stage: str, explain: Callable[[], None] | None = None) -> Iterator[None]:
+    """Turn what a user's function raises into one line that says what failed, where, and what helps."""
+    try:
+        yield
+    except (LtcIrError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if explain is not None:
+            explain()
+        raise _explained(error, label, stage) from error
+
+
+def _explained(error: Exception, label: str, stage: str) -> TargetError:
+    first = (str(error).strip() or "no message").splitlines()[0]
+    place = _place(error)
+    message = f"{label} failed to {stage}: {type(error).__name__}: {first}" + (f" ({place})" if place else "")
+    detail = io.StringIO()
+    traceback.print_exception(error, file=detail)
+    return TargetError(message, _hint(error), detail.getvalue())
+
+
+def _place(error: Exception) -> str | None:
+    """The innermost line of the user's in a failure's traceback."""
+    from ltc_ir.ir.origin import Ownership
+
+    ownership = Ownership()
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file, owner, _ = ownership.code(frame.f_code)
+        if owner == "user":
+            found = f"{file}:{line}"
+    return found
+
+
+def _hint(error: Exception) -> str:
+    name = type(error).__name__
+    if name in {"TracerBoolConversionError", "ConcretizationTypeError", "TracerIntegerConversionError", "TracerArrayConversionError"}:
+        return "the function uses a traced value as a Python value: use jax.lax.cond, or make that argument static"
+    if name == "TypeError" and "argument" in str(error):
+        return "give the example arguments the function takes: --args, a sibling NAME_args, or a Target"
+    if name in {"TypeError", "ValueError"}:
+        return "check the shapes and types of the example arguments; --verbose shows the whole traceback"
+    return "--verbose shows the whole traceback"

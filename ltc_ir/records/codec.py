@@ -1,0 +1,152 @@
+"""Records to JSON and back: sorted keys, two-space indent, schema 1; a newer schema is refused with words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ltc_ir.errors import UsageError
+from ltc_ir.records.count import Count, Function, Group, LevelCount, Loop, Tally
+from ltc_ir.records.environment import Environment
+
+SCHEMA = 1
+
+_LEVEL_FIELDS = {
+    "jaxpr": ("max_depth",),
+    "stablehlo": ("max_depth", "lines", "bytes", "private_functions", "constants"),
+    "hlo": ("max_depth", "fusions", "flops", "bytes_accessed", "memory", "collectives"),
+}
+"""The fields a level always has in JSON, ``null`` where they could not be had."""
+
+
+def dumps(data: Mapping[str, Any]) -> str:
+    """JSON text: UTF-8, sorted keys, a newline at the end, never a NaN."""
+    return json.dumps(_finite(data), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def count_to_dict(count: Count) -> dict[str, Any]:
+    """A count as JSON holds it."""
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "kind": count.kind,
+        "target": count.target,
+        "environment": vars(count.environment).copy(),
+        "programs": {
+            name: {level: _level_to_dict(made) for level, made in levels.items()}
+            for name, levels in count.programs.items()
+        },
+    }
+    optional = {
+        "unavailable": dict(count.unavailable),
+        "grouped": list(count.grouped),
+        "filters": {key: list(names) for key, names in count.filters.items()},
+        "notes": list(count.notes),
+    }
+    return data | {key: value for key, value in optional.items() if value}
+
+
+def _level_to_dict(made: LevelCount) -> dict[str, Any]:
+    data = _tally_to_dict(made.tally)
+    data["attributed"] = dict(made.attributed)
+    for name in _LEVEL_FIELDS.get(made.level, ()):
+        value = getattr(made, name)
+        data[name] = dict(value) if isinstance(value, Mapping) else value
+    if made.level == "stablehlo":
+        data["expanded"] = None if made.expanded is None else _tally_to_dict(made.expanded)
+        if data["expanded"] is not None and made.expanded_by is not None:
+            data["expanded"]["by"] = [_group_to_dict(group) for group in made.expanded_by]
+    data["loops"] = [vars(loop).copy() for loop in made.loops]
+    data["functions"] = [vars(function).copy() for function in made.functions]
+    if made.by is not None:
+        data["by"] = [_group_to_dict(group) for group in made.by]
+    if made.reasons:
+        data["reasons"] = dict(made.reasons)
+    return data
+
+
+def _tally_to_dict(tally: Tally) -> dict[str, Any]:
+    return {
+        "total": tally.total,
+        "ops": dict(tally.ops),
+        "phases": {phase: dict(ops) for phase, ops in tally.phases.items() if ops},
+    }
+
+
+def _group_to_dict(group: Group) -> dict[str, Any]:
+    return {"key": group.key, **_tally_to_dict(group.tally)}
+
+
+def loads(text: str, where: str = "the record") -> Count:
+    """A record from its JSON text.
+
+    Raises:
+        UsageError: not JSON, not a record of ours, of a newer schema, or broken; the message names ``where``.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{where} is not JSON: {error.msg} at line {error.lineno}", "write it anew with --format json") from error
+    if not isinstance(data, dict) or "kind" not in data:
+        raise UsageError(f"{where} is JSON but no record of ltc-ir", 'a record has "schema" and "kind"')
+    schema = data.get("schema")
+    if not isinstance(schema, int) or schema > SCHEMA or schema < 1:
+        raise UsageError(f"{where} has schema {schema!r}; this ltc-ir reads {SCHEMA}", "upgrade ltc-ir or write the record anew")
+    if data["kind"] != "count":
+        raise UsageError(f"{where} is a {data['kind']} record where a count is wanted", "write one with count --format json")
+    try:
+        return _count_from_dict(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{where} is a broken record: {error!r}", "write it anew with --format json") from error
+
+
+def _count_from_dict(data: Mapping[str, Any]) -> Count:
+    return Count(
+        target=str(data["target"]),
+        environment=Environment(**data["environment"]),
+        programs={
+            name: {level: _level_from_dict(level, made) for level, made in levels.items()}
+            for name, levels in data["programs"].items()
+        },
+        unavailable=data.get("unavailable", {}),
+        grouped=tuple(data.get("grouped", ())),
+        filters={key: tuple(names) for key, names in data.get("filters", {}).items()},
+        notes=tuple(data.get("notes", ())),
+    )
+
+
+def _level_from_dict(level: str, data: Mapping[str, Any]) -> LevelCount:
+    expanded = data.get("expanded")
+    return LevelCount(
+        level=level,
+        tally=_tally_from_dict(data),
+        attributed=dict(data["attributed"]),
+        expanded=None if expanded is None else _tally_from_dict(expanded),
+        loops=tuple(Loop(**loop) for loop in data.get("loops", ())),
+        functions=tuple(Function(**function) for function in data.get("functions", ())),
+        by=_groups_from_list(data.get("by")),
+        expanded_by=_groups_from_list(expanded.get("by") if expanded else None),
+        reasons=data.get("reasons", {}),
+        **{name: data.get(name) for name in _LEVEL_FIELDS.get(level, ())},
+    )
+
+
+def _tally_from_dict(data: Mapping[str, Any]) -> Tally:
+    ops = {str(name): int(number) for name, number in data["ops"].items()}
+    phases = {phase: {name: int(number) for name, number in split.items()} for phase, split in data["phases"].items()}
+    return Tally(ops, phases)
+
+
+def _groups_from_list(rows: Any) -> tuple[Group, ...] | None:
+    return None if rows is None else tuple(Group(str(row["key"]), _tally_from_dict(row)) for row in rows)
