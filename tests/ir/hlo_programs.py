@@ -7,6 +7,7 @@ alone: nothing of it passes through the text that the tests check against it.
 from __future__ import annotations
 
 import collections
+import functools
 import json
 import os
 import subprocess
@@ -168,6 +169,30 @@ print(json.dumps(compiled.runtime_executable().hlo_modules()[0].as_serialized_hl
 """
 
 
+GOOD = 'HloModule m\n\nENTRY e {\n  a = f32[] constant({1, 2})\n  ROOT b = f32[] add(a, a), metadata={op_name="x"}\n}\n'
+TABLES = """HloModule m
+
+FileNames
+1 "/x/a \\"quoted\\".py"
+2 "/x/b.py"
+
+FunctionNames
+1 "<module>"
+2 "f.<locals>.g"
+
+FileLocations
+1 {file_name_id=1 function_name_id=1 line=10 end_line=10 column=1 end_column=2}
+2 {file_name_id=2 function_name_id=2 line=20 end_line=21 column=1 end_column=2}
+
+StackFrames
+%s
+
+ENTRY e {
+  ROOT c = f32[] constant(1), metadata={op_name="c" stack_frame_id=%s}
+}
+"""
+
+
 def example() -> jax.Array:
     """The argument of every program: four float32."""
     return jnp.array([0.5, -1.0, 2.0, 0.25], jnp.float32)
@@ -183,15 +208,27 @@ def lower(name: str) -> Any:
         jax.config.update("jax_enable_x64", before)
 
 
-def xla_module(program: Any) -> Any:
+@functools.cache
+def program(name: str) -> Any:
+    """A program, compiled once for all tests."""
+    return lower(name).compile()
+
+
+def xla_module(compiled: Any) -> Any:
     """XLA's own module of a compiled program."""
-    return program.runtime_executable().hlo_modules()[0]
+    return compiled.runtime_executable().hlo_modules()[0]
 
 
 def sharded() -> tuple[list[str], bytes]:
     """The texts and the serialised module of a matrix product on four virtual devices, from a process of its own."""
     texts, module = _child(SHARDED, "--xla_force_host_platform_device_count=4")
     return texts, bytes.fromhex(module)
+
+
+@functools.cache
+def sharded_program() -> tuple[list[str], bytes]:
+    """What `sharded` returns, made once for all tests."""
+    return sharded()
 
 
 def dumped(folder: Path) -> tuple[str, bytes]:
