@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
@@ -38,6 +38,8 @@ class Ownership:
 
     Args:
         own: top-level packages below site-packages that count as the user's: the inspected target's own.
+
+    ``outside`` are the frames an inspection was called through: not the program's.
     """
 
     def __init__(self, own: Collection[str] = ()) -> None:
@@ -45,6 +47,7 @@ class Ownership:
         self._root = str(project_root()) + "/"
         stdlib = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
         self._stdlib = tuple(path + "/" for path in stdlib)
+        self.outside: frozenset[tuple[str, int, str]] = frozenset()
         self._files: dict[str, tuple[str, str]] = {}
         self._codes: dict[CodeType, tuple[str, str, str]] = {}
 
@@ -65,7 +68,24 @@ class Ownership:
     def frame(self, path: str, line: int, function: str) -> Frame:
         """A frame as IR text names it."""
         name, owner = self.file(path)
+        if (path, line, function) in self.outside:
+            owner = "tool"
         return Frame(name, line, function, owner)
+
+    def chosen(
+        self, frames: list[Frame], *, library: bool, whole: bool
+    ) -> tuple[Frame | None, tuple[Frame, ...]]:
+        """Of frames as IR text has them, outermost first: the source, and the shown stack where the whole is wanted.
+
+        What lies outside the innermost of this tool's frames is cut; XLA repeats outer frames where it inlines calls, and
+        JAX where it nests them: repetitions are dropped.
+        """
+        outer = max((position for position, frame in enumerate(frames) if frame.owner == "tool"), default=-1)
+        inner = frames[outer + 1 :]
+        shown = [frame for frame in inner if frame.owner == "user" or (library and frame.owner == "library")]
+        fallback = [frame for frame in inner if frame.owner == "library"]
+        source = shown[-1] if shown else (fallback[-1] if fallback else None)
+        return source, without_repeats(shown) if whole else ()
 
     def _classify(self, path: str) -> tuple[str, str]:
         if path.startswith(_HERE) and not path.startswith(_LAB):
@@ -93,6 +113,11 @@ class Ownership:
             return path.removeprefix(self._root)
         roots = [entry.rstrip("/") + "/" for entry in sys.path if entry and path.startswith(entry.rstrip("/") + "/")]
         return path.removeprefix(max(roots, key=len)) if roots else path
+
+
+def without_repeats(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """A stack in which no frame follows itself."""
+    return tuple(frame for position, frame in enumerate(frames) if not position or frame != frames[position - 1])
 
 
 Element = tuple[bool, str]
@@ -135,6 +160,11 @@ def digest(elements: Iterable[Element]) -> tuple[int, tuple[str, ...], str]:
 
 def _is_call(component: str) -> bool:
     return component.endswith(")") and component.partition("(")[0] in CALL_WRAPPERS
+
+
+def looks_like_transform(scope: str) -> bool:
+    """Whether a scope is spelled like something a transform would write, so that text alone cannot tell."""
+    return any(f"{wrapper}(" in scope for wrapper in TRANSFORM_WRAPPERS)
 
 
 def _components(path: str) -> list[str]:

@@ -10,9 +10,10 @@ from ltc_ir import compat
 from ltc_ir.ir.mlir_facts import Constants, trip_count
 from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
-from ltc_ir.records.vocabulary import By
+from ltc_ir.records.vocabulary import By, Phase
 
-_NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
+NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
+"""The groupings that need frames resolved."""
 _CALLS = frozenset({"func.call", "call", "stablehlo.composite"})
 _FLAT = frozenset(
     f"stablehlo.{name}"
@@ -30,15 +31,32 @@ _FLAT = frozenset(
 class Evidence:
     """How far the names in a module can be believed.
 
-    ``masked`` are the user's scopes spelled like transforms; ``trusted`` says that they are known (a live program);
-    ``complete`` that no transform was lost on the way to a name, so that its absence proves an operation primal.
-    ``sources`` is false for a text without debug information, whose locations are its own lines.
+    ``masked`` are the user's scopes spelled like transforms; ``lowered`` says that they are known, for this process lowered
+    the program. A transform may be lost on the way to a name where JAX 0.6.x wrote a file (its names start ``jit(f)/jit(main)``
+    in every function): there the absence of one proves nothing. ``phases`` are those of the program's jaxpr, where that is at
+    hand: a phase that is not among them is nobody's. ``doubtful`` names belong to several phases. ``sources`` is false for a text without debug information, whose locations are its own lines.
     """
 
     masked: frozenset[str] = frozenset()
-    trusted: bool = True
-    complete: bool = True
+    lowered: bool = False
     sources: bool = True
+    doubtful: frozenset[str] = frozenset()
+    phases: frozenset[Phase] | None = None
+
+    @property
+    def pure(self) -> bool:
+        """Whether nothing was differentiated: then whatever was lowered is primal, named or not."""
+        return self.phases == {Phase.PRIMAL}
+
+    def marks(self, flags: int, name: str) -> bool:
+        """Whether a name without these flags would prove its operation primal.
+
+        A constant is made where it is first used and may bear no transform at all (from 0.7 on), so it proves nothing; nor
+        does any name in a program whose jaxpr has no primal equation.
+        """
+        if flags or self.pure:
+            return True
+        return name.rpartition(".")[2] != "constant" and (self.phases is None or Phase.PRIMAL in self.phases)
 
 
 @dataclass(slots=True)
@@ -60,6 +78,7 @@ class _Place:
 class _Named:
     """A location read once: its name's elements (none for a nameless one), its source and its stack."""
 
+    name: str | None
     elements: tuple[Element, ...]
     source: Frame | None = None
     stack: tuple[Frame, ...] = ()
@@ -75,8 +94,9 @@ class _Reader:
     functions: dict[str, int] = field(default_factory=dict)
     locations: dict[Any, _Named] = field(default_factory=dict)
     elements: dict[int, tuple[Element, ...]] = field(default_factory=dict)
-    tags: dict[tuple[Origin, str], int] = field(default_factory=dict)
+    tags: dict[tuple[Origin, str, str], int] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
+    names: dict[int, str | None] = field(default_factory=dict)
     private: int = 0
     public: list[int] = field(default_factory=list)
 
@@ -88,9 +108,36 @@ class _Reader:
         root = module.operation
         top.codes.append(self.code(root, root.location.attr, _Place(iter(()), top, Origin(marked=False), "", 0, 0)))
         self.walk(root, top)
+        if self.absolute():
+            self.relate()
         self.stream.roots = self.roots()
-        self.stream.facts = {"private_functions": self.private, "constants": self.constants, "functions": self.functions}
+        self.stream.facts = {"names": self.names, "private_functions": self.private, "constants": self.constants, "functions": self.functions}
         return self.stream
+
+    def absolute(self) -> bool:
+        """Whether names in functions begin at the program's top, as JAX 0.6.x writes them, and not at the function."""
+        return any(
+            len(elements) > 2 and elements[1] == (False, "jit(main)") for elements in self.elements.values()
+        )
+
+    def relate(self) -> None:
+        """Cut from every function's names what its first caller put there, so that each caller can put its own.
+
+        The first caller is the call whose name begins all names in the function. Where a file's names may have lost
+        transforms on the way, what is left proves backward or nothing.
+        """
+        calls: dict[int, list[tuple[Element, ...]]] = {}
+        for body in self.stream.bodies:
+            for edge in body.edges:
+                calls.setdefault(edge.child, []).append(self.elements[edge.code][:-1])
+        for index, body in enumerate(self.stream.bodies):
+            own = {code: self.elements[code] for code in set(body.codes) if self.elements[code]}
+            first = max((call for call in calls.get(index, ()) if _begins(call, own.values())), key=len, default=())
+            for code, elements in own.items():
+                op = self.stream.ops[code]
+                origin = self.of_elements(elements[len(first) :], op.name)
+                known = self.evidence.lowered
+                self.stream.ops[code] = Op(op.name, replace(op.origin, **_told(origin), known=known))
 
     def roots(self) -> list[int]:
         main = self.functions.get("main")
@@ -170,7 +217,7 @@ class _Reader:
             if By.REGION in self.wants and name not in _BARE:
                 label = labels[number] if number < len(labels) else f"[{number}]" if number else ""
                 path = f"{region}/{name.rpartition('.')[2]}{label}"
-            tag = self.tags.setdefault((holder, path), len(self.tags))
+            tag = self.tags.setdefault((holder, path, body.name), len(self.tags))
             made += [_Place(iter(block.operations), body, holder, path, tag, depth) for block in inner.blocks]
         return made[::-1]
 
@@ -182,6 +229,7 @@ class _Reader:
         name = operation.name
         code = self.stream.add(Op(name, self.origin(name, named, place.holder, place.region)))
         self.elements[code] = named.elements
+        self.names[code] = named.name
         return code
 
     def origin(self, name: str, named: _Named, holder: Origin, region: str) -> Origin:
@@ -189,32 +237,38 @@ class _Reader:
         if not named.elements:
             inherited = Origin(region=region) if name in _BARE else replace(holder, region=region)
             source, stack = named.source or inherited.source, named.stack or inherited.stack
-            return replace(inherited, marked=holder.marked and name not in _BARE, source=source, stack=stack)
-        flags, transforms, scope = digest(named.elements[:-1])
+            marked = name not in _BARE and (self.evidence.pure or holder.marked)
+            return replace(inherited, marked=marked, source=source, stack=stack)
+        return replace(self.of_elements(named.elements, name), source=named.source, stack=named.stack, region=region)
+
+    def of_elements(self, elements: tuple[Element, ...], name: str) -> Origin:
+        """What the elements of an operation's own name say, the last of them being its primitive."""
+        flags, transforms, scope = digest(elements[:-1])
         return Origin(
             flags=flags,
-            known=self.evidence.complete,
-            marked=True,
+            marked=self.evidence.marks(flags, name),
             transforms=transforms if By.TRANSFORMS in self.wants else (),
             scope=scope if By.SCOPE in self.wants else "",
-            source=named.source,
-            stack=named.stack,
-            region=region,
         )
 
     def named(self, location: Any) -> _Named:
         """Read one location."""
         name, raw = self.locate(location)
-        elements = parse_name(name, self.evidence.masked, self.evidence.trusted) if name else ()
-        if not self.wants & _NEEDS_FRAMES or not self.evidence.sources:
-            return _Named(elements)
+        elements = parse_name(name, self.evidence.masked, self.evidence.lowered) if name else ()
+        if not self.wants & NEEDS_FRAMES or not self.evidence.sources:
+            return _Named(name, elements)
         frames = [self.ownership.frame(*frame) for frame in raw]
-        while frames and any(frame.owner == "tool" for frame in frames):
-            frames.pop(0)
-        shown = [frame for frame in frames if frame.owner == "user" or (self.library and frame.owner == "library")]
-        fallback = [frame for frame in frames if frame.owner == "library"]
-        source = shown[-1] if shown else (fallback[-1] if fallback else None)
-        return _Named(elements, source, tuple(shown) if By.STACK in self.wants else ())
+        source, stack = self.ownership.chosen(frames, library=self.library, whole=By.STACK in self.wants)
+        return _Named(name, elements, source, stack)
+
+
+def _begins(call: tuple[Element, ...], names: Collection[tuple[Element, ...]]) -> bool:
+    return all(name[: len(call)] == call for name in names)
+
+
+def _told(origin: Origin) -> dict[str, Any]:
+    """The fields of an origin that come from a name."""
+    return {field: getattr(origin, field) for field in ("flags", "marked", "transforms", "scope")}
 
 
 _BARE = frozenset({"func.func", "builtin.module"})

@@ -130,9 +130,8 @@ def loops(stream: Stream, unfolded: Unfolded) -> tuple[Loop, ...]:
     return tuple(Loop(kind, trips, phase, source, times) for (kind, trips, phase, source), times in ordered)
 
 
-def count_jaxpr(stream: Stream, question: Question) -> LevelCount:
+def count_jaxpr(stream: Stream, unfolded: Unfolded, question: Question) -> LevelCount:
     """The count of a jaxpr: every use of a nested jaxpr counted, as a recursion over equations would."""
-    unfolded = unfold(stream, module=False)
     ops = narrowed(unfolded.expanded, question)
     return LevelCount(
         level=Level.JAXPR.value,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jax
@@ -38,6 +40,7 @@ class Staged:
         self.program = program
         self.label = label
         self.platform = platform
+        self.outside = _frames_outside()
 
     @cached_property
     def traced(self) -> Any:
@@ -84,6 +87,16 @@ class Staged:
     def module(self) -> Any:
         """The StableHLO module as JAX holds it; never to be changed, for it is compiled later."""
         return self.lowered.compiler_ir("stablehlo")
+
+
+def _frames_outside() -> frozenset[tuple[str, int, str]]:
+    """The frames this call came through: locations hold them too, and they say nothing of the program."""
+    found = set()
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        found.add((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
+        frame = frame.f_back
+    return frozenset(found)
 
 
 def _jitted(program: Program) -> Any:

@@ -1,0 +1,190 @@
+"""The verbs: find, stage, read, fold. The one door between the rooms that need JAX and those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.records.count import Count
+from ltc_ir.records.vocabulary import By, Level, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ltc_ir.programs.find import Options
+    from ltc_ir.programs.target import Target
+
+    Inspectable = str | Target | Callable[..., Any]
+
+DEFAULT_LEVELS = (Level.JAXPR, Level.STABLEHLO)
+
+
+def count(
+    target: Inspectable = "ltc",
+    *,
+    programs: Collection[str] | None = None,
+    levels: Collection[str] = DEFAULT_LEVELS,
+    by: Collection[str] = (),
+    ops: Collection[str] = (),
+    phases: Collection[str] = (),
+    args: tuple[Any, ...] | None = None,
+    options: Options | None = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+    text: bool = True,
+    source: bool = True,
+    library: bool = False,
+) -> Count:
+    """Count a target's programs.
+
+    Args:
+        target: a name, a stored IR file, a Target, or a function (with ``args``).
+        programs: the programs to count; all that the target has where ``None``.
+        levels: ``jaxpr``, ``stablehlo``, ``hlo``.
+        by: groupings beyond operation and phase: ``source``, ``function``, ``scope``, ``region``, ``stack``, ``transforms``.
+        ops: operations to narrow the count to, with or without dialect.
+        phases: phases to narrow the count to.
+        args: the example arguments of a function given as such.
+        options: what else is said about a target found by name.
+        platform: what to lower for; this machine's where ``None``.
+        x64: enable or disable 64-bit types while counting; as configured where ``None``.
+        text: print StableHLO for its lines and bytes.
+        source: resolve source lines.
+        library: let library frames count as sources.
+
+    Raises:
+        UsageError: bad input. TargetError: the function failed. LimitError: a limit of ours ended it.
+    """
+    question = dict(by=by, ops=ops, phases=phases, source=source)
+    if isinstance(target, str) and is_file(target):
+        from ltc_ir.measure.stored import count_stored
+
+        return count_stored(target, question, library=library)
+    from ltc_ir.measure.inspecting import Reading
+
+    asked = asked_levels(levels)
+    reading = Reading(make_question(question), text=text, library=library)
+    with configured(x64):
+        return _count_live(resolve(target, args, options), programs, asked, reading, platform)
+
+
+def _count_live(target: Target, programs: Collection[str] | None, levels: tuple[Level, ...], reading: Any, platform: str | None) -> Count:
+    from ltc_ir.measure.inspecting import count_program
+    from ltc_ir.programs.stages import environment
+
+    made: dict[str, Any] = {}
+
+    def one(name: str) -> None:
+        made[name] = count_program(stage(target, name, platform), levels, reading, ownership_of(target))
+
+    unavailable = each_program(target, programs, one)
+    question = reading.question
+    filters = {"ops": tuple(sorted(question.ops)), "phases": tuple(sorted(question.phases))}
+    return Count(
+        target=target.name or "target",
+        environment=environment(platform),
+        programs=made,
+        unavailable=unavailable,
+        grouped=tuple(by.value for by in question.grouped),
+        filters={key: names for key, names in filters.items() if names},
+    )
+
+
+def each_program(target: Target, programs: Collection[str] | None, do: Callable[[str], None]) -> dict[str, str]:
+    """Do something for each program; one not asked for by name that cannot be made is passed over, with its reason."""
+    from ltc_ir.programs.derive import program_names
+
+    unavailable: dict[str, str] = {}
+    for name in programs or program_names(target):
+        try:
+            do(name)
+        except UsageError as error:
+            if programs or name == "forward":
+                raise
+            unavailable[name] = error.message
+    return unavailable
+
+
+def stage(target: Target, program: str, platform: str | None = None) -> Any:
+    """A program of a target, ready to pass the stages."""
+    from ltc_ir.programs.derive import make_program
+    from ltc_ir.programs.stages import Staged
+
+    return Staged(make_program(target, program), f"{target.name or 'target'} {program}", platform)
+
+
+def resolve(target: Inspectable, args: tuple[Any, ...] | None = None, options: Options | None = None) -> Target:
+    """The Target meant by a name, a Target or a function with its arguments."""
+    from ltc_ir.programs.target import Target
+
+    if isinstance(target, Target):
+        return target
+    if isinstance(target, str):
+        from ltc_ir.programs.find import find
+
+        return find(target, options)
+    return Target(target, tuple(args or ()), name=getattr(target, "__name__", type(target).__name__))
+
+
+def ownership_of(target: Target) -> Any:
+    """Whose files are whose, the target's own top-level package counted as the user's."""
+    from ltc_ir.ir.origin import Ownership
+
+    module = getattr(target.fn, "__module__", None) or ""
+    return Ownership({module.split(".")[0]} if module else ())
+
+
+def is_file(name: str) -> bool:
+    """Whether a target names a stored file or standard input rather than a function."""
+    from pathlib import Path
+
+    return name == "-" or (":" not in name and Path(name).is_file()) or _looks_stored(name)
+
+
+def _looks_stored(name: str) -> bool:
+    return ":" not in name and name.endswith((".mlir", ".mlirbc", ".hlo", ".json", ".toml", ".txt"))
+
+
+def asked_levels(levels: Collection[str]) -> tuple[Level, ...]:
+    """The levels asked for, in reading order."""
+    return tuple(level for level in Level if level in {_word(Level, level, "level") for level in levels})
+
+
+def make_question(asked: Mapping[str, Any]) -> Any:
+    """The Question of plain words; unknown ones are refused with what there is."""
+    from ltc_ir.measure.counting import Question
+
+    return Question(
+        by=tuple(dict.fromkeys(_word(By, by, "grouping") for by in asked["by"])),
+        ops=frozenset(asked["ops"]),
+        phases=frozenset(_word(Phase, phase, "phase").value for phase in asked["phases"]),
+        sources=bool(asked["source"]),
+    )
+
+
+def _word(vocabulary: Any, word: str, what: str) -> Any:
+    try:
+        return vocabulary(str(word))
+    except ValueError:
+        raise UsageError(f"unknown {what} {str(word)!r}", f"{what}s are {', '.join(vocabulary)}") from None
+
+
+@contextmanager
+def configured(x64: bool | None) -> Iterator[None]:
+    """JAX with 64-bit types on or off for a while."""
+    if x64 is None:
+        yield
+        return
+    import jax
+
+    before = bool(jax.config.jax_enable_x64)
+    jax.config.update("jax_enable_x64", x64)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+__all__ = ["LtcIrError", "count"]

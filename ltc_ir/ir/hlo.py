@@ -1,0 +1,160 @@
+"""Reads an HLO module's text as a stream: a body per computation, each instruction with the origin its metadata tells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field, replace
+
+from ltc_ir.ir.hlo_text import Computation, HloModule, Instruction, shape_bytes
+from ltc_ir.ir.op import Body, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.origin import Ownership, digest, parse_name
+from ltc_ir.ir.stablehlo import NEEDS_FRAMES, Evidence
+from ltc_ir.records.vocabulary import By
+
+COLLECTIVES = frozenset(
+    {
+        "all-gather", "all-reduce", "all-to-all", "collective-broadcast", "collective-permute", "ragged-all-to-all",
+        "reduce-scatter",
+    }
+)  # fmt: skip
+_START, _DONE = "-start", "-done"
+
+
+@dataclass
+class _Reader:
+    module: HloModule
+    wants: frozenset[By]
+    ownership: Ownership
+    evidence: Evidence
+    library: bool
+    stream: Stream = field(default_factory=Stream)
+    lossy: bool = False
+
+    def read(self) -> Stream:
+        """Read every computation, the entry included."""
+        depths, regions = _nesting(self.module)
+        self.lossy = not self.evidence.lowered and any(
+            name is not None and "/jit(main)/" in name for name in self._names()
+        )
+        for computation in self.module.computations:
+            body = self.stream.body(computation.name)
+            body.depth = depths.get(computation.name, 0)
+            self.read_computation(computation, body, regions.get(computation.name, ""))
+        self.stream.roots = list(range(len(self.stream.bodies)))
+        self.stream.facts = {
+            "max_depth": max(depths.values(), default=0),
+            "collectives": collectives(self.module),
+            "elided": sum(computation.elided for computation in self.module.computations),
+        }
+        return self.stream
+
+    def _names(self) -> list[str | None]:
+        return [instruction.op_name for _, instruction in self.module.instructions()]
+
+    def read_computation(self, computation: Computation, body: Body, region: str) -> None:
+        """Write the codes of one computation's own instructions."""
+        framed = bool(self.wants & NEEDS_FRAMES)
+        shown = region if By.REGION in self.wants else ""
+        codes = self.stream.codes
+        for instruction in computation.instructions:
+            place = (instruction.file, instruction.line, instruction.stack_frame) if framed else None
+            key: Hashable = (instruction.opcode, instruction.op_name, place, shown)
+            code = codes.get(key)
+            if code is None:
+                code = codes[key] = self.stream.add(Op(instruction.opcode, self.origin(instruction, shown)))
+            body.codes.append(code)
+            if instruction.opcode == "while":
+                body.regions[Region("while", instruction.trip_count, code)] += 1
+
+    def origin(self, instruction: Instruction, region: str) -> Origin:
+        """The origin of an instruction; without an ``op_name`` it has no phase."""
+        name = instruction.op_name
+        origin = Origin(marked=self.evidence.pure)
+        if name:
+            elements = parse_name(name, self.evidence.masked, self.evidence.lowered)
+            flags, transforms, scope = digest(elements[:-1])
+            origin = Origin(
+                flags=flags,
+                known=not self.lossy and name not in self.evidence.doubtful,
+                marked=self.evidence.marks(flags, instruction.opcode),
+                transforms=transforms if By.TRANSFORMS in self.wants else (),
+                scope=scope if By.SCOPE in self.wants else "",
+            )
+            if name in self.evidence.doubtful:
+                origin = replace(origin, flags=0)
+        source, stack = self.frames(instruction)
+        return replace(origin, source=source, stack=stack, region=region)
+
+    def frames(self, instruction: Instruction) -> tuple[Frame | None, tuple[Frame, ...]]:
+        """The source and, where asked for, the stack of an instruction."""
+        if not self.wants & NEEDS_FRAMES:
+            return None, ()
+        written = [
+            self.ownership.frame(frame.file, frame.line, frame.function or "?") for frame in self.module.stack(instruction)
+        ]
+        return self.ownership.chosen(written, library=self.library, whole=By.STACK in self.wants)
+
+
+def _nesting(module: HloModule) -> tuple[dict[str, int], dict[str, str]]:
+    """How deep each computation lies below the entry (the longest way), and its region's path from there."""
+    calls: dict[str, dict[str, str]] = {}
+    incoming: dict[str, int] = {computation.name: 0 for computation in module.computations}
+    for computation in module.computations:
+        targets = calls[computation.name] = {}
+        for instruction in computation.instructions:
+            for role, name in instruction.called:
+                targets.setdefault(name, _label(instruction, role))
+        for name in targets:
+            incoming[name] += 1
+    depths = {name: 0 for name, number in incoming.items() if not number}
+    regions = dict.fromkeys(depths, "")
+    ready = list(depths)
+    while ready:
+        here = ready.pop()
+        for name, label in calls[here].items():
+            if depths[here] + 1 > depths.get(name, 0):
+                depths[name] = depths[here] + 1
+                regions[name] = f"{regions[here]}/{label}"
+            incoming[name] -= 1
+            if not incoming[name]:
+                ready.append(name)
+    return depths, regions
+
+
+_ROLES = {"calls": "", "to_apply": "", "condition": ".cond", "body": ".body"}
+
+
+def _label(instruction: Instruction, role: str) -> str:
+    trips = f"[{instruction.trip_count}]" if role == "body" and instruction.trip_count is not None else ""
+    return instruction.opcode + trips + _ROLES.get(role, f".{role}")
+
+
+def collectives(module: HloModule) -> dict[str, dict[str, int | None]]:
+    """The collectives of a module by name, with their result bytes on one device; an asynchronous pair counts once.
+
+    Of a pair the ``-done`` is counted, whose shape is the result; a collective inside an ``async-start`` stands in its own
+    computation and is counted there.
+    """
+    found: dict[str, dict[str, int | None]] = {}
+    for _, instruction in module.instructions():
+        opcode = instruction.opcode
+        name = opcode.removesuffix(_DONE)
+        if name not in COLLECTIVES or opcode.endswith(_START):
+            continue
+        entry = found.setdefault(name, {"count": 0, "bytes": 0})
+        entry["count"] = (entry["count"] or 0) + 1
+        size = shape_bytes(instruction.shape)
+        entry["bytes"] = None if size is None or entry["bytes"] is None else entry["bytes"] + size
+    return found
+
+
+def read(
+    module: HloModule,
+    wants: Collection[By] = (),
+    ownership: Ownership | None = None,
+    evidence: Evidence | None = None,
+    *,
+    library: bool = False,
+) -> Stream:
+    """The stream of a parsed HLO module; the arguments are those of the StableHLO reader."""
+    return _Reader(module, frozenset(wants), ownership or Ownership(), evidence or Evidence(), library).read()

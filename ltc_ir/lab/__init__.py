@@ -1,0 +1,1 @@
+"""Holds the published specimen apart from the tool, of which it is a user like any other."""

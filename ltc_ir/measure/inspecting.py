@@ -1,0 +1,155 @@
+"""Counts one live program at the levels asked for: its stages passed, each level read once, its facts gathered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ltc_ir import compat
+from ltc_ir.ir import jaxpr as jaxpr_level
+from ltc_ir.ir import stablehlo as stablehlo_level
+from ltc_ir.ir.op import Stream
+from ltc_ir.ir.origin import Ownership
+from ltc_ir.ir.stablehlo import Evidence
+from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stablehlo
+from ltc_ir.measure.unfolding import Unfolded, unfold
+from ltc_ir.programs.stages import Staged
+from ltc_ir.records.count import LevelCount
+from ltc_ir.records.vocabulary import Level, Phase
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read: the question, whether to print the text for lines and bytes, whether library frames count."""
+
+    question: Question
+    text: bool = True
+    library: bool = False
+
+
+def count_program(staged: Staged, levels: Collection[Level], reading: Reading, ownership: Ownership) -> dict[str, LevelCount]:
+    """The counts of one program, by level."""
+    wants = reading.question.wants if Level.JAXPR in levels else frozenset()
+    traced = jaxpr_level.read(staged.traced.jaxpr, wants, ownership, library=reading.library)
+    unfolded = unfold(traced, module=False)
+    phases = frozenset(op.origin.phase for op in unfolded.expanded)
+    evidence = Evidence(masked=frozenset(traced.facts["masked"]), lowered=True, phases=phases)
+    ownership.outside |= staged.outside
+    context = _Context(staged, reading, ownership, evidence, traced, unfolded)
+    return {level.value: _READERS[level](context) for level in Level if level in levels}
+
+
+@dataclass(frozen=True)
+class _Context:
+    staged: Staged
+    reading: Reading
+    ownership: Ownership
+    evidence: Evidence
+    traced: Stream
+    unfolded: Unfolded
+
+
+def _jaxpr(context: _Context) -> LevelCount:
+    return count_jaxpr(context.traced, context.unfolded, context.reading.question)
+
+
+def _stablehlo(context: _Context) -> LevelCount:
+    stream = _stablehlo_stream(context, context.reading.question.wants)
+    facts: dict[str, Any] = {"constants": _constants(stream, context.staged.lowered)}
+    if context.reading.text:
+        text = context.staged.lowered.as_text()
+        facts |= {"lines": len(text.splitlines()), "bytes": len(text.encode())}
+    else:
+        facts["reasons"] = {"lines": "the text was not printed (--no-text)", "bytes": "the text was not printed (--no-text)"}
+    return count_stablehlo(stream, context.reading.question, facts)
+
+
+def _stablehlo_stream(context: _Context, wants: Collection[Any]) -> Stream:
+    return stablehlo_level.read(
+        context.staged.module(), wants, context.ownership, context.evidence, library=context.reading.library
+    )
+
+
+def _constants(stream: Stream, lowered: Any) -> dict[str, int | None]:
+    embedded = stream.facts["constants"].embedded_bytes
+    hoisted = compat.hoisted_constants(lowered)
+    if hoisted is None:
+        return {"bytes": None, "embedded_bytes": embedded}
+    return {"bytes": embedded + sum(_stored_bytes(value) for value in hoisted), "embedded_bytes": embedded}
+
+
+def _stored_bytes(value: Any) -> int:
+    """Bytes of a hoisted constant; scalars count for nothing, as embedded ones do."""
+    return int(value.nbytes) if getattr(value, "ndim", 0) else 0
+
+
+def _hlo(context: _Context) -> LevelCount:
+    from ltc_ir.ir import hlo as hlo_level
+    from ltc_ir.ir.hlo_text import parse
+
+    compiled = context.staged.compiled
+    module = parse(compiled.as_text())
+    evidence = context.evidence
+    if compat.names_lose_transforms():
+        evidence = replace(evidence, doubtful=_several_phases(_stablehlo_stream(context, ())))
+    stream = hlo_level.read(module, context.reading.question.wants, context.ownership, evidence, library=context.reading.library)
+    return count_hlo(stream, context.reading.question, _xla_facts(compiled))
+
+
+def _several_phases(stream: Stream) -> frozenset[str]:
+    """The names of operations in functions that several phases call: on 0.6.x XLA keeps the first caller's name for all."""
+    phases: dict[int, set[Phase]] = defaultdict(set)
+    unfolded = unfold(stream, module=False)
+    for index, body in enumerate(stream.bodies):
+        for origin, _ in unfolded.contexts(index):
+            for code in set(body.codes):
+                phases[code].add(stream.ops[code].origin.within(origin).phase)
+    names = stream.facts["names"]
+    return frozenset(names[code] for code, found in phases.items() if len(found) > 1 and names[code])
+
+
+def _xla_facts(compiled: Any) -> dict[str, Any]:
+    """XLA's own estimates, each ``None`` with a reason where this backend has none."""
+    facts: dict[str, Any] = {"reasons": {}}
+    try:
+        costs = compiled.cost_analysis()
+        costs = costs[0] if isinstance(costs, list) else costs or {}
+    except Exception as error:
+        costs = {}
+        facts["reasons"]["flops"] = f"no cost analysis: {error}"
+    facts["flops"] = costs.get("flops")
+    facts["bytes_accessed"] = costs.get("bytes accessed")
+    for name in ("flops", "bytes_accessed"):
+        if facts[name] is None:
+            facts["reasons"].setdefault(name, "XLA's cost analysis has no such figure here")
+    facts["memory"] = _memory(compiled)
+    if facts["memory"] is None:
+        facts["reasons"]["memory"] = "this backend has no memory analysis"
+    return facts
+
+
+_MEMORY = {
+    "argument_bytes": "argument_size_in_bytes",
+    "output_bytes": "output_size_in_bytes",
+    "temporary_bytes": "temp_size_in_bytes",
+    "alias_bytes": "alias_size_in_bytes",
+    "code_bytes": "generated_code_size_in_bytes",
+}
+
+
+def _memory(compiled: Any) -> dict[str, int] | None:
+    try:
+        analysis = compiled.memory_analysis()
+    except Exception:
+        return None
+    found = {name: getattr(analysis, attribute, None) for name, attribute in _MEMORY.items()}
+    return {name: int(value) for name, value in found.items() if value is not None} or None
+
+
+_READERS: Mapping[Level, Callable[[_Context], LevelCount]] = {
+    Level.JAXPR: _jaxpr,
+    Level.STABLEHLO: _stablehlo,
+    Level.HLO: _hlo,
+}
