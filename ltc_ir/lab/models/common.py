@@ -32,7 +32,7 @@ PerNeuron = Annotated[jax.Array, "H"]
 INPUT_SIZE, HIDDEN_SIZE = 2, 8
 TOLERANCE = 1e-6
 """Relative and absolute tolerance of the solver."""
-MAX_NORM = 2.0
+MAX_NORM = 1.0
 """The global norm to which a gradient is clipped."""
 LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 """The constants of Adam: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1."""
@@ -136,7 +136,7 @@ class Model(Generic[P]):
         """A record to begin with: matrices 0.1 times a standard normal drawn from ``key``, the rest by `starting`."""
         shapes = self.shapes(input_size, hidden_size)
         keys = jax.random.split(key, len(shapes))
-        return self._record(self._start(*field, key) for field, key in zip(shapes.items(), keys, strict=True))
+        return self._record(self._start(*named, key) for named, key in zip(shapes.items(), keys, strict=True))
 
     def shapes(self, input_size: int = INPUT_SIZE, hidden_size: int = HIDDEN_SIZE) -> dict[str, tuple[int, ...]]:
         """The shape of each field of the record, in flat order."""
