@@ -1,1 +1,59 @@
-"""ltc-ir: the IR of a JAX function, counted and attributed."""
+"""ltc-ir: counts, attributes and compares the IR of a JAX function and its gradient. Importing this imports no JAX."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ltc_ir.api import count, diff, lower
+    from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
+    from ltc_ir.programs.target import Program, Target
+    from ltc_ir.records.count import Count
+    from ltc_ir.records.vocabulary import By, Level, Phase
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "count": "ltc_ir.api",
+    "diff": "ltc_ir.api",
+    "lower": "ltc_ir.api",
+    "Target": "ltc_ir.programs.target",
+    "Program": "ltc_ir.programs.target",
+    "Count": "ltc_ir.records.count",
+    "Level": "ltc_ir.records.vocabulary",
+    "Phase": "ltc_ir.records.vocabulary",
+    "By": "ltc_ir.records.vocabulary",
+    "LtcIrError": "ltc_ir.errors",
+    "UsageError": "ltc_ir.errors",
+    "TargetError": "ltc_ir.errors",
+    "LimitError": "ltc_ir.errors",
+    "NotComparableError": "ltc_ir.errors",
+}
+
+__all__ = [
+    "By",
+    "Count",
+    "Level",
+    "LimitError",
+    "LtcIrError",
+    "NotComparableError",
+    "Phase",
+    "Program",
+    "Target",
+    "TargetError",
+    "UsageError",
+    "count",
+    "diff",
+    "lower",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'ltc_ir' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -6,18 +6,21 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.errors import UsageError
+from ltc_ir.notebook import ShownCount, shown
 from ltc_ir.records.count import Count
 from ltc_ir.records.vocabulary import By, Level, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ltc_ir.programs.find import Options
+    from ltc_ir.programs.options import Options
+    from ltc_ir.records.diff import Diff
     from ltc_ir.programs.target import Target
 
     Inspectable = str | Target | Callable[..., Any]
 
+FORMS = ("stablehlo", "jaxpr", "hlo", "bytecode")
 DEFAULT_LEVELS = (Level.JAXPR, Level.STABLEHLO)
 
 
@@ -36,7 +39,7 @@ def count(
     text: bool = True,
     source: bool = True,
     library: bool = False,
-) -> Count:
+) -> ShownCount:
     """Count a target's programs.
 
     Args:
@@ -61,13 +64,97 @@ def count(
     if isinstance(target, str) and is_file(target):
         from ltc_ir.measure.stored import count_stored
 
-        return count_stored(target, question, library=library)
+        return shown(count_stored(target, question, library=library))
     from ltc_ir.measure.inspecting import Reading
 
     asked = asked_levels(levels)
     reading = Reading(make_question(question), text=text, library=library)
     with configured(x64):
-        return _count_live(resolve(target, args, options), programs, asked, reading, platform)
+        return shown(_count_live(resolve(target, args, options), programs, asked, reading, platform))
+
+
+def lower(
+    target: Inspectable = "ltc",
+    *,
+    program: str = "forward",
+    form: str = "stablehlo",
+    args: tuple[Any, ...] | None = None,
+    options: Options | None = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+    debug_info: bool = False,
+) -> bytes:
+    """A program's IR: ``jaxpr``, ``stablehlo``, ``hlo`` (optimised) text in UTF-8, or ``bytecode`` (a portable artifact).
+
+    Raises:
+        UsageError: bad input, or optimised HLO for a platform that is not this machine's. TargetError: the function failed.
+    """
+    if form not in FORMS:
+        raise UsageError(f"unknown form {form!r}", f"forms are {', '.join(FORMS)}")
+    if isinstance(target, str) and is_file(target):
+        return _stored_text(target, form)
+    from ltc_ir.programs.lowering import text_of
+
+    with configured(x64):
+        return text_of(stage(resolve(target, args, options), program, platform), form, debug_info)
+
+
+def _stored_text(path: str, form: str) -> bytes:
+    from ltc_ir.measure.stored import read_stored_text
+
+    level, text = read_stored_text(path)
+    if level != form:
+        raise UsageError(f"{path} holds {level}, not {form}", f"leave out --{form}, or lower a target")
+    return text.encode()
+
+
+def diff(
+    baseline: Inspectable | Count,
+    current: Inspectable | Count | None = None,
+    **asked: Any,
+) -> Diff:
+    """Compare two targets, files or counts; of one target, its forward with its gradient.
+
+    Args:
+        baseline: the older side.
+        current: the newer side.
+        asked: the arguments of `count`, for sides that are not counted yet.
+
+    Raises:
+        NotComparableError: the sides have no program and level in common. UsageError: bad input.
+    """
+    from ltc_ir.compare.diffing import diff_counts, diff_programs
+
+    if current is None and not isinstance(baseline, Count):
+        return diff_programs(count(baseline, **({"programs": ("forward", "grad")} | asked)), "forward", "grad")
+    if current is None:
+        return diff_programs(baseline, "forward", "grad")
+    return diff_counts(*(side if isinstance(side, Count) else count(side, **asked) for side in (baseline, current)))
+
+
+def diff_text(baseline: str, current: str | None = None, *, form: str = "stablehlo", **asked: Any) -> str:
+    """A unified diff of two canonicalised texts (forward against gradient of one target); empty where they are alike.
+
+    Args:
+        baseline: a target or a stored file.
+        current: the other one; of one target alone, ``baseline``'s gradient.
+        form: ``jaxpr``, ``stablehlo`` or ``hlo``.
+        asked: further arguments of `lower`; ``program`` is of both sides.
+    """
+    from ltc_ir.compare.texts import unified
+
+    if current is None:
+        texts = [lower(baseline, form=form, **(asked | {"program": name})).decode() for name in ("forward", "grad")]
+        return unified(*texts, form, f"{baseline} forward", f"{baseline} grad")
+    texts = [lower(side, form=form, **asked).decode() for side in (baseline, current)]
+    return unified(*texts, form, baseline, current)
+
+
+def examine() -> list[dict[str, str]]:
+    """What this installation can do: a row per fact, as the doctor lists them."""
+    from ltc_ir.measure.examining import examine as look
+
+    return look()
 
 
 def _count_live(target: Target, programs: Collection[str] | None, levels: tuple[Level, ...], reading: Any, platform: str | None) -> Count:
@@ -186,5 +273,3 @@ def configured(x64: bool | None) -> Iterator[None]:
     finally:
         jax.config.update("jax_enable_x64", before)
 
-
-__all__ = ["LtcIrError", "count"]

@@ -6,10 +6,12 @@
 | `eqn.source_info.name_stack`, `.traceback` | an equation's phase and source stand nowhere else | 0.6.2 to 0.12.0 |
 | `Transform.wrap` | replaced while lowering on 0.6.x, see `whole_names` | 0.6.2 |
 | `jaxlib.mlir` | JAX exposes its lowered module in these classes only | 0.6.2 to 0.12.0 |
+| `jaxlib.mlir._mlir_libs` | dialects are registered there; reading a stored file needs them and no JAX | 0.6.2 to 0.12.0 |
 | `Lowered._lowering.const_args` | constants hoisted into arguments appear in no text | 0.6.2 to 0.12.0 |
 | `source_info_util.register_exclusion` | keeps this tool's own frames out of debug locations | 0.6.2 to 0.12.0 |
 
-`missing()` says which of them an unknown JAX lacks; what does not need them goes on working.
+`missing()` says which of them an unknown JAX lacks; what does not need them goes on working. JAX itself is imported when
+first needed: a stored file is read with ``jaxlib`` alone, in a third of the time.
 """
 
 from __future__ import annotations
@@ -17,21 +19,31 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from types import CodeType
 from typing import Any
-
-import jax
-from jax.extend import core as jax_core
 
 OLDEST = (0, 6, 1)
 NEWEST_TRIED = (0, 12)
 
-JAXPR_TYPES: tuple[type, ...] = tuple({jax_core.Jaxpr, jax_core.ClosedJaxpr})
-"""The types of a nested jaxpr in an equation's parameters; one and the same class from 0.12 on."""
+MOST_FRAMES = 10_000
+"""Frames read of one location at most: nested call sites can name more than fit in memory, in a few lines of text."""
+
+
+def __getattr__(name: str) -> Any:
+    """`JAXPR_TYPES`, the types of a nested jaxpr in an equation's parameters (one and the same class from 0.12 on)."""
+    if name != "JAXPR_TYPES":
+        raise AttributeError(name)
+    from jax.extend import core
+
+    found = globals()[name] = tuple({core.Jaxpr, core.ClosedJaxpr})
+    return found
 
 
 def version() -> tuple[int, ...]:
     """JAX's version as integers, e.g. ``(0, 10, 2)``."""
+    import jax
+
     return tuple(int(part) for part in jax.__version__.split(".")[:3] if part.isdigit())
 
 
@@ -47,10 +59,11 @@ def whole_names() -> Iterator[None]:
     A transform that wraps no scope is lost in the string of a 0.6.x name stack, so a plain gradient lowers without a
     trace of AD. Newer versions print ``jvp()``; here the old class is made to. Names only: no operation changes.
     """
-    if not names_lose_transforms() or Transform is None:
+    transform = stack_class("Transform")
+    if not names_lose_transforms() or transform is None:
         yield
         return
-    original = Transform.wrap
+    original = transform.wrap
 
     def wrap(self: Any, stack: list[str]) -> None:
         if stack:
@@ -58,11 +71,11 @@ def whole_names() -> Iterator[None]:
         else:
             stack.append(f"{self.name}()")
 
-    Transform.wrap = wrap
+    transform.wrap = wrap
     try:
         yield
     finally:
-        Transform.wrap = original
+        transform.wrap = original
 
 
 def open_jaxpr(jaxpr: Any) -> Any:
@@ -77,15 +90,17 @@ def _private(module: str, name: str) -> Any:
         return None
 
 
-Transform = _private("jax._src.source_info_util", "Transform")
-Scope = _private("jax._src.source_info_util", "Scope")
+@lru_cache(maxsize=4)
+def stack_class(name: str) -> Any:
+    """JAX's class of name-stack elements called ``Transform`` or ``Scope``; ``None`` where this JAX has none."""
+    return _private("jax._src.source_info_util", name)
 
 
 def missing() -> list[str]:
     """The private names this JAX lacks, with what cannot be done without them."""
     wanted = {
-        "jax._src.source_info_util.Transform": (Transform, "no AD phase in a jaxpr"),
-        "jax._src.source_info_util.Scope": (Scope, "no name scopes in a jaxpr"),
+        "jax._src.source_info_util.Transform": (stack_class("Transform"), "no AD phase in a jaxpr"),
+        "jax._src.source_info_util.Scope": (stack_class("Scope"), "no name scopes in a jaxpr"),
         "jax._src.source_info_util.register_exclusion": (
             _private("jax._src.source_info_util", "register_exclusion"),
             "debug locations hold this tool's frames",
@@ -104,9 +119,10 @@ def exclude_from_tracebacks(path: str) -> None:
 
 def stack_elements(name_stack: Any) -> tuple[list[str], list[str]]:
     """The transforms and the scopes of a name stack, outermost first; a scope spelled like a transform stays a scope."""
+    transform = stack_class("Transform")
     transforms, scopes = [], []
     for element in name_stack.stack:
-        (transforms if isinstance(element, Transform) else scopes).append(element.name)
+        (transforms if isinstance(element, transform) else scopes).append(element.name)
     return transforms, scopes
 
 
@@ -129,6 +145,44 @@ def mlir_ir() -> Any:
     return importlib.import_module("jaxlib.mlir.ir")
 
 
+def mlir_context() -> Any:
+    """A context that knows all dialects JAX writes and takes operations of unknown ones as they are; needs no JAX.
+
+    The bindings' own class loads everything linked in, therefore its base is made, as JAX does. The registry moved from
+    ``register_jax_dialects`` to ``_jax_mlir_ext`` after 0.6.x; the ``mpmd`` dialect came later still.
+    """
+    ir = mlir_ir()
+    context = ir.Context.__base__()
+    registry = ir.DialectRegistry()
+    for library in ("_jax_mlir_ext", "register_jax_dialects"):
+        register = _private(f"jaxlib.mlir._mlir_libs.{library}", "register_dialects")
+        if register is not None:
+            register(registry)
+            break
+    context.append_dialect_registry(registry)
+    context.load_all_available_dialects()
+    for library, name in _DIALECTS:
+        register = _private(f"jaxlib.mlir._mlir_libs.{library}", name)
+        if register is not None:
+            register(context)
+    context.allow_unregistered_dialects = True
+    return context
+
+
+_DIALECTS = (
+    ("_sdy", "register_dialect"),
+    ("_sdyMpmd", "register_dialect"),
+    ("_mlirHlo", "register_mhlo_dialect"),
+    ("_chlo", "register_dialect"),
+    ("_stablehlo", "register_dialect"),
+)
+
+
+def read_artifact(context: Any, data: bytes) -> Any:
+    """The module of a StableHLO portable artifact; raises ``ValueError``, with MLIR's words given to the context's handlers."""
+    return importlib.import_module("jaxlib.mlir._mlir_libs._stablehlo").deserialize_portable_artifact(context, data)
+
+
 def location_reader() -> Callable[[Any], tuple[str | None, list[tuple[str, int, str]]]]:
     """A function from an MLIR location to its operation name and its frames ``(file, line, function)``, outermost first.
 
@@ -146,7 +200,7 @@ def _read_typed(location: Any) -> tuple[str | None, list[tuple[str, int, str]]]:
         name, location = location.name_str, location.child_loc
     frames: list[tuple[str, int, str]] = []
     pending = [(location, "")]
-    while pending:
+    while pending and len(frames) < MOST_FRAMES:
         here, function = pending.pop()
         if isinstance(here, ir.FileLineColLoc):
             frames.append((here.filename, here.start_line, function))
@@ -165,7 +219,7 @@ def _read_untyped(location: Any) -> tuple[str | None, list[tuple[str, int, str]]
         name, location = location.name_str, location.child_loc
     frames: list[tuple[str, int, str]] = []
     pending = [(location, "")]
-    while pending:
+    while pending and len(frames) < MOST_FRAMES:
         here, function = pending.pop()
         if here.is_a_file():
             frames.append((here.filename, here.start_line, function))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ltc_ir.errors import UsageError
@@ -57,7 +56,3 @@ def targets() -> dict[str, Mapping[str, Any]]:
 TARGET_KEYS = frozenset({"target", "args", "loss", "argnums", "has_aux", "static_argnums", "static_argnames"})
 """What a target's table in pyproject.toml may say."""
 
-
-def where() -> Path:
-    """The folder whose pyproject.toml counts."""
-    return project_root()

@@ -34,7 +34,8 @@ class Evidence:
     ``masked`` are the user's scopes spelled like transforms; ``lowered`` says that they are known, for this process lowered
     the program. A transform may be lost on the way to a name where JAX 0.6.x wrote a file (its names start ``jit(f)/jit(main)``
     in every function): there the absence of one proves nothing. ``phases`` are those of the program's jaxpr, where that is at
-    hand: a phase that is not among them is nobody's. ``doubtful`` names belong to several phases. ``sources`` is false for a text without debug information, whose locations are its own lines.
+    hand: a phase that is not among them is nobody's. ``doubtful`` names belong to several phases. ``sources`` is
+    false for a text without debug information: its locations are its own lines, so none of them is looked at.
     """
 
     masked: frozenset[str] = frozenset()
@@ -103,16 +104,21 @@ class _Reader:
     def read_module(self, module: Any) -> Stream:
         """Read the module's own operation, then everything below it."""
         self.locate = compat.location_reader()
+        self.locations[None] = _Named(None, ())
         top = self.stream.body("module")
         self.functions[""] = 0
         root = module.operation
-        top.codes.append(self.code(root, root.location.attr, _Place(iter(()), top, Origin(marked=False), "", 0, 0)))
+        top.codes.append(self.code(root, self.place_of(root), _Place(iter(()), top, Origin(marked=False), "", 0, 0)))
         self.walk(root, top)
         if self.absolute():
             self.relate()
         self.stream.roots = self.roots()
         self.stream.facts = {"names": self.names, "private_functions": self.private, "constants": self.constants, "functions": self.functions}
         return self.stream
+
+    def place_of(self, operation: Any) -> Any:
+        """What stands for an operation's location; ``None`` where locations say nothing."""
+        return operation.location.attr if self.evidence.sources else None
 
     def absolute(self) -> bool:
         """Whether names in functions begin at the program's top, as JAX 0.6.x writes them, and not at the function."""
@@ -156,10 +162,10 @@ class _Reader:
     def block(self, place: _Place) -> list[_Place] | None:
         """Read a block's operations up to one that holds regions; ``None`` at its end."""
         codes, append, flat, tag = self.stream.codes, place.body.codes.append, _FLAT, place.tag
-        operations, constants = place.operations, self.constants
+        operations, constants, located = place.operations, self.constants, self.evidence.sources
         while (view := next(operations, None)) is not None:
             operation = view.operation
-            name, location = operation.name, operation.location.attr
+            name, location = operation.name, operation.location.attr if located else None
             key = (name, location, tag)
             code = codes.get(key)
             if code is None:
@@ -255,11 +261,16 @@ class _Reader:
         """Read one location."""
         name, raw = self.locate(location)
         elements = parse_name(name, self.evidence.masked, self.evidence.lowered) if name else ()
-        if not self.wants & NEEDS_FRAMES or not self.evidence.sources:
+        if not self.wants & NEEDS_FRAMES:
             return _Named(name, elements)
-        frames = [self.ownership.frame(*frame) for frame in raw]
+        frames = [self.ownership.frame(*frame) for frame in raw if not _is_ir(frame[0])]
         source, stack = self.ownership.chosen(frames, library=self.library, whole=By.STACK in self.wants)
         return _Named(name, elements, source, stack)
+
+
+def _is_ir(file: str) -> bool:
+    """Whether a location's file is IR text that was parsed: its lines made nothing."""
+    return file in {"-", "<stdin>"} or file.endswith((".mlir", ".mlirbc"))
 
 
 def _begins(call: tuple[Element, ...], names: Collection[tuple[Element, ...]]) -> bool:

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,23 +15,9 @@ from typing import Any
 from ltc_ir import config
 from ltc_ir.errors import UsageError
 from ltc_ir.programs.builtin import BUILTIN
+from ltc_ir.programs.options import Options
 from ltc_ir.programs.stages import users_failure
 from ltc_ir.programs.target import Target
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a caller says about a target beyond its name; ``None`` leaves it as the target has it.
-
-    ``args`` is a string of short types or ``module:callable`` returning ``(args, kwargs)``.
-    """
-
-    args: str | None = None
-    loss: str | None = None
-    argnums: tuple[int, ...] | None = None
-    has_aux: bool | None = None
-    static_argnums: tuple[int, ...] | None = None
-    static_argnames: tuple[str, ...] | None = None
 
 
 def find(name: str, options: Options | None = None) -> Target:

@@ -1,0 +1,81 @@
+"""The ``diff`` command: what changed between two programs, targets or files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ltc_ir.errors import UsageError
+from ltc_ir.render.diff_formats import DIFF_FORMATS
+from ltc_ir_cli import options as opt
+from ltc_ir_cli.console import say, stdout_is_data
+from ltc_ir_cli.emit import emit
+
+DIFFERENT = 1
+
+
+def diff(
+    a: opt.TargetArgument = "ltc",
+    b: Annotated[
+        str | None, typer.Argument(metavar="[B]", help="What to compare A with; A's own gradient without it", show_default=False)
+    ] = None,
+    program: opt.Programs = None,
+    level: opt.Levels = None,
+    by: opt.By = None,
+    text: Annotated[bool, typer.Option("--text", help="A unified diff of the canonicalised texts")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when the sides differ")] = False,
+    top: opt.Top = None,
+    library: opt.Library = False,
+    args: opt.Args = None,
+    loss: opt.Loss = None,
+    argnums: opt.Argnums = None,
+    has_aux: opt.HasAux = None,
+    static_argnums: opt.StaticArgnums = None,
+    static_argnames: opt.StaticArgnames = None,
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    platform: opt.Platform = None,
+    x64: opt.X64 = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> int:
+    """Compare A with B, or a target's forward with its gradient: per level, operation and source line."""
+    render = DIFF_FORMATS[opt.known_format(format, DIFF_FORMATS)]
+    asked = {
+        "options": opt.target_options(
+            args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
+        ),
+        "platform": platform,
+        "x64": x64,
+    }
+    with stdout_is_data():
+        from ltc_ir import api
+
+        if text:
+            shown = api.diff_text(a, b, form=_one_level(level), **asked, **_one_program(program))
+            emit(shown, output)
+            return DIFFERENT if exit_code and shown else 0
+        more = {"programs": opt.words(program)} if program else {}
+        levels = opt.words(level) or api.DEFAULT_LEVELS
+        made = api.diff(a, b, levels=levels, by=opt.words(by), library=library, **asked, **more)
+        for note in made.notes:
+            say(f"note: {note}")
+        emit(render(made, top=top), output)
+        return DIFFERENT if exit_code and not made.empty else 0
+
+
+def _one_level(level: str | None) -> str:
+    levels = opt.words(level) or ("stablehlo",)
+    if len(levels) > 1:
+        raise UsageError(f"--text compares one level, not {len(levels)}", "choose one with --level")
+    return levels[0]
+
+
+def _one_program(program: list[str] | None) -> dict[str, str]:
+    programs = opt.words(program)
+    if len(programs) > 1:
+        raise UsageError(f"--text compares one program, not {len(programs)}", "choose one with --program")
+    return {"program": programs[0]} if programs else {}

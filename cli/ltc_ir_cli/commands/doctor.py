@@ -1,0 +1,24 @@
+"""The ``doctor`` command: what this installation can do, and what to paste into a bug report."""
+
+from __future__ import annotations
+
+from ltc_ir.render.listings import LISTING_FORMATS
+from ltc_ir_cli import options as opt
+from ltc_ir_cli.console import stdout_is_data
+from ltc_ir_cli.emit import emit
+
+
+def doctor(
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> None:
+    """Say what this installation can do; paste it into a bug report."""
+    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
+    with stdout_is_data():
+        from ltc_ir import api
+
+        emit(render("doctor", api.examine()), output)

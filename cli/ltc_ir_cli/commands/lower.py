@@ -1,0 +1,61 @@
+"""The ``lower`` command: a program's IR and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ltc_ir.errors import UsageError
+from ltc_ir_cli import options as opt
+from ltc_ir_cli.console import stdout_is_data
+from ltc_ir_cli.emit import emit
+
+
+def lower(
+    target: opt.TargetArgument = "ltc",
+    grad: Annotated[bool, typer.Option("--grad", help="The gradient")] = False,
+    program: Annotated[
+        str | None, typer.Option("--program", "-p", metavar="PROGRAM", help="Which program (default forward)", show_default=False)
+    ] = None,
+    jaxpr: Annotated[bool, typer.Option("--jaxpr", help="The jaxpr")] = False,
+    stablehlo: Annotated[bool, typer.Option("--stablehlo", help="StableHLO text (the default)")] = False,
+    hlo: Annotated[bool, typer.Option("--hlo", help="Optimised HLO text; compiles")] = False,
+    bytecode: Annotated[bool, typer.Option("--bytecode", help="StableHLO as a portable artifact")] = False,
+    debug_info: Annotated[bool, typer.Option("--debug-info", help="Keep names and source locations")] = False,
+    args: opt.Args = None,
+    loss: opt.Loss = None,
+    argnums: opt.Argnums = None,
+    has_aux: opt.HasAux = None,
+    static_argnums: opt.StaticArgnums = None,
+    static_argnames: opt.StaticArgnames = None,
+    output: opt.Output = None,
+    platform: opt.Platform = None,
+    x64: opt.X64 = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> None:
+    """Print the IR of a program: StableHLO, jaxpr, optimised HLO or portable bytecode."""
+    forms = {"jaxpr": jaxpr, "stablehlo": stablehlo, "hlo": hlo, "bytecode": bytecode}
+    chosen = [name for name, wanted in forms.items() if wanted] or ["stablehlo"]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", "one form at a time")
+    if grad and program not in (None, "grad"):
+        raise UsageError(f"--grad and --program {program} exclude each other", "one program at a time")
+    with stdout_is_data():
+        from ltc_ir import api
+
+        made = api.lower(
+            target,
+            program="grad" if grad else program or "forward",
+            form=chosen[0],
+            options=opt.target_options(
+                args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
+            ),
+            platform=platform,
+            x64=x64,
+            debug_info=debug_info,
+        )
+        emit(made, output)

@@ -1,0 +1,22 @@
+"""The ``targets`` command: what targets there are."""
+
+from __future__ import annotations
+
+from ltc_ir import config
+from ltc_ir.programs.builtin import ABOUT, BUILTIN
+from ltc_ir.render.listings import LISTING_FORMATS, target_rows
+from ltc_ir_cli import options as opt
+from ltc_ir_cli.emit import emit
+
+
+def targets(
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> None:
+    """List the targets known here: the project's own and the built-in ones."""
+    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
+    emit(render("targets", target_rows(config.targets(), BUILTIN, ABOUT)), output)

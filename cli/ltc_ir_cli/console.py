@@ -1,0 +1,72 @@
+"""What goes where: stdout carries data only, stderr talk; a target's own prints are sent to stderr at file descriptors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ltc_ir.errors import LtcIrError, TargetError
+
+
+@dataclass
+class Talk:
+    """How much is said on stderr: set once from the global options."""
+
+    quiet: bool = False
+    verbose: bool = False
+    color: bool = True
+
+
+TALK = Talk()
+_DATA: list[int] = []
+
+
+@contextmanager
+def stdout_is_data() -> Iterator[None]:
+    """While open, file descriptor 1 is stderr and only `write_data` reaches the real standard output.
+
+    Libraries that print while they are imported or traced (from C as well) cannot spoil what is piped.
+    """
+    sys.stdout.flush()
+    kept, python_stdout = os.dup(1), sys.stdout
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    _DATA.append(kept)
+    try:
+        yield
+    finally:
+        _DATA.pop()
+        sys.stdout = python_stdout
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def data_descriptor() -> int:
+    """The file descriptor of the real standard output."""
+    return _DATA[-1] if _DATA else 1
+
+
+def write_data(data: bytes) -> None:
+    """Write all of ``data`` to the real standard output."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(data_descriptor(), view) :]
+
+
+def say(text: str) -> None:
+    """One line on stderr, unless quiet."""
+    if not TALK.quiet:
+        print(text, file=sys.stderr)
+
+
+def complain(error: LtcIrError) -> None:
+    """The message of an error, its hint, and its detail where that was asked for."""
+    message = " ".join(error.message.split())
+    print(f"error: {message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {' '.join(error.hint.split())}", file=sys.stderr)
+    if TALK.verbose and isinstance(error, TargetError) and error.detail:
+        print(error.detail, file=sys.stderr, end="")

@@ -1,0 +1,42 @@
+"""The only module that writes results: to standard output, or whole into a file."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+from ltc_ir.files import write_whole
+from ltc_ir_cli.console import TALK, data_descriptor, write_data
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PIPED_WIDTH = 200
+"""Columns of a table that goes to a file or a pipe: wide enough that no number is folded."""
+
+
+def emit(rendered: str | bytes | list[RenderableType], output: str | None = None) -> None:
+    """Write what a renderer returned; renderables are laid out for the terminal they go to."""
+    if isinstance(rendered, list):
+        rendered = _laid_out(rendered, output)
+    data = rendered.encode("utf-8", "surrogateescape") if isinstance(rendered, str) else rendered
+    if output is None or output == "-":
+        write_data(data)
+    else:
+        write_whole(output, data)
+
+
+def _laid_out(renderables: list[RenderableType], output: str | None) -> str:
+    from rich.console import Console
+
+    terminal = output is None and os.isatty(data_descriptor())
+    colored = terminal and TALK.color and not os.environ.get("NO_COLOR")
+    width = os.get_terminal_size(data_descriptor()).columns if terminal else PIPED_WIDTH
+    console = Console(
+        file=io.StringIO(), width=width or PIPED_WIDTH, force_terminal=colored, no_color=not colored, highlight=False
+    )
+    for renderable in renderables:
+        console.print(renderable)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n" if not colored else text

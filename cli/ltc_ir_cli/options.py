@@ -1,0 +1,160 @@
+"""The options that several commands share, spelled once, and what turns their strings into words of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+from ltc_ir.errors import UsageError
+from ltc_ir.records.vocabulary import PLATFORMS
+from ltc_ir_cli.console import TALK
+
+
+def complete_target(incomplete: str) -> list[str]:
+    """The target names that begin so: the built-in ones and the project's own."""
+    from ltc_ir import config
+    from ltc_ir.errors import LtcIrError
+    from ltc_ir.programs.builtin import BUILTIN
+
+    try:
+        names = [*config.targets(), *BUILTIN]
+    except LtcIrError:
+        names = [*BUILTIN]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from ltc_ir import __version__
+
+        typer.echo(f"ltc-ir {__version__}")
+        raise typer.Exit
+
+
+def _quiet(value: bool) -> bool:
+    TALK.quiet = value
+    return value
+
+
+def _verbose(value: bool) -> bool:
+    TALK.verbose = value
+    return value
+
+
+def _no_color(value: bool) -> bool:
+    TALK.color = not value
+    return value
+
+
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[TARGET]",
+        help="ltc, ctrnn, node, a project's own name, module:name, file.py:name, or a stored IR file (- is standard input)",
+        autocompletion=complete_target,
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    str, typer.Option("--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT", help="table, json, csv or markdown")
+]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all", show_default=False)
+]
+Platform = Annotated[
+    str | None,
+    typer.Option(
+        "--platform", metavar="|".join(PLATFORMS), envvar="LTC_IR_PLATFORM", help="Lower for this platform", show_default=False
+    ),
+]
+X64 = Annotated[
+    bool | None, typer.Option("--x64/--no-x64", envvar="LTC_IR_X64", help="64-bit types on or off", show_default=False)
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", envvar="LTC_IR_QUIET", callback=_quiet, help="Say nothing on stderr but errors")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", envvar="LTC_IR_VERBOSE", callback=_verbose, help="Show tracebacks of a target's failure")
+]
+NoColor = Annotated[bool, typer.Option("--no-color", envvar="LTC_IR_NO_COLOR", callback=_no_color, help="No colour")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave")
+]
+Args = Annotated[
+    str | None,
+    typer.Option("--args", metavar="TYPES", help='Example arguments: "f32[8,128] i32[]", or module:callable', show_default=False),
+]
+Loss = Annotated[
+    str | None,
+    typer.Option("--loss", metavar="sum|mean|module:fn", help="Make a scalar of the output for the gradient", show_default=False),
+]
+Argnums = Annotated[
+    str | None,
+    typer.Option("--argnums", metavar="N,…", help="Arguments the gradient is taken with respect to", show_default=False),
+]
+HasAux = Annotated[
+    bool | None, typer.Option("--has-aux", help="The function returns (output, auxiliary)", show_default=False)
+]
+StaticArgnums = Annotated[
+    str | None, typer.Option("--static-argnums", metavar="N,…", help="Static positions", show_default=False)
+]
+StaticArgnames = Annotated[
+    str | None, typer.Option("--static-argnames", metavar="NAME,…", help="Static keywords", show_default=False)
+]
+Programs = Annotated[
+    list[str] | None,
+    typer.Option("--program", "-p", metavar="PROGRAM", help="forward, loss, grad or train_step (repeatable)", show_default=False),
+]
+Grad = Annotated[bool, typer.Option("--grad", help="The gradient (beside the forward program, in a count)")]
+Levels = Annotated[
+    str | None,
+    typer.Option("--level", "-l", metavar="LEVEL,…", help="jaxpr, stablehlo, hlo (default jaxpr,stablehlo)", show_default=False),
+]
+By = Annotated[
+    list[str] | None,
+    typer.Option("--by", metavar="KEY,…", help="Group by source, function, scope, stack, region or transforms", show_default=False),
+]
+Top = Annotated[int | None, typer.Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)]
+Library = Annotated[
+    bool, typer.Option("--library", help="Let library frames count as sources, so that a library's cost can be named")
+]
+
+
+def words(values: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The words of a comma-separated or repeated option."""
+    listed = [values] if isinstance(values, str) else list(values or ())
+    return tuple(word for value in listed for word in value.replace(" ", "").split(",") if word)
+
+
+def numbers(values: str | None, option: str) -> tuple[int, ...] | None:
+    """The integers of a comma-separated option; ``None`` where it was not given."""
+    if values is None:
+        return None
+    try:
+        return tuple(int(word) for word in words(values))
+    except ValueError:
+        raise UsageError(f"{option}: {values!r} is no list of integers", f"write {option} 0,2") from None
+
+
+def target_options(args: str | None, loss: str | None, argnums: str | None, **more: Any) -> Any:
+    """The Options of a target found by name."""
+    from ltc_ir.programs.options import Options
+
+    return Options(
+        args=args,
+        loss=loss,
+        argnums=numbers(argnums, "--argnums"),
+        has_aux=more.get("has_aux"),
+        static_argnums=numbers(more.get("static_argnums"), "--static-argnums"),
+        static_argnames=words(more["static_argnames"]) if more.get("static_argnames") else None,
+    )
+
+
+def known_format(name: str, formats: Iterable[str]) -> str:
+    """A format's name, refused with what there is if there is no such format."""
+    known = list(formats)
+    if name not in known:
+        raise UsageError(f"unknown format {name!r}", f"formats are {', '.join(known)}")
+    return name

@@ -1,0 +1,37 @@
+"""A count as a notebook shows it: `to_pandas` and an HTML view, kept out of `records` so that those stay cold."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from ltc_ir.records.count import Count
+from ltc_ir.render.sheets import count_sheets
+from ltc_ir.render.to_csv import to_csv
+from ltc_ir.render.to_html import to_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ShownCount(Count):
+    """A count with the two views that notebooks ask for."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per figure: target, program, level, view, key, op, phase, count."""
+        import pandas as pd
+
+        header, *rows = csv.reader(io.StringIO(to_csv(self)))
+        frame = pd.DataFrame(rows, columns=header)
+        return frame.assign(count=pd.to_numeric(frame["count"]))
+
+    def _repr_html_(self) -> str:
+        return to_html(count_sheets(self, grad=set(self.programs) == {"forward", "grad"}))
+
+
+def shown(count: Count) -> ShownCount:
+    """The same count, with its notebook views."""
+    return ShownCount(**{field.name: getattr(count, field.name) for field in fields(count)})

@@ -1,0 +1,1 @@
+"""From records to text: renderers return text or renderables and touch nothing; `formats` names them."""

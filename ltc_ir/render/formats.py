@@ -1,0 +1,34 @@
+"""The formats of a count by name; a renderer returns text, or renderables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ltc_ir.records.codec import dumps
+from ltc_ir.records.count import Count
+from ltc_ir.render.sheets import count_sheets
+from ltc_ir.render.to_csv import to_csv
+from ltc_ir.render.to_folded import to_folded
+from ltc_ir.render.to_markdown import to_markdown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    Rendered = str | list[RenderableType]
+
+
+def _table(count: Count, **layout: Any) -> list[RenderableType]:
+    from ltc_ir.render.to_table import to_table
+
+    return [to_table(sheet) for sheet in count_sheets(count, **layout)]
+
+
+COUNT_FORMATS: dict[str, Callable[..., Rendered]] = {
+    "table": _table,
+    "json": lambda count, **_: dumps(count.to_dict()),
+    "csv": lambda count, **_: to_csv(count),
+    "markdown": lambda count, **layout: to_markdown(count_sheets(count, **layout)),
+    "folded": lambda count, **_: to_folded(count),
+}
+"""How a count can be shown: ``table``, ``json``, ``csv``, ``markdown``, and ``folded`` for a count by stack."""

@@ -1,0 +1,47 @@
+"""Prints a count as tidy CSV: one figure a line, nothing that a spreadsheet has to take apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from ltc_ir.records.count import Count, LevelCount, Tally
+
+COLUMNS = ("target", "program", "level", "view", "key", "op", "phase", "count")
+"""``view`` is ``module`` (as it stands), ``expanded``, ``by``, ``expanded_by`` or ``fact``."""
+
+
+def to_csv(count: Count) -> str:
+    """The count, with every figure of every level on a line of its own."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for program, levels in count.programs.items():
+        for level, made in levels.items():
+            writer.writerows((count.target, program, level, *row) for row in _rows(made))
+    return text.getvalue()
+
+
+def _rows(made: LevelCount) -> Iterator[tuple[object, ...]]:
+    yield from _tally_rows("module", "", made.tally)
+    if made.expanded is not None:
+        yield from _tally_rows("expanded", "", made.expanded)
+    for view, groups in (("by", made.by), ("expanded_by", made.expanded_by)):
+        for group in groups or ():
+            yield from _tally_rows(view, group.key, group.tally)
+    for name in ("max_depth", "lines", "bytes", "private_functions", "fusions", "flops", "bytes_accessed"):
+        if getattr(made, name) is not None:
+            yield ("fact", "", name, "", getattr(made, name))
+    for prefix, facts in (("constants", made.constants), ("memory", made.memory)):
+        for name, value in (facts or {}).items():
+            yield ("fact", prefix, name, "", value)
+    for name, entry in (made.collectives or {}).items():
+        for key, value in entry.items():
+            yield ("fact", name, key, "", value)
+
+
+def _tally_rows(view: str, key: str, tally: Tally) -> Iterator[tuple[object, ...]]:
+    for phase, ops in tally.phases.items():
+        for op, number in ops.items():
+            yield (view, key, op, phase, number)
