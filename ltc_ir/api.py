@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ltc_ir.programs.options import Options
-    from ltc_ir.records.diff import Diff
     from ltc_ir.programs.target import Target
+    from ltc_ir.records.diff import Diff
 
     Inspectable = str | Target | Callable[..., Any]
 
@@ -60,7 +60,7 @@ def count(
     Raises:
         UsageError: bad input. TargetError: the function failed. LimitError: a limit of ours ended it.
     """
-    question = dict(by=by, ops=ops, phases=phases, source=source)
+    question = {"by": list(by), "ops": list(ops), "phases": list(phases), "source": source}
     if isinstance(target, str) and is_file(target):
         from ltc_ir.measure.stored import count_stored
 
@@ -157,7 +157,9 @@ def examine() -> list[dict[str, str]]:
     return look()
 
 
-def _count_live(target: Target, programs: Collection[str] | None, levels: tuple[Level, ...], reading: Any, platform: str | None) -> Count:
+def _count_live(
+    target: Target, programs: Collection[str] | None, levels: tuple[Level, ...], reading: Any, platform: str | None
+) -> Count:
     from ltc_ir.measure.inspecting import count_program
     from ltc_ir.programs.stages import environment
 
@@ -266,10 +268,10 @@ def configured(x64: bool | None) -> Iterator[None]:
         return
     import jax
 
-    before = bool(jax.config.jax_enable_x64)
-    jax.config.update("jax_enable_x64", x64)
+    config: Any = jax.config
+    before = bool(config.jax_enable_x64)
+    config.update("jax_enable_x64", x64)
     try:
         yield
     finally:
-        jax.config.update("jax_enable_x64", before)
-
+        config.update("jax_enable_x64", before)

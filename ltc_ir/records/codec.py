@@ -97,14 +97,20 @@ def loads(text: str, where: str = "the record") -> Count:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{where} is not JSON: {error.msg} at line {error.lineno}", "write it anew with --format json") from error
+        raise UsageError(
+            f"{where} is not JSON: {error.msg} at line {error.lineno}", "write it anew with --format json"
+        ) from error
     if not isinstance(data, dict) or "kind" not in data:
         raise UsageError(f"{where} is JSON but no record of ltc-ir", 'a record has "schema" and "kind"')
     schema = data.get("schema")
     if not isinstance(schema, int) or schema > SCHEMA or schema < 1:
-        raise UsageError(f"{where} has schema {schema!r}; this ltc-ir reads {SCHEMA}", "upgrade ltc-ir or write the record anew")
+        raise UsageError(
+            f"{where} has schema {schema!r}; this ltc-ir reads {SCHEMA}", "upgrade ltc-ir or write the record anew"
+        )
     if data["kind"] != "count":
-        raise UsageError(f"{where} is a {data['kind']} record where a count is wanted", "write one with count --format json")
+        raise UsageError(
+            f"{where} is a {data['kind']} record where a count is wanted", "write one with count --format json"
+        )
     try:
         return _count_from_dict(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

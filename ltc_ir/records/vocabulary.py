@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """A representation of a program: what JAX traced, what it lowered to, what XLA made of that."""
+    """A representation of a program: what JAX traced, what that lowered to, what XLA made of it."""
 
     JAXPR = "jaxpr"
     STABLEHLO = "stablehlo"
@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 
 class By(StrEnum):
-    """What `count` can group operations by. ``op`` and ``phase`` are in every count; the others are made when asked for."""
+    """What `count` can group by. ``op`` and ``phase`` are in every count, the others are made when asked for."""
 
     OP = "op"
     PHASE = "phase"

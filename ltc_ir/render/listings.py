@@ -16,7 +16,9 @@ Rows = Sequence[Mapping[str, str]]
 
 def target_rows(own: Mapping[str, Mapping[str, Any]], builtin: Mapping[str, str], about: Mapping[str, str]) -> Rows:
     """A row per target: the project's own first."""
-    mine = [{"name": name, "where": str(entry["target"]), "about": "from pyproject.toml"} for name, entry in own.items()]
+    mine = [
+        {"name": name, "where": str(entry["target"]), "about": "from pyproject.toml"} for name, entry in own.items()
+    ]
     return [*mine, *({"name": name, "where": where, "about": about[name]} for name, where in builtin.items())]
 
 

@@ -1,4 +1,4 @@
-"""Lays a count out as sheets: titled rows and columns of plain values, which a table and a Markdown page print alike."""
+"""Lays a count out as sheets: titled rows and columns of plain values, which every format prints alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table: the first column is text, the others are numbers unless all are ``text``; rules stand above rows numbered so."""
+    """One table. The first column is text, the others numbers unless ``text``; a rule stands above each row in ``rules``."""
 
     title: str
     columns: tuple[str, ...]
@@ -79,7 +79,9 @@ def level_sheet(count: Count, program: str, level: str, top: int | None) -> Shee
     total: tuple[Cell, ...] = (
         "total", made.tally.total, "100.0 %", None, *(made.tally.phase_total(phase) or None for phase in phases)
     )  # fmt: skip
-    return Sheet(f"{count.target} {program}: {level}", columns, (total, *rows), (*more, _share_note(made)), frozenset({1}))
+    return Sheet(
+        f"{count.target} {program}: {level}", columns, (total, *rows), (*more, _share_note(made)), frozenset({1})
+    )
 
 
 def programs_sheet(count: Count, level: str, top: int | None) -> Sheet:
@@ -104,7 +106,8 @@ def facts_sheet(count: Count) -> Sheet:
         made = [levels.get(level) for levels in count.programs.values()]
         facts = [_facts(one) if one else {} for one in made]
         for name in dict.fromkeys(key for one in facts for key in one):
-            rows.append((f"{level} {name}", *(one.get(name) for one in facts)))
+            cells: list[Cell] = [f"{level} {name}", *(one.get(name) for one in facts)]
+            rows.append(tuple(cells))
         reasons |= dict.fromkeys(f"{key}: {why}" for one in made if one for key, why in one.reasons.items())
     return Sheet(f"{count.target}: facts", ("fact", *count.programs), tuple(rows), tuple(reasons))
 
@@ -144,11 +147,21 @@ def _group_sheet(title: str, grouped: Sequence[str], made: LevelCount, top: int 
     for group in groups:
         running += group.tally.total
         shares = (_percent(group.tally.total, total), _percent(running, total))
-        rows.append((group.key, group.tally.total, *shares, *(group.tally.phase_total(phase) or None for phase in phases)))
+        rows.append(
+            (group.key, group.tally.total, *shares, *(group.tally.phase_total(phase) or None for phase in phases))
+        )
     shown, more = _cut(rows, top)
-    head: tuple[Cell, ...] = ("total", total, "100.0 %", None, *(made.tally.phase_total(phase) or None for phase in phases))
+    head: tuple[Cell, ...] = (
+        "total",
+        total,
+        "100.0 %",
+        None,
+        *(made.tally.phase_total(phase) or None for phase in phases),
+    )
     columns = (" | ".join(grouped), "count", "share", "cumulative", *phases)
-    return Sheet(f"{title} by {', '.join(grouped)}", columns, (head, *shown), (*more, _share_note(made)), frozenset({1}))
+    return Sheet(
+        f"{title} by {', '.join(grouped)}", columns, (head, *shown), (*more, _share_note(made)), frozenset({1})
+    )
 
 
 def _pair_columns(phases: Sequence[str]) -> tuple[str, ...]:
@@ -193,7 +206,8 @@ def _cut(rows: list[tuple[Cell, ...]], top: int | None) -> tuple[list[tuple[Cell
 
 
 def _share_note(made: LevelCount) -> str:
-    return f"attributed to a phase {share_text(made.attributed, 'phase')}, to a source line {share_text(made.attributed, 'source')}"
+    phase, source = (share_text(made.attributed, of) for of in ("phase", "source"))
+    return f"attributed to a phase {phase}, to a source line {source}"
 
 
 def share_text(attributed: Mapping[str, float | None], of: str) -> str:
