@@ -76,7 +76,9 @@ def update(page: str) -> None:
             command, _, output = part.partition("\n")
             code, actual = run(command)
             print(f"{page}: {command} ({code})", file=sys.stderr)
-            lines.append("".join(line + "\n" for line in [f"$ {command}", *updated(tuple(output.splitlines()), actual)]))
+            lines.append(
+                "".join(line + "\n" for line in [f"$ {command}", *updated(tuple(output.splitlines()), actual)])
+            )
         return "```console\n" + "".join(lines) + "```"
 
     path = ROOT / page

@@ -38,7 +38,9 @@ class Outcome:
         if self.missing:
             return f"| {self.jax} | {self.python} | - | - | - | {self.missing} |"
         reasons = "; ".join(f"{number} x {reason}" for reason, number in self.skips.most_common()) or "-"
-        return f"| {self.jax} | {self.python} | {self.passed} | {self.failed} | {sum(self.skips.values())} | {reasons} |"
+        return (
+            f"| {self.jax} | {self.python} | {self.passed} | {self.failed} | {sum(self.skips.values())} | {reasons} |"
+        )
 
 
 def interpreter(version: str) -> str | None:

@@ -81,9 +81,9 @@ class _Reader:
                 scope=scope if By.SCOPE in self.wants else "",
             )
             if name in self.evidence.doubtful:
-                origin = replace(origin, flags=0)
+                origin = origin._replace(flags=0)
         source, stack = self.frames(instruction)
-        return replace(origin, source=source, stack=stack, region=region)
+        return origin._replace(source=source, stack=stack, region=region)
 
     def frames(self, instruction: Instruction) -> tuple[Frame | None, tuple[Frame, ...]]:
         """The source and, where asked for, the stack of an instruction."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from ltc_ir import compat
@@ -85,7 +84,7 @@ class _Reader:
         if not self.wants & _NEEDS_FRAMES or info.traceback is None:
             return base
         source, stack = self.frames(info.traceback)
-        return replace(base, source=source, stack=stack)
+        return base._replace(source=source, stack=stack)
 
     def _of_stack(self, name_stack: Any) -> Origin:
         transforms, scopes = compat.stack_elements(name_stack)
@@ -106,13 +105,13 @@ class _Reader:
     def _resolve(self, traceback: Any) -> tuple[Frame | None, tuple[Frame, ...]]:
         source: Frame | None = None
         stack: list[Frame] = []
-        for code, line in compat.raw_frames(traceback):
-            file, owner, function = self.ownership.code(code)
+        for code, instruction in compat.raw_frames(traceback):
+            file, owner, function, _ = self.ownership.code(code)
             if owner == "tool" or (source and source.owner == "user" and By.STACK not in self.wants):
                 break
             if owner == "jax" or (owner == "library" and not self.library and source is not None):
                 continue
-            frame = Frame(file, line(), function, owner)
+            frame = Frame(file, compat.line_of(code, instruction), function, owner)
             if source is None or (source.owner != "user" and owner == "user" and not self.library):
                 source = frame
             if owner == "user" or self.library:

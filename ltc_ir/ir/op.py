@@ -1,4 +1,8 @@
-"""The vocabulary of the stream: what a reader yields (Op, Origin, Region) and how bodies hang together."""
+"""The vocabulary of the stream: what a reader yields (Op, Origin, Region) and how bodies hang together.
+
+The small values are named tuples, not dataclasses: a program whose every operation has its own line makes one of each per
+operation, and a frozen dataclass takes three times as long to make and to hash.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ltc_ir.records.vocabulary import Phase
 
@@ -14,8 +18,7 @@ JVP, TRANSPOSE, REMAT = 1, 2, 4
 """Bits of `Origin.flags`: the transforms that decide a phase, wherever in the stack they stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One Python frame, e.g. ``Frame("models/ltc.py", 57, "rhs", "user")``.
 
     ``owner`` is ``user``, ``library``, ``jax`` or ``tool``; ``file`` is project-relative where it lies in the project.
@@ -32,8 +35,7 @@ class Frame:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where an operation comes from, relative to the body it stands in until it is composed with its callers'.
 
     E.g. ``Origin(flags=JVP, scope="layer1", source=Frame("ltc.py", 57, "rhs"))``: the forward part of a gradient, inside
@@ -103,16 +105,14 @@ NOWHERE = Origin()
 """The origin of what stands outside every call: composing with it changes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(NamedTuple):
     """An equation, operation or instruction, e.g. ``Op("dot_general", Origin(flags=JVP))``. Equal ones are counted as one."""
 
     name: str
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A body that repeats, e.g. ``Region("scan", 100, code)``: ``code`` is the operation that runs it in its own body.
 
     ``trip_count`` is ``None`` where the text does not fix it.
@@ -123,8 +123,7 @@ class Region:
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """One way from a body into another: the operation that runs it, and what the inner body's region is called.
 
     ``region`` replaces the outer path where it does not start with a slash (a named function starts afresh).

@@ -48,8 +48,9 @@ class Ownership:
         stdlib = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
         self._stdlib = tuple(path + "/" for path in stdlib)
         self.outside: frozenset[tuple[str, int, str]] = frozenset()
+        self._frames: dict[tuple[str, int, str], Frame] = {}
         self._files: dict[str, tuple[str, str]] = {}
-        self._codes: dict[CodeType, tuple[str, str, str]] = {}
+        self._codes: dict[int, tuple[str, str, str, CodeType]] = {}
 
     def file(self, path: str) -> tuple[str, str]:
         """The name a file goes by (project-relative, else below its import root) and its owner."""
@@ -58,19 +59,21 @@ class Ownership:
             known = self._files[path] = self._classify(path)
         return known
 
-    def code(self, code: CodeType) -> tuple[str, str, str]:
-        """The file's name, the function's name and the owner of a code object."""
-        known = self._codes.get(code)
+    def code(self, code: CodeType) -> tuple[str, str, str, CodeType]:
+        """The file's name, the owner, the function's name, and the code object itself, kept so that its identity stays its own."""
+        known = self._codes.get(id(code))
         if known is None:
-            known = self._codes[code] = (*self.file(code.co_filename), code.co_qualname)
+            known = self._codes[id(code)] = (*self.file(code.co_filename), code.co_qualname, code)
         return known
 
     def frame(self, path: str, line: int, function: str) -> Frame:
         """A frame as IR text names it."""
-        name, owner = self.file(path)
-        if (path, line, function) in self.outside:
-            owner = "tool"
-        return Frame(name, line, function, owner)
+        key = (path, line, function)
+        known = self._frames.get(key)
+        if known is None:
+            name, owner = self.file(path)
+            known = self._frames[key] = Frame(name, line, function, "tool" if key in self.outside else owner)
+        return known
 
     def chosen(
         self, frames: list[Frame], *, library: bool, whole: bool
@@ -80,8 +83,12 @@ class Ownership:
         What lies outside the innermost of this tool's frames is cut; XLA repeats outer frames where it inlines calls, and
         JAX where it nests them: repetitions are dropped.
         """
-        outer = max((position for position, frame in enumerate(frames) if frame.owner == "tool"), default=-1)
-        inner = frames[outer + 1 :]
+        inner: list[Frame] = []
+        for frame in reversed(frames):
+            if frame.owner == "tool":
+                break
+            inner.append(frame)
+        inner.reverse()
         shown = [frame for frame in inner if frame.owner == "user" or (library and frame.owner == "library")]
         fallback = [frame for frame in inner if frame.owner == "library"]
         source = shown[-1] if shown else (fallback[-1] if fallback else None)

@@ -75,7 +75,7 @@ class Unfolding:
         """The instance an edge leads to."""
         origin = self.op(edge.code, outer).origin
         region = origin.region + edge.region if edge.region.startswith("/") else edge.region
-        return edge.child, self.number(replace(origin, marked=True, region=region))
+        return edge.child, self.number(origin._replace(marked=True, region=region))
 
     def edges(self, instance: Instance) -> Iterator[tuple[Instance, int]]:
         """The instances one runs, each with how often."""

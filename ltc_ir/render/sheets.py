@@ -90,7 +90,7 @@ def programs_sheet(count: Count, level: str, top: int | None) -> Sheet:
     last = max(made.values(), key=lambda one: one.tally.total).tally.ops
     names = sorted({op for one in made.values() for op in one.tally.ops}, key=lambda name: (-last.get(name, 0), name))
     rows, more = _cut([(name, *(one.tally.ops.get(name) for one in made.values())) for name in names], top)
-    total = ("total", *(one.tally.total for one in made.values()))
+    total: tuple[Cell, ...] = ("total", *(one.tally.total for one in made.values()))
     notes = (*more, *(f"{name}: {_share_note(one)}" for name, one in made.items()))
     return Sheet(f"{count.target} {level}", ("op", *made), (total, *rows), notes, frozenset({1}))
 

@@ -1,0 +1,88 @@
+"""What counting adds to JAX's own trace and lower: time, memory and growth, on gradients of up to 280,000 equations."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import EQUATIONS_PER_STEP, Result, child, own_lines, peak_mib, same_lines, timed, traced
+
+
+def read_all(program: Any, module: Any) -> tuple[int, int]:
+    """Count both levels with phase and source, as `count` does; the totals."""
+    from ltc_ir.ir import jaxpr, stablehlo
+    from ltc_ir.ir.origin import Ownership
+    from ltc_ir.ir.stablehlo import Evidence
+    from ltc_ir.measure.counting import Question, count_jaxpr, count_stablehlo
+    from ltc_ir.measure.unfolding import unfold
+
+    question, ownership = Question(), Ownership()
+    stream = jaxpr.read(program.jaxpr, question.wants, ownership)
+    unfolded = unfold(stream, module=False)
+    phases = frozenset(op.origin.phase for op in unfolded.expanded)
+    first = count_jaxpr(stream, unfolded, question)
+    lowered = stablehlo.read(module, question.wants, ownership, Evidence(lowered=True, phases=phases))
+    second = count_stablehlo(lowered, question, {})
+    return first.tally.total, second.tally.total
+
+
+def measure(kind: str, equations: int) -> dict[str, float]:
+    """Seconds of JAX's stages, of counting, and of printing, in this process; peak memory before and after counting."""
+    steps = max(1, equations // EQUATIONS_PER_STEP)
+    with tempfile.TemporaryDirectory() as folder:
+        fn = same_lines(steps) if kind == "same" else own_lines(steps, Path(folder))
+        trace_s, program = timed(lambda: traced(fn))
+        lower_s, lowered = timed(program.lower)
+    module = lowered.compiler_ir("stablehlo")
+    gc.collect()
+    before = peak_mib()
+    count_s, (jaxpr_total, stablehlo_total) = timed(lambda: read_all(program, module))
+    after = peak_mib()
+    text_s, _ = timed(lambda: len(lowered.as_text().splitlines()))
+    return {
+        "stages_s": trace_s + lower_s, "count_s": count_s, "text_s": text_s, "jaxpr": jaxpr_total,
+        "stablehlo": stablehlo_total, "memory": after / before,
+    }  # fmt: skip
+
+
+def exponent(points: list[tuple[float, float]]) -> float:
+    """The slope of a least-squares line through the logarithms of size and cost."""
+    xs, ys = [math.log(x) for x, _ in points], [math.log(y) for _, y in points]
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum((x - mean_x) ** 2 for x in xs)
+
+
+def benchmark(most: int, runs: int) -> list[Result]:
+    """The scale lines of the report."""
+    results = []
+    for kind, bound, name in (("same", "5 %", "shared source lines"), ("own", "20 %", "a source line per step")):
+        made = [child("benchmarks.scale", kind, str(most)) for _ in range(runs)]
+        shares = sorted(100 * one["count_s"] / one["stages_s"] for one in made)
+        with_text = sorted(100 * (one["count_s"] + one["text_s"]) / one["stages_s"] for one in made)
+        how = f"{made[0]['jaxpr']:,} equations, {made[0]['stablehlo']:,} operations; {runs} runs {shares[0]:.1f} to {shares[-1]:.1f} %"
+        results.append(
+            Result(f"counting both levels, phase and source, {name}", f"{shares[runs // 2]:.1f} %", bound, how)
+        )
+        results.append(
+            Result(f"… and the text for lines and bytes, {name}", f"{with_text[runs // 2]:.1f} %", "-", "same runs")
+        )
+        memory = max(one["memory"] for one in made)
+        results.append(Result(f"peak memory with counting, {name}", f"{memory:.2f} x", "1.2 x", "of JAX's own peak"))
+    sizes = [size for size in (1_000, 4_000, 16_000, 64_000, most) if size <= most]
+    points = []
+    for size in sizes:
+        made = [child("benchmarks.scale", "same", str(size)) for _ in range(runs)]
+        points.append((made[0]["jaxpr"] + made[0]["stablehlo"], min(one["count_s"] for one in made)))
+    figure = f"{exponent(points):.2f}"
+    shown = ", ".join(f"{size:,}: {1e6 * cost / size:.2f} µs" for size, cost in points)
+    results.append(Result("growth of counting, exponent", figure, "1.05", f"per operation of both levels: {shown}"))
+    return results
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))
