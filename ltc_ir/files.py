@@ -28,6 +28,25 @@ def read_bytes(path: str) -> bytes:
         raise UsageError(f"cannot read {path}: {error.strerror}", "give the path of a readable file") from error
 
 
+_ELSEWHERE = "choose a file in a writable folder with -o"
+
+
+def check_writable(path: str) -> None:
+    """Find out before the work whether a file can be written after it.
+
+    Raises:
+        UsageError: it is a folder, or its own folder is missing or not writable.
+    """
+    target = Path(path)
+    folder = target.parent
+    if target.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder", _ELSEWHERE)
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {folder}", _ELSEWHERE)
+    if not os.access(target if target.exists() else folder, os.W_OK):
+        raise UsageError(f"cannot write {path}: {'it' if target.exists() else 'its folder'} is read-only", _ELSEWHERE)
+
+
 def write_whole(path: str, data: bytes) -> None:
     """Write a file whole or not at all: to a neighbour first, then renamed over the old one.
 
@@ -43,7 +62,7 @@ def write_whole(path: str, data: bytes) -> None:
             return
         _replace(target.resolve() if target.is_symlink() else target, data)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "choose a file in a writable folder with -o") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", _ELSEWHERE) from error
 
 
 def _replace(target: Path, data: bytes) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
@@ -15,23 +17,27 @@ from ltc_ir_cli.commands.diff import diff
 from ltc_ir_cli.commands.doctor import doctor
 from ltc_ir_cli.commands.lower import lower
 from ltc_ir_cli.commands.targets import targets
-from ltc_ir_cli.console import complain
+from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, unwritable
 
 BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 2
+COMPLETION = "_LTC_IR_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 app = typer.Typer(
     name="ltc-ir",
     help="Count, attribute and compare the IR of a JAX function and its gradient.",
     context_settings={"help_option_names": ["-h", "--help"]},
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 
-@app.callback()
-def top(version: opt.Version = False) -> None:
+@app.callback(invoke_without_command=True)
+def top(context: typer.Context, version: opt.Version = False) -> None:  # noqa: ARG001 - it speaks through its callback
     """Count, attribute and compare the IR of a JAX function and its gradient."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(WRONG_USAGE)
 
 
 for _command in (count, lower, diff, targets, doctor):
@@ -41,9 +47,9 @@ for _command in (count, lower, diff, targets, doctor):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; the only catcher of errors there is."""
     try:
-        result = app(args=list(sys.argv[1:] if argv is None else argv), prog_name="ltc-ir", standalone_mode=False)
+        code = _invoked(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return code
     except LtcIrError as error:
         complain(error)
         return error.exit_code
@@ -52,8 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except typer.Exit as left:
+        return left.exit_code
     except Exception as error:
         return _usage_or_bug(error)
+
+
+def _invoked(argv: list[str]) -> int:
+    """Run a command without Typer's own main, which would make exit 1 of a closed pipe and swallow an interrupt's line."""
+    if COMPLETION in os.environ:
+        app(args=argv, prog_name="ltc-ir")
+    command: Any = typer.main.get_command(app)
+    with command.make_context("ltc-ir", argv) as context:
+        result = command.invoke(context)
+    return result if isinstance(result, int) else 0
 
 
 def _usage_or_bug(error: Exception) -> int:
@@ -61,8 +79,12 @@ def _usage_or_bug(error: Exception) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "ltc-ir"
+        offered = "commands" if path == "ltc-ir" else "options"
         print(f"error: {error.format_message()}", file=sys.stderr)
-        print(f"hint: {path} --help lists the options", file=sys.stderr)
+        print(f"hint: {path} --help lists the {offered}", file=sys.stderr)
+        return WRONG_USAGE
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        complain(unwritable(error))
         return WRONG_USAGE
     traceback.print_exc()
     print("error: this is a bug in ltc-ir; please report it with the output of ltc-ir doctor", file=sys.stderr)
@@ -71,9 +93,10 @@ def _usage_or_bug(error: Exception) -> int:
 
 def run() -> None:
     """The console script."""
+    keep_descriptors()
     code = main()
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+    except OSError:
+        sys.stdout = None
     raise SystemExit(code)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ltc_ir.errors import LtcIrError, TargetError
+from ltc_ir.errors import LtcIrError, TargetError, UsageError
 
 
 @dataclass
@@ -50,10 +51,39 @@ def data_descriptor() -> int:
 
 
 def write_data(data: bytes) -> None:
-    """Write all of ``data`` to the real standard output."""
+    """Write all of ``data`` to the real standard output.
+
+    Raises:
+        UsageError: it cannot be written: a full disk, a closed descriptor. BrokenPipeError: nobody reads it any more.
+    """
     view = memoryview(data)
-    while view:
-        view = view[os.write(data_descriptor(), view) :]
+    try:
+        while view:
+            view = view[os.write(data_descriptor(), view) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT})
+"""What a write to standard output fails with, other than a closed pipe."""
+
+
+def unwritable(error: OSError) -> UsageError:
+    """What to say when standard output cannot be written."""
+    return UsageError(f"cannot write standard output: {error.strerror}", "send it to a file with -o")
+
+
+def keep_descriptors() -> None:
+    """Open what a caller closed (``>&-``), lest a file opened later take its number: 1 refuses writes, 2 swallows them."""
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def say(text: str) -> None:

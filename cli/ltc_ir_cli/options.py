@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from ltc_ir.errors import UsageError
+from ltc_ir.files import check_writable
 from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir_cli.console import TALK
 
@@ -48,12 +49,37 @@ def _no_color(value: bool) -> bool:
     return value
 
 
+def _target(value: str) -> str:
+    """Refuse a Python file without a name in it: it would be taken for a stored file and be called no IR."""
+    if value.endswith(".py"):
+        raise UsageError(f"{value} is a Python file, and no function is named", f"name one in it, as in {value}:NAME")
+    return value
+
+
+def _writable(value: str | None) -> str | None:
+    """Refuse a file that cannot be written before the work, not after it."""
+    if value is not None and value != "-":
+        check_writable(value)
+    return value
+
+
 TargetArgument = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
         help="ltc, ctrnn, node, a project's own name, module:name, file.py:name, or a stored IR file (- is standard input)",
         autocompletion=complete_target,
+        callback=_target,
+        show_default=False,
+    ),
+]
+OtherTarget = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[B]",
+        help="What to compare A with; A's own gradient without it",
+        autocompletion=complete_target,
+        callback=lambda value: value and _target(value),
         show_default=False,
     ),
 ]
@@ -61,12 +87,24 @@ Format = Annotated[
     str, typer.Option("--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT", help="table, json, csv or markdown")
 ]
 Output = Annotated[
-    str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all", show_default=False)
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        callback=_writable,
+        help="Write to FILE, whole or not at all",
+        show_default=False,
+    ),
 ]
 Platform = Annotated[
     str | None,
     typer.Option(
-        "--platform", metavar="|".join(PLATFORMS), envvar="LTC_IR_PLATFORM", help="Lower for this platform", show_default=False
+        "--platform",
+        metavar="|".join(PLATFORMS),
+        envvar="LTC_IR_PLATFORM",
+        help="Lower for this platform",
+        show_default=False,
     ),
 ]
 X64 = Annotated[
@@ -76,7 +114,10 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", envvar="LTC_IR_QUIET", callback=_quiet, help="Say nothing on stderr but errors")
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", envvar="LTC_IR_VERBOSE", callback=_verbose, help="Show tracebacks of a target's failure")
+    bool,
+    typer.Option(
+        "--verbose", "-v", envvar="LTC_IR_VERBOSE", callback=_verbose, help="Show tracebacks of a target's failure"
+    ),
 ]
 NoColor = Annotated[bool, typer.Option("--no-color", envvar="LTC_IR_NO_COLOR", callback=_no_color, help="No colour")]
 Version = Annotated[
@@ -84,15 +125,21 @@ Version = Annotated[
 ]
 Args = Annotated[
     str | None,
-    typer.Option("--args", metavar="TYPES", help='Example arguments: "f32[8,128] i32[]", or module:callable', show_default=False),
+    typer.Option(
+        "--args", metavar="TYPES", help='Example arguments: "f32[8,128] i32[]", or module:callable', show_default=False
+    ),
 ]
 Loss = Annotated[
     str | None,
-    typer.Option("--loss", metavar="sum|mean|module:fn", help="Make a scalar of the output for the gradient", show_default=False),
+    typer.Option(
+        "--loss", metavar="sum|mean|module:fn", help="Make a scalar of the output for the gradient", show_default=False
+    ),
 ]
 Argnums = Annotated[
     str | None,
-    typer.Option("--argnums", metavar="N,…", help="Arguments the gradient is taken with respect to", show_default=False),
+    typer.Option(
+        "--argnums", metavar="N,…", help="Arguments the gradient is taken with respect to", show_default=False
+    ),
 ]
 HasAux = Annotated[
     bool | None, typer.Option("--has-aux", help="The function returns (output, auxiliary)", show_default=False)
@@ -105,18 +152,29 @@ StaticArgnames = Annotated[
 ]
 Programs = Annotated[
     list[str] | None,
-    typer.Option("--program", "-p", metavar="PROGRAM", help="forward, loss, grad or train_step (repeatable)", show_default=False),
+    typer.Option(
+        "--program", "-p", metavar="PROGRAM", help="forward, loss, grad or train_step (repeatable)", show_default=False
+    ),
 ]
 Grad = Annotated[bool, typer.Option("--grad", help="The gradient (beside the forward program, in a count)")]
 Levels = Annotated[
     str | None,
-    typer.Option("--level", "-l", metavar="LEVEL,…", help="jaxpr, stablehlo, hlo (default jaxpr,stablehlo)", show_default=False),
+    typer.Option(
+        "--level", "-l", metavar="LEVEL,…", help="jaxpr, stablehlo, hlo (default jaxpr,stablehlo)", show_default=False
+    ),
 ]
 By = Annotated[
     list[str] | None,
-    typer.Option("--by", metavar="KEY,…", help="Group by source, function, scope, stack, region or transforms", show_default=False),
+    typer.Option(
+        "--by",
+        metavar="KEY,…",
+        help="Group by source, function, scope, stack, region or transforms",
+        show_default=False,
+    ),
 ]
-Top = Annotated[int | None, typer.Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)]
+Top = Annotated[
+    int | None, typer.Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)
+]
 Library = Annotated[
     bool, typer.Option("--library", help="Let library frames count as sources, so that a library's cost can be named")
 ]
@@ -150,6 +208,16 @@ def target_options(args: str | None, loss: str | None, argnums: str | None, **mo
         static_argnums=numbers(more.get("static_argnums"), "--static-argnums"),
         static_argnames=words(more["static_argnames"]) if more.get("static_argnames") else None,
     )
+
+
+def refuse_for_file(target: str, options: Any, more: Mapping[str, object] | None = None) -> None:
+    """Refuse what would say something of a function where a stored file stands; ``more`` are further such options."""
+    from ltc_ir.api import is_file
+
+    given = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
+    given += [option for option, value in (more or {}).items() if value]
+    if given and is_file(target):
+        raise UsageError(f"{given[0]} says nothing of a stored file, and {target} is one", f"leave {given[0]} out")
 
 
 def known_format(name: str, formats: Iterable[str]) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 
 from ltc_ir.errors import UsageError
 
-_ENTRY = re.compile(r"([a-z][a-z0-9_]*)\[([0-9, ]*)\]")
+_ENTRY = re.compile(r"([a-z][a-z0-9_]*(?:<[a-z0-9_]*>)?)\[([0-9, ]*)\]")
 _LONG = {
     "f": "float", "i": "int", "s": "int", "u": "uint", "c": "complex", "bf": "bfloat", "pred": "bool", "b": "bool",
 }  # fmt: skip
+_KEYS = {"fry": "threefry2x32", "rbg": "rbg", "urbg": "unsafe_rbg"}
+"""The random key types by the short names JAX prints."""
 
 
 def parse_types(text: str) -> tuple[Any, ...]:
@@ -32,18 +34,54 @@ def parse_types(text: str) -> tuple[Any, ...]:
 
 
 def shape_struct(sizes: tuple[int, ...], element: str) -> Any:
-    """A ``jax.ShapeDtypeStruct`` of a short element type such as ``f32``, ``bf16``, ``pred``, ``f8_e4m3fn`` or ``key<fry>``."""
-    import jax
-    import jax.numpy as jnp
+    """A ``jax.ShapeDtypeStruct`` of a short element type such as ``f32``, ``bf16``, ``pred``, ``f8_e4m3fn`` or ``key<fry>``.
 
+    Raises:
+        UsageError: this JAX has no such type, or a 64-bit one is not enabled and would silently be another.
+    """
+    import jax
+
+    struct: Any = jax.ShapeDtypeStruct
+    if element.startswith("key<"):
+        return struct(sizes, _key_type(element))
+    kind = getattr(getattr(jax.numpy, _long_name(element), None), "dtype", None)
+    if not isinstance(kind, jax.numpy.dtype):
+        raise UsageError(
+            f"--args: unknown element type {element!r}", "types are f32, bf16, i32, u8, c64, pred and the like"
+        )
+    made = struct(sizes, kind)
+    if kind.name in {"float64", "int64", "uint64", "complex128"} and _as_traced(made) != kind:
+        raise UsageError(f"--args: {element} is a 64-bit type, and those are off", "add --x64")
+    return made
+
+
+def _long_name(element: str) -> str:
+    """The name of an element type in ``jax.numpy``; long names (``float32``) are their own."""
     match = re.fullmatch(r"([a-z]+?)(\d+)?", element)
-    name = element
     if match is not None and match[1] in _LONG:
-        name = _LONG[match[1]] + (match[2] or "")
-    elif element.startswith("f8_") or element.startswith("f4_"):
-        name = "float" + element[1:]
-    name = "bool_" if name == "bool" else name
-    kind = getattr(jnp, name, None)
-    if kind is None:
-        raise UsageError(f"--args: unknown element type {element!r}", "types are f32, bf16, i32, u8, c64, pred and the like")
-    return jax.ShapeDtypeStruct(sizes, kind)
+        element = _LONG[match[1]] + (match[2] or "")
+    elif element.startswith(("f8_", "f4_")):
+        element = "float" + element[1:]
+    return "bool_" if element == "bool" else element
+
+
+def _key_type(element: str) -> Any:
+    import jax
+
+    tag = element.removeprefix("key<").removesuffix(">")
+    if tag not in _KEYS:
+        raise UsageError(
+            f"--args: unknown key type {element!r}", f"key types are {', '.join(f'key<{tag}>' for tag in _KEYS)}"
+        )
+    return jax.eval_shape(lambda: jax.random.key(0, impl=_KEYS[tag])).dtype
+
+
+def _as_traced(shape: Any) -> Any:
+    """The element type JAX makes of a shape's when it traces."""
+    import warnings
+
+    import jax
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return jax.eval_shape(lambda x: x, shape).dtype

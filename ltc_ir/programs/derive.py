@@ -98,6 +98,8 @@ def _check_inputs(target: Target) -> None:
             raise UsageError(
                 f"no gradient: there is no argument {number} among {len(target.args)}", "name another with --argnums"
             )
+        if number % len(target.args) in {static % len(target.args) for static in target.static_argnums}:
+            raise UsageError(f"no gradient: argument {number} is static", "name another with --argnums")
         for path, leaf in jax.tree_util.tree_leaves_with_path(target.args[number]):
             dtype = getattr(leaf, "dtype", None)
             kind = dtype if dtype is not None else jnp.result_type(leaf) if _is_number(leaf) else None
@@ -123,7 +125,9 @@ def _check_output(target: Target, fn: Callable[..., Any]) -> None:
     if len(leaves) == 1 and leaves[0].shape == () and jax.numpy.issubdtype(leaves[0].dtype, jax.numpy.floating):
         return
     shown = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves[:3]) or "nothing"
-    raise UsageError(f"no gradient: the output is {shown}, not a real scalar", "make a scalar of it with --loss sum or --loss mean")
+    raise UsageError(
+        f"no gradient: the output is {shown}, not a real scalar", "make a scalar of it with --loss sum or --loss mean"
+    )
 
 
 def _shape_of(target: Target, fn: Callable[..., Any]) -> Any:
@@ -131,10 +135,8 @@ def _shape_of(target: Target, fn: Callable[..., Any]) -> Any:
 
     from ltc_ir.programs.stages import users_failure
 
-    jitted = jax.jit(
+    jitted: Any = jax.jit(
         fn, static_argnums=target.static_argnums or None, static_argnames=target.static_argnames or None
     )
     with users_failure(target.name or "the target", "trace"):
         return jitted.eval_shape(*target.args, **target.kwargs)
-
-

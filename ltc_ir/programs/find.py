@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,10 +15,13 @@ from typing import Any
 
 from ltc_ir import config
 from ltc_ir.errors import UsageError
+from ltc_ir.files import project_root
 from ltc_ir.programs.builtin import BUILTIN
 from ltc_ir.programs.options import Options
 from ltc_ir.programs.stages import users_failure
 from ltc_ir.programs.target import Target
+
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 def find(name: str, options: Options | None = None) -> Target:
@@ -31,8 +35,8 @@ def find(name: str, options: Options | None = None) -> Target:
     own = config.targets()
     if name in own:
         entry = own[name]
-        merged = _merge(_options_of(entry), options)
-        return replace(_configured(_load(entry["target"]), entry["target"], merged), name=name)
+        place = _anchored(entry["target"])
+        return replace(_configured(_load(place), place, _merge(_options_of(entry), options)), name=name)
     place = BUILTIN.get(name, name)
     if ":" not in place:
         raise _unknown(name, [*own, *BUILTIN])
@@ -59,13 +63,19 @@ def _options_of(entry: Mapping[str, Any]) -> Options:
         return None if value is None else tuple(value) if isinstance(value, list) else (value,)
 
     return Options(
-        args=entry.get("args"),
-        loss=entry.get("loss"),
+        args=_anchored(entry.get("args")),
+        loss=_anchored(entry.get("loss")),
         argnums=many("argnums"),
         has_aux=entry.get("has_aux"),
         static_argnums=many("static_argnums"),
         static_argnames=many("static_argnames"),
     )
+
+
+def _anchored(text: Any) -> Any:
+    """A ``file.py:name`` of pyproject.toml, which stands for a file relative to that, wherever the command is run."""
+    where, _, name = (text or "").rpartition(":")
+    return f"{project_root() / where}:{name}" if where.endswith(".py") else text
 
 
 def _merge(base: Options, over: Options) -> Options:
@@ -96,16 +106,38 @@ def _offer(module: ModuleType, path: str) -> str:
 def _module(where: str) -> ModuleType:
     if where.endswith(".py"):
         return _module_of_file(Path(where))
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    _importable(project_root())
+    _importable(Path.cwd())
     try:
         with users_failure(where, "import"):
             return importlib.import_module(where)
     except Exception as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and cause.name and _is_part(cause.name, where):
-            raise UsageError(f"no module {where!r}", "a module is importable from here, or give file.py:name") from cause
+            raise UsageError(
+                f"no module {where!r}", "a module is importable from here, or give file.py:name"
+            ) from cause
         raise
+
+
+def _importable(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _package_place(path: Path) -> tuple[Path, str]:
+    """The folder a file is importable from and its dotted name there, so that imports of its neighbours work."""
+    folder, parts = path.parent, [] if path.stem == "__init__" else [path.stem]
+    while (folder / "__init__.py").is_file():
+        folder, parts = folder.parent, [folder.name, *parts]
+    return folder, ".".join(parts) or path.stem
+
+
+def _is_importable_from(folder: Path, dotted: str) -> bool:
+    """Whether no other package took the first part of the name."""
+    first = dotted.partition(".")[0]
+    taken = sys.modules.get(first)
+    return taken is None or str(folder / first) in getattr(taken, "__path__", ())
 
 
 def _is_part(missing: str, where: str) -> bool:
@@ -115,12 +147,14 @@ def _is_part(missing: str, where: str) -> bool:
 def _module_of_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no file {path}", "give the path of a Python file, as in path/to/file.py:name")
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    loaded = sys.modules.get(path.stem)
+    folder, dotted = _package_place(path.resolve())
+    _importable(folder)
+    loaded = sys.modules.get(dotted)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
         return loaded
+    if "." in dotted and _is_importable_from(folder, dotted):
+        with users_failure(str(path), "import"):
+            return importlib.import_module(dotted)
     name = path.stem if path.stem not in sys.modules else f"_ltc_ir_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
@@ -139,16 +173,27 @@ def _module_of_file(path: Path) -> ModuleType:
 def _configured(loaded: tuple[ModuleType, str, Any], place: str, options: Options) -> Target:
     """The Target of what was loaded, with the caller's options over its own."""
     module, path, found = loaded
-    if isinstance(found, Target):
-        target = found
-    elif callable(found):
-        target = Target(found, *_example_arguments(module, path, place, options))
-    else:
-        raise UsageError(f"{place} is a {type(found).__name__}, neither a function nor a Target", "name a function")
-    if isinstance(found, Target) and options.args is not None:
-        args, kwargs = _given_arguments(options.args)
-        target = replace(target, args=args, kwargs=kwargs)
-    return _with_options(target, options)
+    if not isinstance(found, Target):
+        if not callable(found):
+            raise UsageError(
+                f"{place} is neither a function nor a Target, but {type(found).__name__}", "name a function"
+            )
+        return _with_options(Target(found, *_example_arguments(module, path, found, options)), options)
+    _refuse_idle(found, place, options)
+    if options.args is None:
+        return _with_options(found, options)
+    args, kwargs = _given_arguments(options.args, found.fn)
+    return _with_options(replace(found, args=args, kwargs=kwargs), options)
+
+
+def _refuse_idle(target: Target, place: str, options: Options) -> None:
+    """Refuse what would change nothing: programs that a Target gives outright heed no options."""
+    given = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
+    if given and target.programs:
+        raise UsageError(
+            f"{target.name or place} brings its own {', '.join(target.programs)}, which {given[0]} would not change",
+            f"leave {given[0]} out, or name a function, as module:function",
+        )
 
 
 def _with_options(target: Target, options: Options) -> Target:
@@ -175,50 +220,59 @@ def _loss(text: str) -> str | Callable[[Any], Any]:
     return loaded  # type: ignore[no-any-return]
 
 
-def _example_arguments(module: ModuleType, path: str, place: str, options: Options) -> tuple[tuple[Any, ...], Any]:
+def _example_arguments(module: ModuleType, path: str, fn: Any, options: Options) -> Arguments:
     if options.args is not None:
-        return _given_arguments(options.args)
+        return _given_arguments(options.args, fn)
     sibling: Any = module
     for part in (path + "_args").split("."):
         sibling = getattr(sibling, part, None)
+    name = path.rpartition(".")[2]
     if sibling is None:
-        if _takes_nothing(module, path):
+        if _accepts(fn, (), {}) and not _parameters(fn):
             return (), {}
         raise UsageError(
-            f"{place} has no example arguments",
-            f'give --args "f32[8] i32[]", define {path.rpartition(".")[2]}_args beside it, or build a ltc_ir.Target',
+            f"{name} has no example arguments",
+            f'give --args "f32[8] i32[]", define {name}_args beside it, or build a ltc_ir.Target',
         )
-    with users_failure(f"{place}_args", "run"):
-        return _arguments(sibling() if callable(sibling) else sibling, f"{place}_args")
+    return _made_arguments(sibling, f"{name}_args", fn)
 
 
-def _takes_nothing(module: ModuleType, path: str) -> bool:
-    import inspect
-
-    found: Any = module
-    for part in path.split("."):
-        found = getattr(found, part)
-    try:
-        return not inspect.signature(found).parameters
-    except (TypeError, ValueError):
-        return False
-
-
-def _given_arguments(text: str) -> tuple[tuple[Any, ...], Any]:
+def _given_arguments(text: str, fn: Any) -> Arguments:
     from ltc_ir.programs.abstract import parse_types
 
-    if ":" not in text:
-        return parse_types(text), {}
-    made = _load(text)[2]
-    with users_failure(text, "run"):
-        return _arguments(made() if callable(made) else made, text)
+    return _made_arguments(_load(text)[2], text, fn) if ":" in text else (parse_types(text), {})
 
 
-def _arguments(value: Any, where: str) -> tuple[tuple[Any, ...], Any]:
-    """``(args, kwargs)`` of what a sibling or ``module:callable`` gave: a tuple of arguments, or such a pair."""
-    pair = isinstance(value, tuple) and len(value) == 2
-    if pair and isinstance(value[0], tuple) and isinstance(value[1], dict) and all(isinstance(key, str) for key in value[1]):
-        return value
-    if isinstance(value, tuple):
-        return value, {}
-    raise UsageError(f"{where} gives a {type(value).__name__}, not a tuple of arguments", "return (argument, …) or (args, kwargs)")
+def _made_arguments(maker: Any, where: str, fn: Any) -> Arguments:
+    """What a sibling or ``module:callable`` gives: a tuple of arguments, or ``(args, kwargs)`` where ``fn`` takes it so.
+
+    A tuple and a dict are such a pair only if the function can be called like that: they may be its two arguments.
+    """
+    with users_failure(where, "run"):
+        made = maker() if callable(maker) else maker
+    if not isinstance(made, tuple):
+        raise UsageError(
+            f"{where} gives {type(made).__name__}, not a tuple of arguments", "make it (argument, …) or (args, kwargs)"
+        )
+    if len(made) != 2 or not isinstance(made[0], tuple) or not isinstance(made[1], dict):
+        return made, {}
+    args, kwargs = made
+    return (args, kwargs) if all(isinstance(key, str) for key in kwargs) and _accepts(fn, args, kwargs) else (made, {})
+
+
+def _parameters(fn: Any) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(fn).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _accepts(fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a function can be called so; true where its signature is not known."""
+    try:
+        inspect.signature(fn).bind(*args, **kwargs)
+    except ValueError:
+        return True
+    except TypeError:
+        return False
+    return True

@@ -12,6 +12,7 @@ def text_of(staged: Staged, form: str, debug_info: bool = False) -> bytes:
     """The IR of a program in one form: ``jaxpr``, ``stablehlo``, ``hlo`` or ``bytecode``."""
     if form == "bytecode":
         return portable_artifact(staged.module(), staged.label)
+    text: str
     if form == "jaxpr":
         text = staged.traced.jaxpr.pretty_print(source_info=debug_info, name_stack=debug_info, use_color=False)
     elif form == "hlo":

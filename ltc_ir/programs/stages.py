@@ -49,7 +49,8 @@ class Staged:
         Raises:
             TargetError: the user's function failed.
         """
-        jax.clear_caches()
+        clear: Callable[[], None] = jax.clear_caches
+        clear()
         program = self.program
         with users_failure(self.label, "trace", program.explain):
             return _jitted(program).trace(*program.args, **program.kwargs)
@@ -123,14 +124,14 @@ def environment(platform: str | None = None) -> Environment:
     """What a record of this process, lowered for ``platform``, was made with."""
     import platform as machine
 
-    import jaxlib
+    from jaxlib import version as jaxlib_version
 
     return Environment(
         jax=jax.__version__,
-        jaxlib=jaxlib.__version__,
+        jaxlib=jaxlib_version.__version__,
         python=machine.python_version(),
         platform=platform or platform_here(),
-        x64=bool(jax.config.jax_enable_x64),
+        x64=bool(jax.config.values["jax_enable_x64"]),
         devices=jax.device_count(),
     )
 
@@ -140,42 +141,54 @@ def users_failure(label: str, stage: str, explain: Callable[[], None] | None = N
     """Turn what a user's function raises into one line that says what failed, where, and what helps."""
     try:
         yield
-    except (LtcIrError, KeyboardInterrupt):
+    except LtcIrError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if explain is not None:
             explain()
         raise _explained(error, label, stage) from error
 
 
-def _explained(error: Exception, label: str, stage: str) -> TargetError:
+def _explained(error: Exception | SystemExit, label: str, stage: str) -> TargetError:
     first = (str(error).strip() or "no message").splitlines()[0]
     place = _place(error)
     message = f"{label} failed to {stage}: {type(error).__name__}: {first}" + (f" ({place})" if place else "")
     detail = io.StringIO()
     traceback.print_exception(error, file=detail)
-    return TargetError(message, _hint(error), detail.getvalue())
+    return TargetError(message, _hint(error, stage), detail.getvalue())
 
 
-def _place(error: Exception) -> str | None:
+def _place(error: BaseException) -> str | None:
     """The innermost line of the user's in a failure's traceback."""
     from ltc_ir.ir.origin import Ownership
 
     ownership = Ownership()
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
-        file, owner, _ = ownership.code(frame.f_code)
+        file, owner, *_ = ownership.code(frame.f_code)
         if owner == "user":
             found = f"{file}:{line}"
     return found
 
 
-def _hint(error: Exception) -> str:
-    name = type(error).__name__
-    if name in {"TracerBoolConversionError", "ConcretizationTypeError", "TracerIntegerConversionError", "TracerArrayConversionError"}:
-        return "the function uses a traced value as a Python value: use jax.lax.cond, or make that argument static"
-    if name == "TypeError" and "argument" in str(error):
-        return "give the example arguments the function takes: --args, a sibling NAME_args, or a Target"
-    if name in {"TypeError", "ValueError"}:
-        return "check the shapes and types of the example arguments; --verbose shows the whole traceback"
-    return "--verbose shows the whole traceback"
+def _hint(error: BaseException, stage: str) -> str:
+    name, said = type(error).__name__, str(error)
+    hints = (
+        (name == "SystemExit", 'keep what parses arguments and exits under: if __name__ == "__main__"'),
+        ("attempted relative import" in said, "put an __init__.py beside the file, or give module:name"),
+        (stage in {"import", "run"}, _TRACEBACK),
+        (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in said, _VALUE),
+        (name == "TypeError" and "argument" in said, _ARGUMENTS),
+        (name in {"TypeError", "ValueError"}, f"check the shapes and types of the example arguments; {_TRACEBACK}"),
+    )
+    return next((hint for holds, hint in hints if holds), _TRACEBACK)
+
+
+_TRACEBACK = "--verbose shows the whole traceback"
+_VALUE = "the function uses a traced value as a Python value: use jax.lax.cond, or make it static with --static-argnums"
+_ARGUMENTS = "give the example arguments the function takes: --args, a sibling NAME_args, or a Target"
+_NEEDS_VALUE = frozenset({
+    "ConcretizationTypeError", "NonConcreteBooleanIndexError",
+    "TracerArrayConversionError", "TracerBoolConversionError", "TracerIntegerConversionError",
+})  # fmt: skip
+"""What JAX raises where Python needs the value of a tracer."""

@@ -1,12 +1,19 @@
 """The ``count`` command: what a program's IR holds, by phase and by source."""
 
+# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# ruff: noqa: ARG001, PLR0917
+
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
+from ltc_ir.errors import UsageError
+from ltc_ir.records.count import Count
 from ltc_ir.render.formats import COUNT_FORMATS
+from ltc_ir.render.to_folded import HINT as FOLDED_HINT
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -47,9 +54,15 @@ def count(
 ) -> None:
     """Count operations at every level, by AD phase and by source line."""
     render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
+    if format == "folded" and opt.words(by) != ("stack",):
+        raise UsageError("folded stacks need a count by stack", FOLDED_HINT)
+    options = opt.target_options(
+        args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
+    )
     with stdout_is_data():
         from ltc_ir import api
 
+        opt.refuse_for_file(target, options)
         made = api.count(
             target,
             programs=opt.words(program) or (("forward", "grad") if grad else None),
@@ -57,9 +70,7 @@ def count(
             by=opt.words(by),
             ops=opt.words(op),
             phases=opt.words(phase),
-            options=opt.target_options(
-                args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
-            ),
+            options=options,
             platform=platform,
             x64=x64,
             text=text,
@@ -68,6 +79,13 @@ def count(
         )
         for name, why in made.unavailable.items():
             say(f"note: {name} left out: {why}")
-        for note in made.notes:
+        for note in (*made.notes, *_absent(made, opt.words(op))):
             say(f"note: {note}")
         emit(render(made, top=top, grad=grad), output)
+
+
+def _absent(made: Count, asked: Iterable[str]) -> list[str]:
+    """What to say of operations that were asked for and are nowhere: a spelling mistake looks like a zero otherwise."""
+    found = {op for levels in made.programs.values() for level in levels.values() for op in level.tally.ops}
+    names = found | {op.rpartition(".")[2] for op in found}
+    return [f"there is no operation {name!r} in what was counted" for name in asked if name not in names]

@@ -1,5 +1,8 @@
 """The ``diff`` command: what changed between two programs, targets or files."""
 
+# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# ruff: noqa: ARG001, PLR0917
+
 from __future__ import annotations
 
 from typing import Annotated
@@ -17,9 +20,7 @@ DIFFERENT = 1
 
 def diff(
     a: opt.TargetArgument = "ltc",
-    b: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="What to compare A with; A's own gradient without it", show_default=False)
-    ] = None,
+    b: opt.OtherTarget = None,
     program: opt.Programs = None,
     level: opt.Levels = None,
     by: opt.By = None,

@@ -1,5 +1,8 @@
 """The ``lower`` command: a program's IR and nothing else."""
 
+# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# ruff: noqa: ARG001, PLR0917
+
 from __future__ import annotations
 
 from typing import Annotated
@@ -16,7 +19,8 @@ def lower(
     target: opt.TargetArgument = "ltc",
     grad: Annotated[bool, typer.Option("--grad", help="The gradient")] = False,
     program: Annotated[
-        str | None, typer.Option("--program", "-p", metavar="PROGRAM", help="Which program (default forward)", show_default=False)
+        str | None,
+        typer.Option("--program", "-p", metavar="PROGRAM", help="Which program (default forward)", show_default=False),
     ] = None,
     jaxpr: Annotated[bool, typer.Option("--jaxpr", help="The jaxpr")] = False,
     stablehlo: Annotated[bool, typer.Option("--stablehlo", help="StableHLO text (the default)")] = False,
@@ -44,16 +48,18 @@ def lower(
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", "one form at a time")
     if grad and program not in (None, "grad"):
         raise UsageError(f"--grad and --program {program} exclude each other", "one program at a time")
+    options = opt.target_options(
+        args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
+    )
     with stdout_is_data():
         from ltc_ir import api
 
+        opt.refuse_for_file(target, options, {"--grad": grad, "--program": program, "--debug-info": debug_info})
         made = api.lower(
             target,
             program="grad" if grad else program or "forward",
             form=chosen[0],
-            options=opt.target_options(
-                args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
-            ),
+            options=options,
             platform=platform,
             x64=x64,
             debug_info=debug_info,
