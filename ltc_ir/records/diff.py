@@ -1,0 +1,128 @@
+"""The record of a comparison: per pair of programs and level, what changed, by how much and in which phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltc_ir.records.environment import Environment
+
+Figure = int | float | None
+"""A number, or ``None`` where a side does not have it."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure on both sides: an operation's count or a metric.
+
+    ``phases`` splits the change by phase, phases without change left out; it is empty for figures that have no phase.
+    ``headline`` marks the published primitives. ``reason`` says why a side is ``None``.
+    """
+
+    name: str
+    baseline: Figure
+    current: Figure
+    phases: Mapping[str, int] = field(default_factory=dict)
+    headline: bool = False
+    reason: str | None = None
+
+    @property
+    def change(self) -> Figure:
+        """Current minus baseline; ``None`` where a side is."""
+        return None if self.baseline is None or self.current is None else self.current - self.baseline
+
+    @property
+    def ratio(self) -> float | None:
+        """Current over baseline; ``None`` with a baseline of 0 or an absent side."""
+        return self.current / self.baseline if self.baseline and self.current is not None else None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the sides are known to differ, be it by phase alone."""
+        return bool(self.change) or bool(self.phases)
+
+    @property
+    def status(self) -> str:
+        """``new``, ``gone``, ``grown``, ``shrunk``, ``moved`` (another phase), ``same``, or ``unknown`` (an absent side)."""
+        if self.baseline is None or self.current is None:
+            return "unknown"
+        if self.baseline == self.current:
+            return "moved" if self.phases else "same"
+        if not self.baseline or not self.current:
+            return "gone" if self.baseline else "new"
+        return "grown" if self.current > self.baseline else "shrunk"
+
+
+@dataclass(frozen=True)
+class GroupChange:
+    """One key of a grouping, say a source line: its totals on both sides and the operations that changed there."""
+
+    total: Change
+    ops: tuple[Change, ...]
+
+    @property
+    def key(self) -> str:
+        """The group's key, as counts print it."""
+        return self.total.name
+
+
+@dataclass(frozen=True)
+class LevelDiff:
+    """The comparison of one pair at one level.
+
+    ``ops`` are the operations that differ, largest absolute change first, ties by name; where a forward stands beside its
+    gradient the headline primitives come first. ``metrics`` are the total (always), and the other figures that differ or
+    that one side lacks. ``by`` are the groups that differ; ``None`` where the two counts were not grouped alike.
+    """
+
+    level: str
+    ops: tuple[Change, ...]
+    metrics: tuple[Change, ...]
+    by: tuple[GroupChange, ...] | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known to differ."""
+        return not any(row.differs for row in (*self.ops, *self.metrics)) and not self.by
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two programs set against each other, and the levels both have."""
+
+    baseline: str
+    current: str
+    levels: Mapping[str, LevelDiff]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What stands on one side; ``program`` only where that side is a single program."""
+
+    target: str
+    environment: Environment
+    program: str | None = None
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Baseline against current. ``notes`` say what a reader must know to judge the changes."""
+
+    baseline: Side
+    current: Side
+    pairs: tuple[Pair, ...]
+    grouped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    kind: str = "diff"
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known to differ."""
+        return all(made.empty for pair in self.pairs for made in pair.levels.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON holds it."""
+        from ltc_ir.records.diff_codec import diff_to_dict
+
+        return diff_to_dict(self)
