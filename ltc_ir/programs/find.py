@@ -49,6 +49,8 @@ def known() -> dict[str, str]:
 
 
 def _unknown(name: str, names: list[str]) -> UsageError:
+    if Path(name).is_dir():
+        return UsageError(f"{name} is a folder, no target", "give a stored IR file, or file.py:name")
     near = difflib.get_close_matches(name, names, 1)
     meant = f"did you mean {near[0]!r}? " if near else ""
     return UsageError(
@@ -98,9 +100,13 @@ def _load(place: str) -> tuple[ModuleType, str, Any]:
 
 
 def _offer(module: ModuleType, path: str) -> str:
-    names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    names = [name for name, value in vars(module).items() if not name.startswith("_") and _is_own(value, module)]
     near = difflib.get_close_matches(path, names, 3) or sorted(names)[:5]
     return f"it has {', '.join(near)}" if near else "it defines no function"
+
+
+def _is_own(value: Any, module: ModuleType) -> bool:
+    return isinstance(value, Target) or (callable(value) and getattr(value, "__module__", None) == module.__name__)
 
 
 def _module(where: str) -> ModuleType:

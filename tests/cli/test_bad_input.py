@@ -1,0 +1,324 @@
+"""What a user reads, and a script gets, when the input is wrong: one line that says what, one that says what helps."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import golden
+from tests.cli.conftest import Command, Ran, environment, program, run_program
+
+pytestmark = pytest.mark.versions
+
+USAGE, TARGET_FAILED = 2, 4
+
+MODULES = {
+    "raises": 'raise ValueError("at import")\n',
+    "exits": "import sys\nsys.exit(3)\n",
+    "parses": "import argparse\nargparse.ArgumentParser(prog='parses').parse_args(['--nosuch'])\n",
+    "garbled": "def f(:\n",
+    "needs": "import nosuch_dependency\n",
+    "relative": "from . import mine\n",
+}
+
+OURS = {
+    "unknown_target": (USAGE, "count nosuch"),
+    "near_target": (USAGE, "count ltx"),
+    "unknown_module": (USAGE, "count nosuch.module:f"),
+    "unknown_name": (USAGE, "count mine:nope"),
+    "unknown_name_near": (USAGE, "count mine:stepp"),
+    "unknown_name_in_file": (USAGE, "count mine.py:nope"),
+    "no_name": (USAGE, "count mine.py"),
+    "half_a_name": (USAGE, "count mine:"),
+    "missing_python_file": (USAGE, "count nofile.py:f"),
+    "neither_function_nor_target": (USAGE, "count mine:NUMBER"),
+    "module_raises": (TARGET_FAILED, "count raises:f"),
+    "file_raises": (TARGET_FAILED, "count raises.py:f"),
+    "module_exits": (TARGET_FAILED, "count exits:f"),
+    "module_lacks_a_dependency": (TARGET_FAILED, "count needs:f"),
+    "no_arguments": (USAGE, "count mine:bare"),
+    "malformed_arguments": (USAGE, "count mine:bare --args f32[8"),
+    "unknown_type": (USAGE, "count mine:bare --args q32[8]"),
+    "function_as_type": (USAGE, "count mine:bare --args sin[8]"),
+    "unknown_key_type": (USAGE, "count mine:bare --args key<foo>[]"),
+    "wide_type": (USAGE, "count mine:energy --args f64[3]"),
+    "arguments_no_tuple": (USAGE, "count mine:bare --args mine:listed"),
+    "arguments_unknown": (USAGE, "count mine:bare --args mine:nope"),
+    "function_raises": (TARGET_FAILED, "count mine:fails --args f32[2]"),
+    "output_no_scalar": (USAGE, "count mine:step --grad"),
+    "integer_argument": (USAGE, "count mine:tabled --grad"),
+    "argnums_out_of_range": (USAGE, "count mine:step --program grad --loss sum --argnums 2"),
+    "argnums_no_integers": (USAGE, "count mine:step --argnums x"),
+    "argnums_static": (USAGE, "count mine:power --static-argnums 0 --program grad"),
+    "static_argnums_no_integers": (USAGE, "count mine:power --static-argnums n"),
+    "unknown_loss": (USAGE, "count mine:step --loss max"),
+    "loss_no_function": (USAGE, "count mine:step --loss mine:NUMBER"),
+    "loss_unknown_name": (USAGE, "count mine:step --loss mine:nope"),
+    "own_programs": (USAGE, "count ltc --loss sum"),
+    "no_ir": (USAGE, "count hello.txt"),
+    "empty": (USAGE, "count empty.mlir"),
+    "missing_file": (USAGE, "count nofile.mlir"),
+    "folder": (USAGE, "count ."),
+    "record_without_fields": (USAGE, "count bare.json"),
+    "record_of_a_newer_schema": (USAGE, "count newer.json"),
+    "json_no_record": (USAGE, "count other.json"),
+    "option_of_a_function_for_a_file": (USAGE, "count stored.mlir --args f32[]"),
+    "program_of_a_file": (USAGE, "lower stored.mlir --grad"),
+    "missing_folder": (USAGE, "lower mine:energy -o nofolder/out.mlir"),
+    "below_a_file": (USAGE, "lower mine:energy -o mine.py/out.mlir"),
+    "output_is_a_folder": (USAGE, "lower mine:energy -o ."),
+    "unknown_level": (USAGE, "count mine:energy --level foo"),
+    "unknown_format": (USAGE, "count mine:energy --format foo"),
+    "unknown_listing_format": (USAGE, "targets --format folded"),
+    "unknown_platform": (USAGE, "lower mine:energy --platform foo"),
+    "unknown_phase": (USAGE, "count mine:energy --phase foo"),
+    "unknown_program": (USAGE, "lower mine:energy --program foo"),
+    "unknown_grouping": (USAGE, "count mine:energy --by foo"),
+    "folded_without_stack": (USAGE, "count mine:energy --format folded"),
+    "folded_several": (USAGE, "count mine:energy --by stack --format folded"),
+    "foreign_hlo": (USAGE, "lower mine:energy --hlo --platform cuda"),
+    "foreign_hlo_count": (USAGE, "count mine:energy --level hlo --program forward --platform tpu"),
+    "two_forms": (USAGE, "lower mine:energy --hlo --jaxpr"),
+    "two_programs": (USAGE, "lower mine:energy --grad --program forward"),
+}  # fmt: skip
+"""Messages wholly ours, by the name of their golden: the exit code and the command line."""
+
+THEIRS = {
+    "module_garbled": (TARGET_FAILED, "count garbled:f", "SyntaxError"),
+    "relative_import": (TARGET_FAILED, "count relative.py:f", "ImportError"),
+    "wrong_number_of_arguments": (TARGET_FAILED, "count mine:bare --args f32[8]", "TypeError"),
+    "branches_on_a_tracer": (TARGET_FAILED, "count mine:branches --args f32[]", "TracerBoolConversionError"),
+    "static_not_said": (TARGET_FAILED, "count mine:power", "TracerBoolConversionError"),
+    "unfit_shapes": (TARGET_FAILED, "count mine:step --args", "TypeError"),
+    "broken_record": (USAGE, "count broken.json", "is not JSON"),
+    "truncated_text": (USAGE, "count truncated.mlir", ""),
+    "truncated_bytecode": (USAGE, "count truncated.mlirbc", ""),
+    "unknown_command": (USAGE, "nosuch", "nosuch"),
+    "unknown_option": (USAGE, "count --nosuch", "--nosuch"),
+    "no_number": (USAGE, "count --top x", "--top"),
+    "negative_number": (USAGE, "count --top -3", "--top"),
+    "too_many_targets": (USAGE, "lower a b", "b"),
+}
+"""Messages that hold words of Python, JAX, MLIR or Typer, which change: only what is ours is kept."""
+
+OTHERS_WORDS = r"^(error: (?:(?:\S+ )+failed to \w+: |cannot read \S+ |\S+ is not JSON: )?).*$"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files(folder: Path) -> None:
+    """Bad files of every sort."""
+    for name, text in MODULES.items():
+        (folder / f"{name}.py").write_text(text)
+    from ltc_ir import api
+
+    text = api.lower("mine:energy")
+    (folder / "stored.mlir").write_bytes(text)
+    (folder / "truncated.mlir").write_bytes(text[: len(text) // 2])
+    bytecode = api.lower("mine:energy", form="bytecode")
+    (folder / "truncated.mlirbc").write_bytes(bytecode[: len(bytecode) // 2])
+    record = api.count("mine:energy", programs=["forward"], levels=["jaxpr"]).to_dict()
+    (folder / "hello.txt").write_text("hello\n")
+    (folder / "empty.mlir").write_text("")
+    (folder / "broken.json").write_text(json.dumps(record, indent=2)[:40])
+    (folder / "bare.json").write_text('{"schema": 1, "kind": "count"}')
+    (folder / "newer.json").write_text(json.dumps(record | {"schema": 99}))
+    (folder / "other.json").write_text('{"a": 1}')
+
+
+def one_error(ran: Ran, code: int) -> None:
+    assert ran.code == code, ran.err
+    assert ran.out == ""
+    assert len(ran.errors) == 1, ran.err
+    assert len(ran.hints) <= 1, ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_message_hint_and_code(name: str, command: Command, folder: Path) -> None:
+    code, line = OURS[name]
+    ran = command(*line.split())
+    one_error(ran, code)
+    assert len(ran.err.splitlines()) == len(ran.errors) + len(ran.hints), ran.err
+    golden.check(_shown(line, ran, folder), f"messages/{name}.txt")
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_hint_and_code_where_the_words_are_others(name: str, command: Command, folder: Path) -> None:
+    code, line, told = THEIRS[name]
+    ran = command(*line.split(), *(["f32[8,128] f32[2,3]"] if line.endswith("--args") else []))
+    one_error(ran, code)
+    assert told in ran.errors[0]
+    ran.err = re.sub(OTHERS_WORDS, r"\1…", ran.err, flags=re.MULTILINE)
+    golden.check(_shown(line, ran, folder), f"messages/{name}.txt")
+
+
+def _shown(line: str, ran: Ran, folder: Path) -> str:
+    return golden.scrubbed(f"$ ltc-ir {line}\nexit {ran.code}\n{ran.err}", folder)
+
+
+def test_what_a_script_prints_before_it_exits_stays_on_stderr(command: Command) -> None:
+    ran = command("count", "parses:f")
+    one_error(ran, TARGET_FAILED)
+    assert "usage: parses" in ran.err
+    assert "__main__" in ran.hints[0]
+
+
+PROJECTS = {
+    "project_no_toml": "[tool.ltc-ir\n",
+    "project_no_table": "[tool]\nltc-ir = 3\n",
+    "project_targets_no_table": "[tool.ltc-ir]\ntargets = 3\n",
+    "project_target_no_function": "[tool.ltc-ir.targets]\nmine = 3\n",
+    "project_target_without_target": '[tool.ltc-ir.targets]\nmine = {loss = "sum"}\n',
+    "project_unknown_key": '[tool.ltc-ir.targets]\nmine = {target = "mine:step", lost = "sum"}\n',
+    "project_wrong_type": '[tool.ltc-ir.targets]\nmine = {target = "mine:step", argnums = ["a"]}\n',
+    "project_list_for_one": '[tool.ltc-ir.targets]\nmine = {target = "mine:step", args = ["f32[8]"]}\n',
+}
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+@pytest.mark.parametrize("line", ["targets", "count mine"])
+def test_a_broken_project_file(
+    name: str, line: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(PROJECTS[name])
+    monkeypatch.chdir(tmp_path)
+    ran = command(*line.split())
+    one_error(ran, USAGE)
+    if name == "project_no_toml":
+        ran.err = re.sub(r"(not valid TOML: ).*", r"\1…", ran.err)
+    golden.check(golden.scrubbed(f"exit {ran.code}\n{ran.err}", tmp_path), f"messages/{name}.txt")
+
+
+def test_every_golden_is_somebodys() -> None:
+    kept = {path.stem for path in (golden.HERE / "messages").glob("*.txt")}
+    assert kept == {*OURS, *THEIRS, *PROJECTS}
+
+
+def test_verbose_shows_the_traceback_after_the_message(command: Command) -> None:
+    ran = command("count", "mine:fails", "--args", "f32[2]", "--verbose")
+    assert ran.code == TARGET_FAILED
+    assert len(ran.errors) == 1
+    assert ran.err.index("error: ") < ran.err.index("Traceback (most recent call last)")
+    assert 'raise RuntimeError("boom' in ran.err
+
+
+def test_quiet_still_says_what_failed(command: Command) -> None:
+    ran = command("count", "nosuch", "--quiet")
+    one_error(ran, USAGE)
+
+
+def test_a_command_line_without_a_command_shows_the_help_on_stderr(command: Command) -> None:
+    ran = command()
+    assert (ran.code, ran.out) == (USAGE, "")
+    assert "Commands:" in ran.err
+
+
+def test_an_unwritable_output_is_refused_before_the_work(command: Command, folder: Path) -> None:
+    (folder / "leaves.py").write_text("open('imported', 'w').close()\ndef f(): return 1.0\n")
+    one_error(command("count", "leaves:f", "-o", "nofolder/out"), USAGE)
+    assert not (folder / "imported").exists()
+
+
+def test_a_failed_run_leaves_the_old_file(command: Command, folder: Path) -> None:
+    kept = folder / "kept.mlir"
+    kept.write_text("old")
+    one_error(command("lower", "mine:fails", "--args", "f32[2]", "-o", str(kept)), TARGET_FAILED)
+    assert kept.read_text() == "old"
+    assert not list(folder.glob(".kept*"))
+
+
+@pytest.mark.parametrize("line", ["targets", "--help", "lower mine:energy", "count mine:energy --level jaxpr"])
+def test_a_full_disk_behind_stdout(line: str, folder: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with Path("/dev/full").open("w") as full:
+        done = _started(line.split(), folder, stdout=full)
+        err = done.communicate(timeout=60)[1]
+    one_error(Ran(done.returncode, "", err), USAGE)
+    assert "cannot write standard output" in err
+
+
+def test_a_closed_standard_output(folder: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" targets >&-', program()],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    one_error(Ran(done.returncode, done.stdout, done.stderr), USAGE)
+
+
+@pytest.mark.parametrize("line", ["lower mine:energy --grad", "targets", "--help"])
+def test_a_closed_pipe_is_silent_and_no_failure(line: str, folder: Path) -> None:
+    with _started(line.split(), folder, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stderr is not None
+        child.stdout.close()
+        assert child.stderr.read() == ""
+    assert child.returncode == 0
+
+
+def test_head_of_a_long_output_ends_well(folder: Path) -> None:
+    (folder / "long.py").write_text("def f(x):\n    for _ in range(3000): x = x * x\n    return x\nf_args = (1.0,)\n")
+    done = subprocess.run(
+        ["bash", "-c", '"$0" lower long.py:f | head -1; echo "${PIPESTATUS[0]}"', program()],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    first, code = done.stdout.splitlines()
+    assert first.startswith("module @jit_f")
+    assert (code, done.stderr) == ("0", "")
+
+
+SLEEPER = """
+import pathlib, time
+def f(x):
+    pathlib.Path("tracing").touch()
+    time.sleep(60)
+    return x
+f_args = (1.0,)
+"""
+
+
+def test_an_interrupt_is_one_line_and_leaves_the_old_file(folder: Path) -> None:
+    (folder / "sleeper.py").write_text(SLEEPER)
+    (folder / "old.mlir").write_text("old")
+    child = _started(["lower", "sleeper.py:f", "-o", "old.mlir"], folder, stdout=subprocess.PIPE)
+    for _ in _until(60):
+        if (folder / "tracing").exists():
+            break
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out, err) == (130, "", "interrupted\n")
+    assert (folder / "old.mlir").read_text() == "old"
+
+
+def _until(seconds: float) -> Iterator[None]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.05)
+    raise TimeoutError
+
+
+def _started(argv: list[str], folder: Path, stdout: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [program(), *argv], cwd=folder, env=environment(), stdout=stdout, stderr=subprocess.PIPE, text=True
+    )  # type: ignore[call-overload, no-any-return]
+
+
+def test_the_program_itself_ends_with_the_code(folder: Path) -> None:
+    one_error(run_program("count", "nosuch", folder=folder), USAGE)
+
+
+def test_a_bug_of_ours_is_70_with_a_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ltc_ir_cli.commands import targets as broken
+
+    monkeypatch.setattr(broken.config, "targets", lambda: 1 / 0)
+    ran = command("targets")
+    assert (ran.code, ran.out) == (70, "")
+    assert "ZeroDivisionError" in ran.err
+    assert len(ran.errors) == 1 and "bug" in ran.errors[0]
