@@ -1,0 +1,450 @@
+"""What the commands write: parseable in every format, only data on stdout, files whole, and the IR exactly JAX's own."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ltc_ir import __version__, api
+from ltc_ir.programs.builtin import BUILTIN
+from ltc_ir.programs.target import Program, Target
+from tests.cli.conftest import Command, environment, program, run_program
+
+pytestmark = pytest.mark.versions
+
+COUNTS = ("table", "json", "csv", "markdown")
+
+
+def data_of(ran: Any) -> str:
+    assert ran.code == 0, ran.err
+    assert ran.out.endswith("\n")
+    return ran.out
+
+
+def record_of(ran: Any) -> dict[str, Any]:
+    """A JSON record, in the form every one has."""
+    text = data_of(ran)
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert text == json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert found["schema"] == 1
+    return found
+
+
+@pytest.fixture(scope="module")
+def counted(folder: Path) -> dict[str, Any]:
+    """One count with everything in it, as JSON."""
+    made = api.count("mine:energy", levels=["jaxpr", "stablehlo", "hlo"], by=["source", "function"])
+    return json.loads(json.dumps(made.to_dict()))
+
+
+def test_a_count_has_the_documented_fields(counted: dict[str, Any]) -> None:
+    assert counted["kind"] == "count"
+    assert counted["target"] == "mine:energy"
+    environment = counted["environment"]
+    kinds = {"jax": str, "jaxlib": str, "python": str, "platform": str, "x64": bool, "devices": int}
+    assert {key: type(value) for key, value in environment.items()} == kinds
+    assert environment["jax"] == jax.__version__
+    assert list(counted["programs"]) == ["forward", "grad"]
+
+
+FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "jaxpr": {"max_depth": int},
+    "stablehlo": {"lines": int, "bytes": int, "private_functions": int, "constants": dict, "expanded": dict},
+    "hlo": {"fusions": int, "flops": (int, float), "bytes_accessed": (int, float), "memory": dict, "collectives": dict},
+}
+
+
+@pytest.mark.parametrize("level", FIELDS)
+@pytest.mark.parametrize("name", ["forward", "grad"])
+def test_a_level_has_the_documented_fields(level: str, name: str, counted: dict[str, Any]) -> None:
+    made = counted["programs"][name][level]
+    for field, kind in FIELDS[level].items():
+        assert isinstance(made[field], kind), field
+    _is_tally(made)
+    if level == "stablehlo":
+        _is_tally(made["expanded"])
+        assert made["constants"].keys() == {"bytes", "embedded_bytes"}
+    assert made["attributed"].keys() == {"phase", "source"}
+    assert all(0 <= share <= 1 for share in made["attributed"].values())
+    totals = [group["total"] for group in made["by"]]
+    assert totals == sorted(totals, reverse=True)
+    assert sum(totals) == made["total"] > 0
+    for group in made["by"]:
+        _is_tally(group)
+
+
+def _is_tally(made: dict[str, Any]) -> None:
+    assert made["total"] == sum(made["ops"].values())
+    assert all(type(number) is int for number in made["ops"].values())
+    partition: dict[str, int] = {}
+    for ops in made["phases"].values():
+        assert ops, "an empty phase is left out"
+        for op, number in ops.items():
+            partition[op] = partition.get(op, 0) + number
+    assert partition == made["ops"]
+
+
+def test_count_json_is_the_librarys_record(command: Command) -> None:
+    found = record_of(command("count", "mine:energy", "--format", "json"))
+    assert found == json.loads(json.dumps(api.count("mine:energy").to_dict()))
+
+
+def test_count_csv_is_tidy(command: Command) -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(data_of(command("count", "mine:energy", "--format", "csv", "--by", "source"))))
+    )
+    assert None not in {key for row in rows for key in row} and None not in {
+        value for row in rows for value in row.values()
+    }
+    record = api.count("mine:energy")
+    jaxpr = [row for row in rows if (row["program"], row["level"], row["view"]) == ("grad", "jaxpr", "module")]
+    assert {row["op"]: int(row["count"]) for row in jaxpr if row["phase"] == "backward"} == dict(
+        record.programs["grad"]["jaxpr"].tally.phases["backward"]
+    )
+    for row in rows:
+        float(row["count"])
+
+
+def _markdown_tables(text: str) -> int:
+    """How many well-formed tables there are; a row with another number of cells fails."""
+    tables = [block for block in re.split(r"\n\s*\n", text) if block.startswith("|")]
+    for table in tables:
+        widths = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+        assert re.fullmatch(r"\|( -{3}:? \|)+", table.splitlines()[1])
+    return len(tables)
+
+
+@pytest.mark.parametrize("by", [(), ("--by", "source,function"), ("--by", "stack"), ("--grad",)])
+def test_count_markdown_holds_tables(by: tuple[str, ...], command: Command) -> None:
+    assert _markdown_tables(data_of(command("count", "mine:energy", "--format", "markdown", *by))) >= 2
+
+
+@pytest.mark.parametrize("kind", ["targets", "doctor"])
+@pytest.mark.parametrize("form", COUNTS)
+def test_listings_in_every_format(kind: str, form: str, command: Command) -> None:
+    ran = command(kind, "--format", form)
+    if form == "json":
+        found = record_of(ran)
+        assert found["kind"] == kind
+        assert all(isinstance(value, str) for row in found[kind] for value in row.values())
+    text = data_of(ran)
+    if form == "csv":
+        assert len({len(row) for row in csv.reader(io.StringIO(text))}) == 1
+    if form == "markdown":
+        assert _markdown_tables(text) == 1
+    assert ("ltc" if kind == "targets" else "jaxlib") in text
+
+
+def test_targets_lists_what_is_built_in(command: Command) -> None:
+    found = record_of(command("targets", "--format", "json"))
+    assert {row["name"] for row in found["targets"]} >= set(BUILTIN)
+
+
+def test_the_table_says_total_shares_and_attribution(command: Command) -> None:
+    text = data_of(command("count", "mine:energy", "--program", "grad", "--level", "jaxpr"))
+    assert re.search(r"total +\d+ +100\.0 %", text)
+    assert "attributed to a phase 100 %" in text
+    assert "\x1b" not in text
+
+
+def test_grad_sets_the_headline_first(command: Command) -> None:
+    text = data_of(command("count", "ltc", "--grad", "--level", "jaxpr"))
+    rows = [
+        line.split()[0] for line in text.splitlines() if re.match(r" (dot_general|scan|while|tanh|transpose) ", line)
+    ]
+    assert rows[:5] == ["dot_general", "scan", "while", "tanh", "transpose"]
+
+
+def test_op_and_phase_narrow(command: Command) -> None:
+    ran = command("count", "mine:step", "--loss", "sum", "--program", "grad", "--level", "jaxpr",
+                  "--op", "dot_general", "--phase", "backward", "--format", "json")  # fmt: skip
+    made = record_of(ran)["programs"]["grad"]["jaxpr"]
+    assert set(made["ops"]) == {"dot_general"} and set(made["phases"]) == {"backward"}
+
+
+def test_an_operation_that_is_nowhere_is_said(command: Command) -> None:
+    ran = command("count", "mine:energy", "--op", "dot_generel", "--level", "jaxpr")
+    assert ran.code == 0
+    assert "note: there is no operation 'dot_generel' in what was counted" in ran.err.splitlines()
+
+
+def test_top_cuts_rows_and_says_so(command: Command) -> None:
+    whole = data_of(command("count", "ltc", "--level", "jaxpr", "--program", "forward"))
+    cut = data_of(command("count", "ltc", "--level", "jaxpr", "--program", "forward", "--top", "2"))
+    assert len(cut.splitlines()) < len(whole.splitlines())
+    assert "more rows not shown (--top 2)" in cut
+
+
+def test_by_two_keys_joins_them(command: Command) -> None:
+    found = record_of(
+        command("count", "mine:energy", "--by", "source,function", "--level", "jaxpr", "--format", "json")
+    )
+    key = found["programs"]["forward"]["jaxpr"]["by"][0]["key"]
+    assert "mine.py:" in key and "mine:energy" in key
+
+
+def test_folded_stacks_feed_a_flame_graph(command: Command) -> None:
+    ran = command("count", "mine:step", "--loss", "sum", "--program", "grad", "--level", "stablehlo",
+                  "--by", "stack", "--format", "folded")  # fmt: skip
+    lines = data_of(ran).splitlines()
+    assert all(re.fullmatch(r"[^ ]+ \d+", line) for line in lines)
+    assert any("mine:step" in line for line in lines)
+
+
+def test_a_program_that_cannot_be_made_is_left_out_with_its_reason(command: Command) -> None:
+    ran = command("count", "mine:step", "--format", "json")
+    assert "note: grad left out: no gradient: the output is float32[5, 4], not a real scalar" in ran.err.splitlines()
+    assert record_of(ran)["unavailable"].keys() == {"grad"}
+
+
+def test_no_text_leaves_lines_and_bytes_null(command: Command) -> None:
+    found = record_of(command("count", "mine:energy", "--no-text", "--level", "stablehlo", "--format", "json"))
+    made = found["programs"]["forward"]["stablehlo"]
+    assert made["lines"] is None and made["bytes"] is None
+
+
+NOISY = """
+import os
+import jax.numpy as jnp
+print("python, imported")
+os.write(1, b"c, imported\\n")
+def f(x):
+    print("python, traced")
+    os.write(1, b"c, traced\\n")
+    os.system("echo child, traced")
+    return jnp.sin(x)
+f_args = (1.0,)
+"""
+
+
+@pytest.mark.parametrize("form", ["--stablehlo", "--jaxpr", "--hlo", "--bytecode"])
+def test_stdout_is_the_ir_and_nothing_else(form: str, folder: Path) -> None:
+    """The same program, once with and once without what prints, gives the same bytes."""
+
+    def lowered(text: str) -> Any:
+        (folder / "noisy.py").write_text(text)
+        argv = [program(), "lower", "noisy.py:f", form]
+        return subprocess.run(argv, cwd=folder, env=environment(), capture_output=True, timeout=60, check=True)
+
+    noisy = lowered(NOISY)
+    still = lowered(re.sub(r"^( *)(print|os\.).*$", r"\1pass", NOISY, flags=re.MULTILINE))
+    assert noisy.stdout == still.stdout
+    for said in ("python, imported", "c, imported", "python, traced", "c, traced", "child, traced"):
+        assert said.encode() in noisy.stderr
+
+
+def test_lower_is_exactly_what_jax_prints(command: Command, folder: Path) -> None:
+    mine = importlib.import_module("mine")
+    for name, fn in (("forward", mine.energy), ("grad", jax.grad(mine.energy))):
+        jax.clear_caches()
+        expected = jax.jit(fn).lower(*mine.energy_args).as_text()
+        assert data_of(command("lower", "mine:energy", "--program", name)) == expected
+
+
+@pytest.mark.parametrize("name", ["forward", "loss", "grad", "train_step"])
+def test_lower_of_the_ltc_is_exactly_what_jax_prints(name: str, command: Command) -> None:
+    from ltc_ir.lab.models.ltc import TARGET
+
+    made = TARGET.programs.get(name) or Program(TARGET.fn, TARGET.args)
+    jax.clear_caches()
+    assert data_of(command("lower", "ltc", "--program", name)) == jax.jit(made.fn).lower(*made.args).as_text()
+
+
+def test_lower_jaxpr_is_exactly_what_jax_prints(command: Command, folder: Path) -> None:
+    text = data_of(command("lower", "mine:energy", "--jaxpr"))
+    mine = importlib.import_module("mine")
+    jax.clear_caches()
+    assert text == str(jax.jit(mine.energy).trace(*mine.energy_args).jaxpr) + "\n"
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
+def test_lower_for_any_platform_from_here(platform: str, command: Command) -> None:
+    text = data_of(command("lower", "mine:step", "--platform", platform))
+    assert "stablehlo.dot_general" in text
+    found = record_of(command("count", "mine:step", "--program", "forward", "--platform", platform, "--format", "json"))
+    assert found["environment"]["platform"] == platform
+
+
+def test_debug_info_keeps_names_and_places(command: Command) -> None:
+    assert "loc(" not in data_of(command("lower", "mine:step"))
+    assert "mine.py" in data_of(command("lower", "mine:step", "--debug-info"))
+
+
+def test_x64(command: Command) -> None:
+    assert "xf64>" in data_of(command("lower", "mine:energy", "--args", "f64[3]", "--x64"))
+    assert not jax.config.jax_enable_x64
+    assert record_of(command("count", "mine:energy", "--x64", "--format", "json"))["environment"]["x64"] is True
+
+
+def _sharded() -> Target:
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+    mesh = Mesh(np.array(jax.devices()[:4]), ("d",))
+    where = NamedSharding(mesh, PartitionSpec("d"))
+    return Target(lambda x: jax.lax.with_sharding_constraint(x * 2, where).sum(), (jnp.ones(8),), name="sharded")
+
+
+BYTECODE = {
+    "erf": lambda: Target(jax.lax.erf, (jnp.ones(3),), name="erf"),
+    "top_k": lambda: Target(lambda x: jax.lax.top_k(x, 2), (jnp.ones(5),), name="top_k"),
+    "sharded": _sharded,
+    "ltc": lambda: api.resolve("ltc"),
+}
+
+
+@pytest.mark.parametrize("name", BYTECODE)
+def test_bytecode_can_be_read_again_and_the_module_still_compiles(name: str) -> None:
+    from jaxlib.mlir.dialects import stablehlo
+
+    from ltc_ir import compat
+    from ltc_ir.programs.lowering import text_of
+
+    staged = api.stage(BYTECODE[name](), "forward")
+    before = staged.lowered.as_text()
+    artifact = text_of(staged, "bytecode")
+    read = stablehlo.deserialize_portable_artifact(compat.mlir_context(), artifact)
+    assert _operations(str(read)) == _operations(before)
+    assert staged.lowered.as_text() == before
+    assert staged.compiled.as_text().startswith("HloModule")
+
+
+def _operations(text: str) -> list[str]:
+    return sorted(re.findall(r'= "?((?:stablehlo|chlo|sdy)\.\w+)', text))
+
+
+def test_output_goes_whole_into_a_file(command: Command, folder: Path) -> None:
+    ran = command("lower", "mine:energy", "-o", "out.mlir")
+    assert (ran.code, ran.out) == (0, "")
+    assert (folder / "out.mlir").read_text() == data_of(command("lower", "mine:energy"))
+    command("count", "mine:energy", "--format", "json", "-o", str(folder / "out.mlir"))
+    assert json.loads((folder / "out.mlir").read_text())["kind"] == "count"
+    assert not list(folder.glob(".out*"))
+
+
+def test_output_keeps_a_links_target_and_a_files_mode(command: Command, folder: Path) -> None:
+    (folder / "real.mlir").write_text("old")
+    (folder / "real.mlir").chmod(0o640)
+    (folder / "link.mlir").symlink_to("real.mlir")
+    assert command("lower", "mine:energy", "-o", "link.mlir").code == 0
+    assert (folder / "link.mlir").is_symlink()
+    assert (folder / "real.mlir").read_text().startswith("module")
+    assert (folder / "real.mlir").stat().st_mode & 0o777 == 0o640
+
+
+def test_output_may_be_a_device_or_a_dash(command: Command) -> None:
+    assert command("lower", "mine:energy", "-o", "/dev/null").code == 0
+    assert data_of(command("lower", "mine:energy", "-o", "-")).startswith("module")
+
+
+def test_quiet_says_no_notes(command: Command) -> None:
+    assert command("count", "mine:step", "--level", "jaxpr", "-q").err == ""
+
+
+def test_globals_come_from_the_environment(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LTC_IR_FORMAT", "json")
+    monkeypatch.setenv("LTC_IR_PLATFORM", "tpu")
+    monkeypatch.setenv("LTC_IR_X64", "1")
+    monkeypatch.setenv("LTC_IR_QUIET", "1")
+    ran = command("count", "mine:step")
+    found = record_of(ran)
+    assert (found["environment"]["platform"], found["environment"]["x64"], ran.err) == ("tpu", True, "")
+    assert data_of(command("count", "mine:step", "--format", "csv")).startswith("target,")
+
+
+def test_nothing_that_writes_or_judges_comes_from_the_environment(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "OUTPUT",
+        "PROGRAM",
+        "GRAD",
+        "LEVEL",
+        "BY",
+        "OP",
+        "PHASE",
+        "TOP",
+        "ARGS",
+        "LOSS",
+        "EXIT_CODE",
+        "TARGET",
+    ):
+        monkeypatch.setenv(f"LTC_IR_{name}", "leaked")
+    assert data_of(command("count", "mine:energy", "--format", "json"))
+    assert not (folder / "leaked").exists()
+
+
+def test_version_and_help(command: Command) -> None:
+    for argv in (("--version",), ("count", "--version")):
+        assert data_of(command(*argv)) == f"ltc-ir {__version__}\n"
+    assert data_of(command("-h")) == data_of(command("--help"))
+    for name in ("count", "lower", "diff", "targets", "doctor"):
+        assert f"Usage: ltc-ir {name}" in data_of(command(name, "-h"))
+
+
+def test_python_m_does_the_same(folder: Path) -> None:
+    argv = [sys.executable, "-m", "ltc_ir_cli", "--version"]
+    done = subprocess.run(argv, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"ltc-ir {__version__}\n"
+
+
+def _completed(words: str, folder: Path) -> list[str]:
+    position = str(len(words.split(" ")) - 1)
+    ran = run_program(folder=folder, _LTC_IR_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=position)
+    return ran.out.split()
+
+
+def test_target_names_complete(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.ltc-ir.targets]\nlater = "mine:step"\n')
+    assert _completed("ltc-ir count l", tmp_path) == ["later", "ltc"]
+    assert _completed("ltc-ir diff ltc c", tmp_path) == ["ctrnn"]
+    assert "lower" in _completed("ltc-ir l", tmp_path)
+    (tmp_path / "pyproject.toml").write_text("broken")
+    assert _completed("ltc-ir count c", tmp_path) == ["ctrnn"]
+
+
+def _on_a_terminal(*argv: str, folder: Path, **more: str) -> str:
+    """What a command writes on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [program(), *argv], cwd=folder, env=environment(TERM="xterm", **more), stdout=theirs, stderr=subprocess.DEVNULL
+    )
+    os.close(theirs)
+    found = b""
+    while True:
+        try:
+            data = os.read(ours, 65536)
+        except OSError:  # Linux says so of a terminal that nobody holds open any more
+            break
+        if not data:
+            break
+        found += data
+    os.close(ours)
+    assert child.wait(timeout=60) == 0
+    return found.decode()
+
+
+def test_colour_on_a_terminal_only_where_wanted(folder: Path) -> None:
+    assert "\x1b[" in _on_a_terminal("targets", folder=folder)
+    assert "\x1b[" not in _on_a_terminal("targets", "--no-color", folder=folder)
+    assert "\x1b[" not in _on_a_terminal("targets", folder=folder, NO_COLOR="1")
+    assert "\x1b[" not in _on_a_terminal("targets", folder=folder, LTC_IR_NO_COLOR="1")
+    assert "\x1b[" not in run_program("targets", folder=folder).out
+
+
+def test_diff_can_be_asked_for_help(command: Command) -> None:
+    assert "Compare A with B" in data_of(command("diff", "--help"))
