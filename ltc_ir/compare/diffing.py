@@ -82,7 +82,9 @@ def _compare(
     return tuple(pairs), notes
 
 
-def _diff_level(baseline: LevelCount, current: LevelCount, headline: bool, grouped: bool) -> tuple[LevelDiff, list[str]]:
+def _diff_level(
+    baseline: LevelCount, current: LevelCount, headline: bool, grouped: bool
+) -> tuple[LevelDiff, list[str]]:
     """One level of one pair, and what its reader must know."""
     names = renamed(baseline.level, baseline.tally, current.tally)
     left, right = rename(baseline.tally, names), rename(current.tally, names)
@@ -101,7 +103,9 @@ def _diff_level(baseline: LevelCount, current: LevelCount, headline: bool, group
 
 
 def _level_notes(level: str, names: Mapping[str, str], left: Tally, right: Tally, merged: bool) -> list[str]:
-    notes = [f"{level}: {old} and {new} are one operation under two names, counted as {new}" for old, new in names.items()]
+    notes = [
+        f"{level}: {old} and {new} are one operation under two names, counted as {new}" for old, new in names.items()
+    ]
     if merged:
         notes.append("one side is not differentiated; its primal operations stand against the other's forward ones")
     if _is_unknown(left) != _is_unknown(right):

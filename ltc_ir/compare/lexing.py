@@ -33,7 +33,9 @@ class Lexed:
     def lines(self, shown: list[str] | None = None) -> list[str]:
         """The lines as printed, with other names where given."""
         words = self.shown if shown is None else shown
-        return [filled(shape, [words[name] for name in names]) for shape, names in zip(self.shapes, self.names, strict=True)]
+        return [
+            filled(shape, [words[name] for name in names]) for shape, names in zip(self.shapes, self.names, strict=True)
+        ]
 
 
 def filled(shape: str, words: list[str]) -> str:

@@ -9,7 +9,6 @@ from ltc_ir.compare.lexing import HOLE, Lexed, Symbols
 
 _TOKEN = re.compile(
     r"""(?P<string>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")
-    |(?P<object><[^<>\n]*\ at\ 0x[0-9a-f]+>)
     |(?P<open>\{\ lambda\b)
     |(?P<bracket>[\[\](){}])
     |(?P<binds>(?<![\w.:=])(?!inf:|nan:)[a-z]+(?=:[A-Za-z]))
@@ -24,6 +23,7 @@ _TOKEN = re.compile(
 )
 _COMMENT = re.compile(r"""('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|\n[ ]*\#[ ][^\n]*|(?<!\ )[ ]+\#[ ][^\n]*""")
 """What JAX prints beside an equation when asked for sources and name stacks; further ones stand on lines of their own."""
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 _SHARED = re.compile(r"^let (\w+) = \{ lambda", re.MULTILINE)
 _NUMBER = re.compile(r"_?\d+$")
 _CLOSING = {"]": "[", ")": "(", "}": "{"}
@@ -33,6 +33,8 @@ def lex_jaxpr(text: str) -> Lexed:
     """A jaxpr as shapes."""
     if " # " in text:
         text = _COMMENT.sub(lambda match: match[1] or "", text)
+    if "0x" in text:
+        text = _ADDRESS.sub("0x…", text)
     lexer = _Lexer(text)
     for match in _TOKEN.finditer(text):
         lexer.token(match)
@@ -80,9 +82,6 @@ class _Lexer:
         self.parts.append(self.text[self.position :])
         self._end_line()
 
-    def _on_object(self, text: str) -> None:
-        self.parts.append(re.sub(r"0x[0-9a-f]+", "0x…", text))
-
     def _on_open(self, text: str) -> None:
         self.parts.append(text)
         scope = _Scope()
@@ -124,7 +123,11 @@ class _Lexer:
 
     def _on_word(self, text: str) -> None:
         name = self.values.get(text)
-        if name is None or not self._at_values() or (len(text) > 1 and self.text[self.position : self.position + 1] == "["):
+        if (
+            name is None
+            or not self._at_values()
+            or (len(text) > 1 and self.text[self.position : self.position + 1] == "[")
+        ):
             self.parts.append(text)
         else:
             self._hole(name)

@@ -7,7 +7,7 @@ import re
 from ltc_ir.compare.lexing import HOLE, Lexed, Symbols
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
-_LOCATION = re.compile(rf' ?(?<![\w.$%@#])loc\((?:(?:#loc\d*|unknown|{_STRING})\))?|{_STRING}')
+_LOCATION = re.compile(rf" ?(?<![\w.$%@#])loc\((?:(?:#loc\d*|unknown|{_STRING})\))?|{_STRING}")
 _PARENTHESIS = re.compile(rf"[()]|{_STRING}")
 _TOKEN = re.compile(
     rf"%(?P<ssa>[\w$.-]+)(?P<defines>(?::\d+)?(?= = )|(?=: ))?|@(?P<symbol>[\w$.-]+|{_STRING})|{_STRING}"
@@ -136,5 +136,3 @@ class _Lexer:
             self.values[spelling] = self.lexed.fresh(str(self.defined))
             self.defined += 1
         return self.values[spelling]
-
-

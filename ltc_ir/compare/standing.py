@@ -24,7 +24,9 @@ def check_filters(baseline: Count, current: Count) -> None:
     if {key: set(names) for key, names in baseline.filters.items()} != {
         key: set(names) for key, names in current.filters.items()
     }:
-        raise NotComparableError("the two counts were narrowed differently", "use the same --op and --phase on both sides")
+        raise NotComparableError(
+            "the two counts were narrowed differently", "use the same --op and --phase on both sides"
+        )
 
 
 def environment_notes(baseline: Environment, current: Environment) -> list[str]:

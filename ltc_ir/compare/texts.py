@@ -72,7 +72,9 @@ def _edits(left: Lexed, right: Lexed) -> list[Edit]:
     """Align shapes, let names correspond along them, and keep as equal only lines whose names do."""
     pairs = align(*_numbered(left.shapes, right.shapes))
     theirs = _corresponding(left, right, pairs)
-    kept = [(i, j) for i, j in pairs if all(theirs.get(y) == x for x, y in zip(left.names[i], right.names[j], strict=True))]
+    kept = [
+        (i, j) for i, j in pairs if all(theirs.get(y) == x for x, y in zip(left.names[i], right.names[j], strict=True))
+    ]
     return list(_merged(left.lines(), right.lines(_as_in_left(left, right, theirs)), kept))
 
 

@@ -80,7 +80,9 @@ def loads_diff(text: str, where: str = "the record") -> Diff:
     if not isinstance(data, dict) or data.get("kind") != "diff":
         raise UsageError(f"{where} is JSON but no diff record", "write one with diff --format json")
     if data.get("schema") != SCHEMA:
-        raise UsageError(f"{where} has schema {data.get('schema')!r}; this ltc-ir reads {SCHEMA}", "write the record anew")
+        raise UsageError(
+            f"{where} has schema {data.get('schema')!r}; this ltc-ir reads {SCHEMA}", "write the record anew"
+        )
     try:
         return _diff_from_dict(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

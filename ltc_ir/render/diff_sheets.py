@@ -37,7 +37,9 @@ def _title(diff: Diff, pair: Pair) -> str:
     if diff.baseline.target == diff.current.target and pair.baseline != pair.current:
         return f"{diff.baseline.target}: {pair.baseline} -> {pair.current}"
     sides = (f"{side.target} {name}" for side, name in ((diff.baseline, pair.baseline), (diff.current, pair.current)))
-    return " -> ".join(sides) if diff.baseline.target != diff.current.target else f"{diff.baseline.target} {pair.baseline}"
+    return (
+        " -> ".join(sides) if diff.baseline.target != diff.current.target else f"{diff.baseline.target} {pair.baseline}"
+    )
 
 
 def _heads(pair: Pair) -> tuple[str, str]:
