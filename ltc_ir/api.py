@@ -111,25 +111,39 @@ def _stored_text(path: str, form: str) -> bytes:
 def diff(
     baseline: Inspectable | Count,
     current: Inspectable | Count | None = None,
+    *,
+    programs: Collection[str] | None = None,
+    levels: Collection[str] = DEFAULT_LEVELS,
     **asked: Any,
 ) -> Diff:
-    """Compare two targets, files or counts; of one target, its forward with its gradient.
+    """Compare two targets, files or counts; of one of them, its forward with its gradient.
 
     Args:
         baseline: the older side.
         current: the newer side.
-        asked: the arguments of `count`, for sides that are not counted yet.
+        programs: the programs to compare; all that both sides have where ``None``.
+        levels: the levels to compare.
+        asked: further arguments of `count`, for sides that are not counted yet.
 
     Raises:
         NotComparableError: the sides have no program and level in common. UsageError: bad input.
     """
     from ltc_ir.compare.diffing import diff_counts, diff_programs
 
-    if current is None and not isinstance(baseline, Count):
-        return diff_programs(count(baseline, **({"programs": ("forward", "grad")} | asked)), "forward", "grad")
     if current is None:
-        return diff_programs(baseline, "forward", "grad")
-    return diff_counts(*(side if isinstance(side, Count) else count(side, **asked) for side in (baseline, current)))
+        return diff_programs(_side(baseline, ("forward", "grad"), levels, asked), "forward", "grad")
+    before, after = (_side(side, programs, levels, asked) for side in (baseline, current))
+    return diff_counts(before, after)
+
+
+def _side(side: Inspectable | Count, programs: Collection[str] | None, levels: Collection[str], asked: dict[str, Any]) -> Count:
+    """One side of a comparison as a count, narrowed to what is compared."""
+    if isinstance(side, Count):
+        return side.narrowed(programs, asked_levels(levels))
+    if isinstance(side, str) and is_file(side):
+        of_files = {key: value for key, value in asked.items() if key in {"by", "ops", "phases", "library"}}
+        return count(side, **of_files).narrowed(programs, asked_levels(levels))
+    return count(side, programs=programs, levels=levels, **asked)
 
 
 def diff_text(baseline: str, current: str | None = None, *, form: str = "stablehlo", **asked: Any) -> str:
@@ -144,10 +158,14 @@ def diff_text(baseline: str, current: str | None = None, *, form: str = "stableh
     from ltc_ir.compare.texts import unified
 
     if current is None:
-        texts = [lower(baseline, form=form, **(asked | {"program": name})).decode() for name in ("forward", "grad")]
-        return unified(*texts, form, f"{baseline} forward", f"{baseline} grad")
-    texts = [lower(side, form=form, **asked).decode() for side in (baseline, current)]
-    return unified(*texts, form, baseline, current)
+        before, after = (_text(baseline, form, asked | {"program": program}) for program in ("forward", "grad"))
+        return unified(before, after, form, f"{baseline} forward", f"{baseline} grad")
+    before, after = (_text(side, form, asked) for side in (baseline, current))
+    return unified(before, after, form, baseline, current)
+
+
+def _text(side: str, form: str, asked: dict[str, Any]) -> str:
+    return lower(side, form=form, **asked).decode("utf-8", "replace")
 
 
 def examine() -> list[dict[str, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ltc_ir.records.environment import Environment
@@ -109,6 +109,15 @@ class Count:
         """The levels that any program has, in reading order."""
         order = ("jaxpr", "stablehlo", "hlo")
         return tuple(level for level in order if any(level in levels for levels in self.programs.values()))
+
+    def narrowed(self, programs: Collection[str] | None, levels: Collection[str]) -> Count:
+        """The same count with only these programs and levels; a file's one program goes by no name and is kept."""
+        kept = {
+            name: {level: made for level, made in of_levels.items() if level in levels}
+            for name, of_levels in self.programs.items()
+            if not programs or name in programs or name == "file"
+        }
+        return replace(self, programs={name: of_levels for name, of_levels in kept.items() if of_levels})
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON holds it."""
