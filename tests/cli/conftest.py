@@ -89,7 +89,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield made
     os.chdir(before)
     sys.path[:] = path
-    for name in set(sys.modules) - modules:
+    for name in sorted(set(sys.modules) - modules, reverse=True):
         if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(made)):
             del sys.modules[name]
 

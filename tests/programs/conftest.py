@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 
     yield write
     sys.path[:] = path
-    for name in set(sys.modules) - modules:
+    for name in sorted(set(sys.modules) - modules, reverse=True):
         module = sys.modules[name]
         places = (getattr(module, "__file__", None), *getattr(module, "__path__", ()))
         if any(str(place).startswith(str(folder)) for place in places):
