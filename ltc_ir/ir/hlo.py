@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ltc_ir.ir.hlo_text import Computation, HloModule, Instruction, shape_bytes
 from ltc_ir.ir.op import Body, Frame, Op, Origin, Region, Stream
-from ltc_ir.ir.origin import Ownership, digest, parse_name
+from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
 from ltc_ir.ir.stablehlo import NEEDS_FRAMES, Evidence
 from ltc_ir.records.vocabulary import By
 
@@ -67,15 +67,20 @@ class _Reader:
                 body.regions[Region("while", instruction.trip_count, code)] += 1
 
     def origin(self, instruction: Instruction, region: str) -> Origin:
-        """The origin of an instruction; without an ``op_name`` it has no phase."""
+        """The origin of an instruction; without an ``op_name`` it has no phase.
+
+        A name that begins with no ``jit(f)`` is a parameter's, or was written in a function for its callers to complete,
+        which XLA does not do in a reducer: it may lack transforms, as all may in a file of JAX 0.6.x.
+        """
         name = instruction.op_name
         origin = Origin(marked=self.evidence.pure)
         if name:
             elements = parse_name(name, self.evidence.masked, self.evidence.lowered)
             flags, transforms, scope = digest(elements[:-1])
+            argument = instruction.opcode == "parameter" and not _is_whole(elements)
             origin = Origin(
-                flags=flags,
-                known=not self.lossy and name not in self.evidence.doubtful,
+                flags=0 if argument else flags,
+                known=self.known(name, elements, flags),
                 marked=self.evidence.marks(flags, instruction.opcode),
                 transforms=transforms if By.TRANSFORMS in self.wants else (),
                 scope=scope if By.SCOPE in self.wants else "",
@@ -85,6 +90,12 @@ class _Reader:
         source, stack = self.frames(instruction)
         return origin._replace(source=source, stack=stack, region=region)
 
+    def known(self, name: str, elements: tuple[Element, ...], flags: int) -> bool:
+        """Whether a name has kept all its transforms, so that the absence of one proves something."""
+        if self.lossy or name in self.evidence.doubtful:
+            return False
+        return self.evidence.pure or (_is_whole(elements) and self.evidence.knows(elements, flags))
+
     def frames(self, instruction: Instruction) -> tuple[Frame | None, tuple[Frame, ...]]:
         """The source and, where asked for, the stack of an instruction."""
         if not self.wants & NEEDS_FRAMES:
@@ -93,6 +104,10 @@ class _Reader:
             self.ownership.frame(frame.file, frame.line, frame.function or "?") for frame in self.module.stack(instruction)
         ]
         return self.ownership.chosen(written, library=self.library, whole=By.STACK in self.wants)
+
+
+def _is_whole(elements: tuple[Element, ...]) -> bool:
+    return bool(elements) and is_call(elements[0][1])
 
 
 def _nesting(module: HloModule) -> tuple[dict[str, int], dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
-from ltc_ir.ir.origin import Ownership, flags_of, looks_like_transform
+from ltc_ir.ir.origin import Ownership, flags_of
 from ltc_ir.records.vocabulary import By
 
 _NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
@@ -24,7 +24,7 @@ class _Reader:
         self.index: dict[int, int] = {}
         self.pending: list[Any] = []
         self.alive: list[Any] = []
-        self.masked: set[str] = set()
+        self.scopes: set[str] = set()
         self.stacks: dict[Any, Origin] = {}
         self.tracebacks: dict[Any, tuple[Frame | None, tuple[Frame, ...]]] = {}
 
@@ -45,7 +45,7 @@ class _Reader:
         while done < len(self.pending):
             self.read(self.pending[done], self.stream.bodies[done])
             done += 1
-        self.stream.facts["masked"] = self.masked
+        self.stream.facts["scopes"] = frozenset(self.scopes)
         return self.stream
 
     def read(self, jaxpr: Any, body: Body) -> None:
@@ -88,7 +88,7 @@ class _Reader:
 
     def _of_stack(self, name_stack: Any) -> Origin:
         transforms, scopes = compat.stack_elements(name_stack)
-        self.masked.update(scope for scope in scopes if looks_like_transform(scope))
+        self.scopes.update(scopes)
         return Origin(
             flags=flags_of(transforms, scopes),
             transforms=tuple(transforms) if By.TRANSFORMS in self.wants else (),

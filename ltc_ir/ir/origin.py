@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
 from collections.abc import Collection, Iterable, Sequence
@@ -142,11 +143,10 @@ def parse_name(path: str, masked: frozenset[str] = frozenset(), trusted: bool = 
 
 @lru_cache(maxsize=65536)
 def _parse_name(path: str, masked: frozenset[str], trusted: bool) -> tuple[Element, ...]:
-    stands_for: dict[str, str] = {}
-    for number, scope in enumerate(sorted(masked, key=lambda name: (-len(name), name))):
-        token = f"\0{number}\0"
-        stands_for[token] = scope
-        path = path.replace(scope, token)
+    stands_for = {f"\0{number}\0": scope for number, scope in enumerate(sorted(masked))}
+    if masked:
+        tokens = {scope: token for token, scope in stands_for.items()}
+        path = _any_of(masked).sub(lambda found: tokens[found[0]], path)
     elements: list[Element] = []
     for component in _components(path):
         wrappers, inner = _unwrap(component)
@@ -158,20 +158,75 @@ def _parse_name(path: str, masked: frozenset[str], trusted: bool) -> tuple[Eleme
     return tuple(elements)
 
 
+@lru_cache(maxsize=64)
+def _any_of(scopes: frozenset[str]) -> re.Pattern[str]:
+    """Finds any of the scopes as a whole, the longest one where several begin at a place."""
+    either = "|".join(re.escape(scope) for scope in sorted(scopes, key=lambda name: (-len(name), name)))
+    return re.compile(rf"(?<![^/(])(?:{either})(?![^/)])")
+
+
 def digest(elements: Iterable[Element]) -> tuple[int, tuple[str, ...], str]:
     """The phase flags, the transforms and the scope of name-stack elements; ``jit(...)`` is a call, not a scope."""
     transforms = tuple(name for is_transform, name in elements if is_transform)
-    scopes = [name for is_transform, name in elements if not is_transform and not _is_call(name)]
+    scopes = [name for is_transform, name in elements if not is_transform and not is_call(name)]
     return flags_of(transforms, scopes), transforms, "/".join(scopes)
 
 
-def _is_call(component: str) -> bool:
+def is_call(component: str) -> bool:
+    """Whether a component of a name is that of a call, ``jit(f)``: the first one of every complete name is."""
     return component.endswith(")") and component.partition("(")[0] in CALL_WRAPPERS
 
 
 def looks_like_transform(scope: str) -> bool:
-    """Whether a scope is spelled like something a transform would write, so that text alone cannot tell."""
-    return any(f"{wrapper}(" in scope for wrapper in TRANSFORM_WRAPPERS)
+    """Whether a scope could be taken for what a transform writes, or part it, so that text alone cannot tell."""
+    return "(" in scope or ")" in scope
+
+
+_LOWERINGS = frozenset(
+    {
+        *("while", "body", "cond", "scan", "checkpoint", REMAT_SCOPE, "remat", "closed_call", "core_call"),
+        *("custom_jvp_call", "custom_vjp_call", "shard_map"),
+    }
+)
+"""Scopes that JAX itself puts into names, around which AD writes transforms as it does around a user's."""
+
+
+def ambiguous(masked: Collection[str], scopes: Collection[str]) -> frozenset[str]:
+    """Of a program's scopes spelled like transforms, those that AD may have written as well.
+
+    AD writes ``jvp(layer)`` around a scope ``layer`` and ``jvp()`` around none: a user's scope of that spelling cannot be
+    told from it where there is a ``layer`` too. ``transpose(x)`` in a program without a scope ``x`` is the user's.
+    """
+    parts = {part for scope in scopes for part in (scope, *scope.split("/"))} | _LOWERINGS | {""}
+    return frozenset(
+        scope
+        for scope in masked
+        if any(core in parts or is_call(core) for component in _components(scope) for core in _cores(component))
+    )
+
+
+def _cores(component: str) -> Iterable[str]:
+    """What is left of a component without its outermost transform, without the two outermost, and so on."""
+    wrappers, _ = _unwrap(component)
+    for wrapper in wrappers:
+        component = component[len(wrapper) + 1 : -1]
+        yield component
+
+
+def breaks_names(scope: str) -> bool:
+    """Whether a scope holds half of what a transform writes, as ``jvp(`` does: then no name in its program can be read."""
+    depth = lowest = 0
+    for character in scope:
+        depth += (character == "(") - (character == ")")
+        lowest = min(lowest, depth)
+    return (depth != 0 or lowest < 0) and any(f"{wrapper}(" in scope for wrapper in TRANSFORM_WRAPPERS)
+
+
+def hidden_flags(elements: Iterable[Element], doubtful: Collection[str]) -> int:
+    """The phase flags that the doubtful scopes among some elements would have, were they AD's."""
+    found = [name for is_transform, name in elements if not is_transform and name in doubtful]
+    words = [word for name in found for component in _components(name) for word in _unwrap(component)[0]]
+    return flags_of(words, ())
 
 
 def _components(path: str) -> list[str]:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.mlir_facts import Constants, trip_count
 from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
-from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
+from ltc_ir.ir.origin import (
+    Element,
+    Ownership,
+    ambiguous,
+    breaks_names,
+    digest,
+    hidden_flags,
+    looks_like_transform,
+    parse_name,
+)
 from ltc_ir.records.vocabulary import By, Phase
 
 NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
 """The groupings that need frames resolved."""
-_CALLS = frozenset({"func.call", "call", "stablehlo.composite"})
+_CALLS = frozenset({"func.call", "stablehlo.composite"})
 _FLAT = frozenset(
     f"stablehlo.{name}"
     for name in (
@@ -31,40 +40,60 @@ _FLAT = frozenset(
 class Evidence:
     """How far the names in a module can be believed.
 
-    ``masked`` are the user's scopes spelled like transforms; ``lowered`` says that they are known, for this process lowered
-    the program. A transform may be lost on the way to a name where JAX 0.6.x wrote a file (its names start ``jit(f)/jit(main)``
-    in every function): there the absence of one proves nothing. ``phases`` are those of the program's jaxpr, where that is at
-    hand: a phase that is not among them is nobody's. ``doubtful`` names belong to several phases. ``sources`` is
-    false for a text without debug information: its locations are its own lines, so none of them is looked at.
+    ``masked`` are the user's scopes spelled like transforms, ``ambiguous`` those of them that AD may have written as well
+    (where one breaks the names it stands in, all are ``garbled``); ``lowered`` says that they are known, for this process
+    lowered the program. A transform may be lost on the way to a name where JAX 0.6.x wrote a file (its names start
+    ``jit(f)/jit(main)`` in every function): there the absence of one proves nothing. ``phases`` are those of the program's
+    jaxpr, where that is at hand: a phase that is not among them is nobody's. ``doubtful`` names belong to several phases.
+    ``sources`` is false for a text without debug information: its locations are its own lines, so none is looked at.
     """
 
     masked: frozenset[str] = frozenset()
+    ambiguous: frozenset[str] = frozenset()
+    garbled: bool = False
     lowered: bool = False
     sources: bool = True
     doubtful: frozenset[str] = frozenset()
     phases: frozenset[Phase] | None = None
 
+    @classmethod
+    def of_program(cls, scopes: Collection[str], phases: frozenset[Phase]) -> Evidence:
+        """What a program's own jaxpr tells about the names in what this process lowers it to."""
+        masked = frozenset(filter(looks_like_transform, scopes))
+        garbled = any(map(breaks_names, masked))
+        return cls(masked, ambiguous(masked, scopes), garbled, lowered=True, phases=phases)
+
+    def knows(self, elements: Collection[Element], flags: int) -> bool:
+        """Whether these elements can have lost no flag to a scope of the user's that looks like one."""
+        if self.pure or not self.masked:
+            return True
+        return bool(flags) if self.garbled else not hidden_flags(elements, self.ambiguous) & ~flags
+
     @property
     def pure(self) -> bool:
         """Whether nothing was differentiated: then whatever was lowered is primal, named or not."""
-        return self.phases == {Phase.PRIMAL}
+        return self.phases == frozenset({Phase.PRIMAL})
 
     def marks(self, flags: int, name: str) -> bool:
         """Whether a name without these flags would prove its operation primal.
 
         A constant is made where it is first used and may bear no transform at all (from 0.7 on), so it proves nothing; nor
-        does any name in a program whose jaxpr has no primal equation.
+        does any name in a program whose jaxpr has no primal equation, nor, where there is no jaxpr, the name of what
+        returns a program's results: it is that of the program.
         """
         if flags or self.pure:
             return True
-        return name.rpartition(".")[2] != "constant" and (self.phases is None or Phase.PRIMAL in self.phases)
+        silent = {"constant"} if self.lowered else {"constant", "return"}
+        return name.rpartition(".")[2] not in silent and (self.phases is None or Phase.PRIMAL in self.phases)
 
 
 @dataclass(slots=True)
 class _Place:
     """A block being read: its operations, the body they count to, and what they inherit.
 
-    ``tag`` stands for (holder, region) in memo keys; ``depth`` is that of the block's operations below the module's.
+    ``tag`` stands for all that operations inherit in memo keys; ``depth`` is that of the block's operations below the
+    module's. ``base`` is what names in the block are relative to: nothing in a function, see `_RELATIVE`. ``held`` is
+    the name of the operation that holds the block: what has no name of its own takes that.
     """
 
     operations: Iterator[Any]
@@ -73,6 +102,8 @@ class _Place:
     region: str
     tag: int
     depth: int
+    base: tuple[Element, ...] = ()
+    held: tuple[Element, ...] = ()
 
 
 @dataclass(slots=True)
@@ -95,7 +126,7 @@ class _Reader:
     functions: dict[str, int] = field(default_factory=dict)
     locations: dict[Any, _Named] = field(default_factory=dict)
     elements: dict[int, tuple[Element, ...]] = field(default_factory=dict)
-    tags: dict[tuple[Origin, str, str], int] = field(default_factory=dict)
+    tags: dict[tuple[Hashable, ...], int] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
     names: dict[int, str | None] = field(default_factory=dict)
     private: int = 0
@@ -103,7 +134,7 @@ class _Reader:
 
     def read_module(self, module: Any) -> Stream:
         """Read the module's own operation, then everything below it."""
-        self.locate = compat.location_reader()
+        self.locations_of = compat.LocationReader()
         self.locations[None] = _Named(None, ())
         top = self.stream.body("module")
         self.functions[""] = 0
@@ -122,9 +153,7 @@ class _Reader:
 
     def absolute(self) -> bool:
         """Whether names in functions begin at the program's top, as JAX 0.6.x writes them, and not at the function."""
-        return any(
-            len(elements) > 2 and elements[1] == (False, "jit(main)") for elements in self.elements.values()
-        )
+        return any(len(elements) > 2 and _is_absolute(elements) for elements in self.elements.values())
 
     def relate(self) -> None:
         """Cut from every function's names what its first caller put there, so that each caller can put its own.
@@ -142,8 +171,8 @@ class _Reader:
             for code, elements in own.items():
                 op = self.stream.ops[code]
                 origin = self.of_elements(elements[len(first) :], op.name)
-                known = self.evidence.lowered
-                self.stream.ops[code] = Op(op.name, replace(op.origin, **_told(origin), known=known))
+                known = self.evidence.lowered and origin.known
+                self.stream.ops[code] = Op(op.name, op.origin._replace(**_told(origin), known=known))
 
     def roots(self) -> list[int]:
         main = self.functions.get("main")
@@ -151,7 +180,7 @@ class _Reader:
 
     def walk(self, root: Any, body: Body) -> None:
         """Visit every operation below ``root`` without recursion; a function's operations go to its own body."""
-        pending = self.places(root, Origin(marked=False), "", body, 1)
+        pending = self.function_places(root, "", body, 1)
         while pending:
             inner = self.block(pending[-1])
             if inner is None:
@@ -180,8 +209,7 @@ class _Reader:
             append(code)
             self.note(operation, name, code, place.body)
             if len(operation.regions):
-                origin = self.stream.ops[code].origin
-                return self.places(operation, origin, place.region, place.body, place.depth + 1)
+                return self.places(operation, code, place)
         place.body.depth = max(place.body.depth, place.depth)
         return None
 
@@ -195,7 +223,7 @@ class _Reader:
             self.public.append(self.function_index(name))
         body = self.stream.bodies[self.function_index(name)]
         body.codes.append(code)
-        return self.places(operation, Origin(marked=False), f"@{name}", body, depth + 1)
+        return self.function_places(operation, f"@{name}", body, depth + 1)
 
     def function_index(self, name: str) -> int:
         index = self.functions.get(name)
@@ -213,19 +241,33 @@ class _Reader:
         elif name == "stablehlo.while":
             body.regions[Region("while", trip_count(operation), code)] += 1
 
-    def places(self, operation: Any, holder: Origin, region: str, body: Body, depth: int) -> list[_Place]:
+    def places(self, operation: Any, code: int, place: _Place) -> list[_Place]:
         """The blocks of an operation's regions, the last first, so that the first is read next."""
         made = []
-        name = operation.name
-        labels = _LABELS.get(name, ())
+        name, held = operation.name, self.elements[code][:-1]
+        base = held if name in _RELATIVE else place.base
+        holder, depth = self.stream.ops[code].origin, place.depth + 1
         for number, inner in enumerate(operation.regions):
-            path = region
-            if By.REGION in self.wants and name not in _BARE:
-                label = labels[number] if number < len(labels) else f"[{number}]" if number else ""
-                path = f"{region}/{name.rpartition('.')[2]}{label}"
-            tag = self.tags.setdefault((holder, path, body.name), len(self.tags))
-            made += [_Place(iter(block.operations), body, holder, path, tag, depth) for block in inner.blocks]
+            path = self.path(name, number, place.region)
+            tag = self.tags.setdefault((holder, path, place.body.name, base, held), len(self.tags))
+            for block in inner.blocks:
+                made.append(_Place(iter(block.operations), place.body, holder, path, tag, depth, base, held))
         return made[::-1]
+
+    def path(self, name: str, number: int, outer: str) -> str:
+        """What a region of an operation is called, below the region the operation stands in."""
+        if By.REGION not in self.wants:
+            return outer
+        labels = _LABELS.get(name, ())
+        label = labels[number] if number < len(labels) else f"[{number}]" if number else ""
+        return f"{outer}/{name.rpartition('.')[2]}{label}"
+
+    def function_places(self, operation: Any, region: str, body: Body, depth: int) -> list[_Place]:
+        """The blocks of a function or a module, whose operations inherit nothing."""
+        holder = Origin(marked=False)
+        tag = self.tags.setdefault((holder, region, body.name, (), ()), len(self.tags))
+        blocks = [block for inner in operation.regions for block in inner.blocks]
+        return [_Place(iter(block.operations), body, holder, region, tag, depth) for block in reversed(blocks)]
 
     def code(self, operation: Any, location: Any, place: _Place) -> int:
         """The code of an operation met for the first time at this location, in such a place."""
@@ -233,25 +275,38 @@ class _Reader:
         if named is None:
             named = self.locations[location] = self.named(operation.location)
         name = operation.name
-        code = self.stream.add(Op(name, self.origin(name, named, place.holder, place.region)))
-        self.elements[code] = named.elements
+        elements = self.whole(named, place)
+        code = self.stream.add(Op(name, self.origin(name, elements, named, place)))
+        self.elements[code] = elements
         self.names[code] = named.name
         return code
 
-    def origin(self, name: str, named: _Named, holder: Origin, region: str) -> Origin:
-        """What a location says; an operation without a name takes what the operation that holds it has."""
-        if not named.elements:
-            inherited = Origin(region=region) if name in _BARE else replace(holder, region=region)
-            source, stack = named.source or inherited.source, named.stack or inherited.stack
-            marked = name not in _BARE and (self.evidence.pure or holder.marked)
-            return replace(inherited, marked=marked, source=source, stack=stack)
-        return replace(self.of_elements(named.elements, name), source=named.source, stack=named.stack, region=region)
+    def whole(self, named: _Named, place: _Place) -> tuple[Element, ...]:
+        """The elements of a name as seen from the function the operation stands in; none where nothing is named.
+
+        JAX 0.6.x writes ``/add`` for what it lowers outside any name stack (a scatter's update): the slash tells it from
+        a name that is complete.
+        """
+        if not named.elements or (named.name or "").startswith("/"):
+            return (*place.held, (False, "")) if place.held else ()
+        return named.elements if not place.base or _is_absolute(named.elements) else place.base + named.elements
+
+    def origin(self, name: str, elements: tuple[Element, ...], named: _Named, place: _Place) -> Origin:
+        """What a name and a location say; what they lack is taken from the operation that holds this one."""
+        holder = Origin() if name in _BARE else place.holder
+        theirs = named.source is None or (named.source.owner != "user" and holder.source is not None)
+        source, stack = holder.source if theirs else named.source, named.stack or holder.stack
+        if elements:
+            return self.of_elements(elements, name)._replace(source=source, stack=stack, region=place.region)
+        marked = name not in _BARE and (self.evidence.pure or holder.marked)
+        return holder._replace(marked=marked, source=source, stack=stack, region=place.region)
 
     def of_elements(self, elements: tuple[Element, ...], name: str) -> Origin:
         """What the elements of an operation's own name say, the last of them being its primitive."""
         flags, transforms, scope = digest(elements[:-1])
         return Origin(
             flags=flags,
+            known=self.evidence.knows(elements, flags),
             marked=self.evidence.marks(flags, name),
             transforms=transforms if By.TRANSFORMS in self.wants else (),
             scope=scope if By.SCOPE in self.wants else "",
@@ -259,10 +314,11 @@ class _Reader:
 
     def named(self, location: Any) -> _Named:
         """Read one location."""
-        name, raw = self.locate(location)
+        name, where = self.locations_of.name_of(location)
         elements = parse_name(name, self.evidence.masked, self.evidence.lowered) if name else ()
         if not self.wants & NEEDS_FRAMES:
             return _Named(name, elements)
+        raw = self.locations_of.frames(where)
         frames = [self.ownership.frame(*frame) for frame in raw if not _is_ir(frame[0])]
         source, stack = self.ownership.chosen(frames, library=self.library, whole=By.STACK in self.wants)
         return _Named(name, elements, source, stack)
@@ -271,6 +327,10 @@ class _Reader:
 def _is_ir(file: str) -> bool:
     """Whether a location's file is IR text that was parsed: its lines made nothing."""
     return file in {"-", "<stdin>"} or file.endswith((".mlir", ".mlirbc"))
+
+
+def _is_absolute(elements: tuple[Element, ...]) -> bool:
+    return len(elements) > 1 and elements[1] == (False, "jit(main)")
 
 
 def _begins(call: tuple[Element, ...], names: Collection[tuple[Element, ...]]) -> bool:
@@ -283,6 +343,8 @@ def _told(origin: Origin) -> dict[str, Any]:
 
 
 _BARE = frozenset({"func.func", "builtin.module"})
+_RELATIVE = frozenset({"sdy.manual_computation"})
+"""Operations in whose regions names begin afresh (the body of a ``shard_map``, from 0.7 on)."""
 _LABELS = {"stablehlo.while": (".cond", ".body"), "stablehlo.if": (".true", ".false")}
 
 

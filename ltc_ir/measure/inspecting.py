@@ -35,7 +35,7 @@ def count_program(staged: Staged, levels: Collection[Level], reading: Reading, o
     traced = jaxpr_level.read(staged.traced.jaxpr, wants, ownership, library=reading.library)
     unfolded = unfold(traced, module=False)
     phases = frozenset(op.origin.phase for op in unfolded.expanded)
-    evidence = Evidence(masked=frozenset(traced.facts["masked"]), lowered=True, phases=phases)
+    evidence = Evidence.of_program(traced.facts["scopes"], phases)
     ownership.outside |= staged.outside
     context = _Context(staged, reading, ownership, evidence, traced, unfolded)
     return {level.value: _READERS[level](context) for level in Level if level in levels}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ltc_ir.errors import LimitError
 from ltc_ir.ir.op import NOWHERE, Edge, Op, Origin, Stream
@@ -174,8 +174,7 @@ def merged(seen: list[Op]) -> Op:
     if all(origin == first for origin in origins):
         return seen[0]
     same_source = all(origin.source == first.source for origin in origins)
-    origin = replace(
-        first,
+    origin = first._replace(
         shared=len({origin.phase for origin in origins}) > 1,
         source=first.source if same_source else None,
         stack=first.stack if all(origin.stack == first.stack for origin in origins) else (),
