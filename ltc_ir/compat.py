@@ -6,7 +6,7 @@
 | `eqn.source_info.name_stack`, `.traceback` | an equation's phase and source stand nowhere else | 0.6.2 to 0.12.0 |
 | `Transform.wrap` | replaced while lowering on 0.6.x, see `whole_names` | 0.6.2 |
 | `jaxlib.mlir` | JAX exposes its lowered module in these classes only | 0.6.2 to 0.12.0 |
-| `jaxlib.mlir._mlir_libs` | dialects are registered there; reading a stored file needs them and no JAX | 0.6.2 to 0.12.0 |
+| `jaxlib.mlir._mlir_libs` | registers the dialects a stored file needs, without JAX | 0.6.2 to 0.12.0 |
 | `Lowered._lowering.const_args` | constants hoisted into arguments appear in no text | 0.6.2 to 0.12.0 |
 | `source_info_util.register_exclusion` | keeps this tool's own frames out of debug locations | 0.6.2 to 0.12.0 |
 
@@ -17,6 +17,7 @@ first needed: a stored file is read with ``jaxlib`` alone, in a third of the tim
 from __future__ import annotations
 
 import importlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -120,18 +121,39 @@ def exclude_from_tracebacks(path: str) -> None:
 def stack_elements(name_stack: Any) -> tuple[list[str], list[str]]:
     """The transforms and the scopes of a name stack, outermost first; a scope spelled like a transform stays a scope."""
     transform = stack_class("Transform")
-    transforms, scopes = [], []
+    transforms: list[str] = []
+    scopes: list[str] = []
     for element in name_stack.stack:
         (transforms if isinstance(element, transform) else scopes).append(element.name)
     return transforms, scopes
 
 
-def raw_frames(traceback: Any) -> Iterator[tuple[CodeType, Callable[[], int]]]:
-    """The frames of an equation's traceback, innermost first: the code, and a function that finds the line when needed."""
+def raw_frames(traceback: Any) -> Iterator[tuple[CodeType, int]]:
+    """The frames of an equation's traceback, innermost first: the code, and the instruction `line_of` finds the line of."""
     codes, instructions = traceback.raw_frames()
-    line_of = type(traceback).code_addr2line
-    for code, instruction in zip(codes, instructions, strict=True):
-        yield code, lambda c=code, i=instruction: line_of(c, i)
+    return zip(codes, instructions, strict=True)
+
+
+_LINE_TABLES: dict[int, tuple[CodeType, list[int], list[int]]] = {}
+"""Line tables by the identity of their code object, which is kept: hashing one hashes all its bytecode."""
+
+
+def _line_table(code: CodeType) -> tuple[CodeType, list[int], list[int]]:
+    starts: list[int] = []
+    lines: list[int] = []
+    for start, _, line in code.co_lines():
+        starts.append(start)
+        lines.append(line if line is not None else code.co_firstlineno)
+    return code, starts, lines
+
+
+def line_of(code: CodeType, instruction: int) -> int:
+    """The source line of an instruction; the table of a code object is read once, not once a question as CPython does."""
+    known = _LINE_TABLES.get(id(code))
+    if known is None:
+        known = _LINE_TABLES[id(code)] = _line_table(code)
+    _, starts, lines = known
+    return lines[max(0, bisect_right(starts, instruction) - 1)]
 
 
 def hoisted_constants(lowered: Any) -> list[Any] | None:
@@ -179,54 +201,94 @@ _DIALECTS = (
 
 
 def read_artifact(context: Any, data: bytes) -> Any:
-    """The module of a StableHLO portable artifact; raises ``ValueError``, with MLIR's words given to the context's handlers."""
-    return importlib.import_module("jaxlib.mlir._mlir_libs._stablehlo").deserialize_portable_artifact(context, data)
+    """The module of a StableHLO portable artifact.
 
-
-def location_reader() -> Callable[[Any], tuple[str | None, list[tuple[str, int, str]]]]:
-    """A function from an MLIR location to its operation name and its frames ``(file, line, function)``, outermost first.
-
-    From 0.8 the bindings have a class per kind of location, before that one class with predicates (asking a location of
-    another kind for its ``name_str`` ends the process on 0.6.x, so the kind is asked first).
+    Raises:
+        ValueError: it is none; MLIR's own words went to the context's diagnostic handlers.
     """
-    ir = mlir_ir()
-    return _read_typed if hasattr(ir, "NameLoc") else _read_untyped
+    stablehlo = importlib.import_module("jaxlib.mlir._mlir_libs._stablehlo")
+    return stablehlo.deserialize_portable_artifact(context, data)
 
 
-def _read_typed(location: Any) -> tuple[str | None, list[tuple[str, int, str]]]:
-    ir = mlir_ir()
-    name: str | None = None
-    if isinstance(location, ir.NameLoc):
-        name, location = location.name_str, location.child_loc
-    frames: list[tuple[str, int, str]] = []
-    pending = [(location, "")]
-    while pending and len(frames) < MOST_FRAMES:
-        here, function = pending.pop()
-        if isinstance(here, ir.FileLineColLoc):
-            frames.append((here.filename, here.start_line, function))
-        elif isinstance(here, ir.NameLoc):
-            pending.append((here.child_loc, here.name_str))
-        elif isinstance(here, ir.CallSiteLoc):
-            pending += [(here.callee, ""), (here.caller, "")]
-        elif isinstance(here, ir.FusedLoc) and here.locations:
-            pending.append((here.locations[0], function))
-    return name, frames
+RawFrame = tuple[str, int, str]
+"""A frame as a location holds it: file, line, function."""
 
 
-def _read_untyped(location: Any) -> tuple[str | None, list[tuple[str, int, str]]]:
-    name: str | None = None
-    if location.is_a_name():
-        name, location = location.name_str, location.child_loc
-    frames: list[tuple[str, int, str]] = []
-    pending = [(location, "")]
-    while pending and len(frames) < MOST_FRAMES:
-        here, function = pending.pop()
-        if here.is_a_file():
-            frames.append((here.filename, here.start_line, function))
-        elif here.is_a_name():
-            pending.append((here.child_loc, here.name_str))
-        elif here.is_a_callsite():
-            pending += [(here.callee, ""), (here.caller, "")]
-        elif here.is_a_fused() and here.locations:
-            pending.append((here.locations[0], function))
-    return name, frames
+class LocationReader:
+    """Reads MLIR locations: an operation's name and its frames, outermost first; a caller shared by many is read once.
+
+    Newer bindings have a class per kind of location, older ones a single class with predicates (asking a location of another
+    kind for its ``name_str`` ends the process on 0.6.x, so the kind is asked first).
+    """
+
+    def __init__(self) -> None:
+        ir = mlir_ir()
+        typed = hasattr(ir, "NameLoc")
+        self.is_name = _kind_of(ir.NameLoc) if typed else _says("is_a_name")
+        self.is_file = _kind_of(ir.FileLineColLoc) if typed else _says("is_a_file")
+        self.is_call = _kind_of(ir.CallSiteLoc) if typed else _says("is_a_callsite")
+        self.is_fused = _kind_of(ir.FusedLoc) if typed else _says("is_a_fused")
+        self.callers: dict[Any, tuple[RawFrame, ...]] = {}
+
+    def name_of(self, location: Any) -> tuple[str | None, Any]:
+        """The name an operation's location gives it, and the location of its source.
+
+        From 0.7 on JAX may put ``closed_call:`` around ``jit(f)/jvp()/closed_call/sin``; the inner name is the whole one.
+        """
+        if not self.is_name(location):
+            return None, location
+        name, child = location.name_str, location.child_loc
+        if name.endswith(":") and self.is_name(child) and f"/{name[:-1]}/" in f"/{child.name_str}/":
+            return child.name_str, child.child_loc
+        return name, child
+
+    def frames(self, location: Any) -> tuple[RawFrame, ...]:
+        """The frames of a source location, outermost first, at most `MOST_FRAMES` of the innermost."""
+        inner: list[tuple[RawFrame, ...]] = []
+        outer: tuple[RawFrame, ...] = ()
+        here = location
+        while self.is_call(here) and len(inner) < MOST_FRAMES:
+            inner.append(self.single(here.callee))
+            caller = here.caller
+            known = self.callers.get(caller.attr)
+            if known is not None:
+                outer = known
+                break
+            here = caller
+        else:
+            outer = self.single(here)
+        return self._joined(location, inner, outer)
+
+    def _joined(self, location: Any, inner: list[tuple[RawFrame, ...]], outer: tuple[RawFrame, ...]) -> tuple[RawFrame, ...]:
+        """The frames of the chain below ``location``; those of its immediate caller are remembered."""
+        if len(inner) > 1:
+            for frames in reversed(inner[1:]):
+                outer += frames
+        if inner:
+            self.callers.setdefault(location.caller.attr, outer)
+            outer += inner[0]
+        return outer[-MOST_FRAMES:]
+
+    def single(self, location: Any) -> tuple[RawFrame, ...]:
+        """The frame of a location that is no call: a file position, named by the function it is in; the first of fused ones."""
+        function = ""
+        for _ in range(MOST_FRAMES):
+            if self.is_file(location):
+                return ((location.filename, location.start_line, function),)
+            if self.is_name(location):
+                function, location = location.name_str, location.child_loc
+            elif self.is_fused(location) and location.locations:
+                location = location.locations[0]
+            elif self.is_call(location):
+                location = location.callee
+            else:
+                break
+        return ()
+
+
+def _kind_of(kind: type) -> Callable[[Any], bool]:
+    return lambda location: isinstance(location, kind)
+
+
+def _says(predicate: str) -> Callable[[Any], bool]:
+    return lambda location: bool(getattr(location, predicate)())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 
+from ltc_ir.ir.collector import still
 from ltc_ir.ir.hlo_text import Computation, HloModule, Instruction, shape_bytes
 from ltc_ir.ir.op import Body, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
@@ -100,9 +101,7 @@ class _Reader:
         """The source and, where asked for, the stack of an instruction."""
         if not self.wants & NEEDS_FRAMES:
             return None, ()
-        written = [
-            self.ownership.frame(frame.file, frame.line, frame.function or "?") for frame in self.module.stack(instruction)
-        ]
+        written = [(frame.file, frame.line, frame.function or "?") for frame in self.module.stack(instruction)]
         return self.ownership.chosen(written, library=self.library, whole=By.STACK in self.wants)
 
 
@@ -172,4 +171,5 @@ def read(
     library: bool = False,
 ) -> Stream:
     """The stream of a parsed HLO module; the arguments are those of the StableHLO reader."""
-    return _Reader(module, frozenset(wants), ownership or Ownership(), evidence or Evidence(), library).read()
+    with still():
+        return _Reader(module, frozenset(wants), ownership or Ownership(), evidence or Evidence(), library).read()

@@ -6,8 +6,9 @@ from collections.abc import Collection, Hashable, Iterator
 from typing import Any
 
 from ltc_ir import compat
+from ltc_ir.ir.collector import still
 from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
-from ltc_ir.ir.origin import Ownership, flags_of
+from ltc_ir.ir.origin import Ownership, flags_of, without_repeats
 from ltc_ir.records.vocabulary import By
 
 _NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
@@ -105,18 +106,24 @@ class _Reader:
     def _resolve(self, traceback: Any) -> tuple[Frame | None, tuple[Frame, ...]]:
         source: Frame | None = None
         stack: list[Frame] = []
+        known, whole = self.ownership.codes, By.STACK in self.wants
         for code, instruction in compat.raw_frames(traceback):
-            file, owner, function, _ = self.ownership.code(code)
-            if owner == "tool" or (source and source.owner == "user" and By.STACK not in self.wants):
+            file, owner, function, _ = known.get(id(code)) or self.ownership.code(code)
+            if owner == "jax":
+                continue
+            if owner == "tool":
                 break
-            if owner == "jax" or (owner == "library" and not self.library and source is not None):
+            visible = self.library or owner == "user"
+            if not visible and source is not None:
                 continue
             frame = Frame(file, compat.line_of(code, instruction), function, owner)
-            if source is None or (source.owner != "user" and owner == "user" and not self.library):
+            if source is None or (visible and source.owner != "user" and not self.library):
                 source = frame
-            if owner == "user" or self.library:
+            if visible and not whole:
+                break
+            if visible:
                 stack.append(frame)
-        return source, tuple(reversed(stack))
+        return source, without_repeats(stack[::-1])
 
 
 _LOOPS = frozenset({"scan", "while"})
@@ -157,4 +164,5 @@ def read(
     """
     reader = _Reader(wants, ownership or Ownership(), library)
     reader.stream.roots.append(reader.visit(jaxpr, "main"))
-    return reader.read_all()
+    with still():
+        return reader.read_all()

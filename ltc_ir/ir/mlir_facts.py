@@ -65,7 +65,11 @@ def _trip_count(loop: Any) -> int | None:
     position = _argument(compared.operands[0], condition)
     limit_of = compared.operands[1]
     if position is None:
-        position, limit_of, direction = _argument(compared.operands[1], condition), compared.operands[0], _MIRROR[direction]
+        position, limit_of, direction = (
+            _argument(compared.operands[1], condition),
+            compared.operands[0],
+            _MIRROR[direction],
+        )
     if position is None:
         return None
     start = _integer(loop.operands[position])

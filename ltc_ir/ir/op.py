@@ -21,7 +21,7 @@ JVP, TRANSPOSE, REMAT = 1, 2, 4
 class Frame(NamedTuple):
     """One Python frame, e.g. ``Frame("models/ltc.py", 57, "rhs", "user")``.
 
-    ``owner`` is ``user``, ``library``, ``jax`` or ``tool``; ``file`` is project-relative where it lies in the project.
+    ``owner`` is ``user``, ``library``, ``jax``, ``tool`` or ``ir``; ``file`` is project-relative where it lies in the project.
     """
 
     file: str

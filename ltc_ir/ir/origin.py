@@ -14,6 +14,8 @@ from ltc_ir.files import project_root
 from ltc_ir.ir.op import JVP, REMAT, TRANSPOSE, Frame
 
 FLAG_OF = {"jvp": JVP, "linearize": JVP, "transpose": TRANSPOSE}
+_NOBODY = frozenset({"jax", "ir"})
+"""Owners whose frames are never shown: JAX's machinery, and IR text that was parsed (its lines made nothing)."""
 REMAT_SCOPE = "rematted_computation"
 CALL_WRAPPERS = frozenset({"jit", "pjit", "xla_call", "shard_map", "pmap_call"})
 TRANSFORM_WRAPPERS = frozenset({*FLAG_OF, "vmap", "pmap", "batch"})
@@ -51,7 +53,7 @@ class Ownership:
         self.outside: frozenset[tuple[str, int, str]] = frozenset()
         self._frames: dict[tuple[str, int, str], Frame] = {}
         self._files: dict[str, tuple[str, str]] = {}
-        self._codes: dict[int, tuple[str, str, str, CodeType]] = {}
+        self.codes: dict[int, tuple[str, str, str, CodeType]] = {}
 
     def file(self, path: str) -> tuple[str, str]:
         """The name a file goes by (project-relative, else below its import root) and its owner."""
@@ -62,9 +64,9 @@ class Ownership:
 
     def code(self, code: CodeType) -> tuple[str, str, str, CodeType]:
         """The file's name, the owner, the function's name, and the code object itself, kept so that its identity stays its own."""
-        known = self._codes.get(id(code))
+        known = self.codes.get(id(code))
         if known is None:
-            known = self._codes[id(code)] = (*self.file(code.co_filename), code.co_qualname, code)
+            known = self.codes[id(code)] = (*self.file(code.co_filename), code.co_qualname, code)
         return known
 
     def frame(self, path: str, line: int, function: str) -> Frame:
@@ -77,23 +79,29 @@ class Ownership:
         return known
 
     def chosen(
-        self, frames: list[Frame], *, library: bool, whole: bool
+        self, raw: Sequence[tuple[str, int, str]], *, library: bool, whole: bool
     ) -> tuple[Frame | None, tuple[Frame, ...]]:
         """Of frames as IR text has them, outermost first: the source, and the shown stack where the whole is wanted.
 
         What lies outside the innermost of this tool's frames is cut; XLA repeats outer frames where it inlines calls, and
         JAX where it nests them: repetitions are dropped.
         """
-        inner: list[Frame] = []
-        for frame in reversed(frames):
+        source: Frame | None = None
+        shown: list[Frame] = []
+        for place in reversed(raw):
+            frame = self.frame(*place)
             if frame.owner == "tool":
                 break
-            inner.append(frame)
-        inner.reverse()
-        shown = [frame for frame in inner if frame.owner == "user" or (library and frame.owner == "library")]
-        fallback = [frame for frame in inner if frame.owner == "library"]
-        source = shown[-1] if shown else (fallback[-1] if fallback else None)
-        return source, without_repeats(shown) if whole else ()
+            if frame.owner in _NOBODY:
+                continue
+            visible = library or frame.owner == "user"
+            if source is None or (visible and source.owner != "user" and not library):
+                source = frame
+            if visible and not whole:
+                break
+            if visible:
+                shown.append(frame)
+        return source, without_repeats(shown[::-1])
 
     def _classify(self, path: str) -> tuple[str, str]:
         if path.startswith(_HERE) and not path.startswith(_LAB):
@@ -102,6 +110,8 @@ class Ownership:
             if folder in path:
                 below = path.rpartition(folder)[2]
                 return below, self._package_owner(below)
+        if path in {"-", "<stdin>"} or path.endswith((".mlir", ".mlirbc")):
+            return path, "ir"
         if path.startswith(("<frozen", "frozen ")) or path.startswith(self._stdlib):
             return path.rpartition("/")[2], "library"
         return self._shortened(path), "user"
@@ -124,8 +134,24 @@ class Ownership:
 
 
 def without_repeats(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """A stack in which no frame follows itself."""
-    return tuple(frame for position, frame in enumerate(frames) if not position or frame != frames[position - 1])
+    """A stack, outermost first, in which no frame follows itself and no comprehension its function.
+
+    Up to Python 3.11 a comprehension is a function of its own, called where it stands; from 3.12 on it is part of its
+    function, which is then at the line inside.
+    """
+    shown: list[Frame] = []
+    for frame in frames:
+        if frame.function.endswith(_COMPREHENSIONS):
+            function = frame.function.rpartition(".")[0].removesuffix(".<locals>") or "<module>"
+            if shown and (shown[-1].file, shown[-1].function) == (frame.file, function):
+                shown.pop()
+            frame = frame._replace(function=function)  # noqa: PLW2901 - the frame as 3.12 would have it
+        if not shown or frame != shown[-1]:
+            shown.append(frame)
+    return tuple(shown)
+
+
+_COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
 
 
 Element = tuple[bool, str]
@@ -258,7 +284,5 @@ def _unwrap(component: str) -> tuple[list[str], str]:
 def function_key(frame: Frame) -> str:
     """A function's stable name, ``package.module:qualname``, without the parts that Python 3.11 and 3.12 spell differently."""
     module = frame.file.removesuffix(".py").replace("/", ".")
-    parts = [part for part in frame.function.split(".") if part != "<locals>"]
-    while len(parts) > 1 and parts[-1] in {"<listcomp>", "<dictcomp>", "<setcomp>"}:
-        parts.pop()
-    return f"{module}:{'.'.join(parts)}"
+    parts = [part for part in frame.function.split(".") if part != "<locals>" and part not in _COMPREHENSIONS]
+    return f"{module}:{'.'.join(parts) or '<module>'}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltc_ir import compat
+from ltc_ir.ir.collector import still
 from ltc_ir.ir.mlir_facts import Constants, trip_count
 from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import (
@@ -126,6 +127,7 @@ class _Reader:
     functions: dict[str, int] = field(default_factory=dict)
     locations: dict[Any, _Named] = field(default_factory=dict)
     elements: dict[int, tuple[Element, ...]] = field(default_factory=dict)
+    digested: dict[tuple[tuple[Element, ...], str], Origin] = field(default_factory=dict)
     tags: dict[tuple[Hashable, ...], int] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
     names: dict[int, str | None] = field(default_factory=dict)
@@ -144,7 +146,12 @@ class _Reader:
         if self.absolute():
             self.relate()
         self.stream.roots = self.roots()
-        self.stream.facts = {"names": self.names, "private_functions": self.private, "constants": self.constants, "functions": self.functions}
+        self.stream.facts = {
+            "names": self.names,
+            "private_functions": self.private,
+            "constants": self.constants,
+            "functions": self.functions,
+        }
         return self.stream
 
     def place_of(self, operation: Any) -> Any:
@@ -303,6 +310,12 @@ class _Reader:
 
     def of_elements(self, elements: tuple[Element, ...], name: str) -> Origin:
         """What the elements of an operation's own name say, the last of them being its primitive."""
+        known = self.digested.get((elements, name))
+        if known is None:
+            known = self.digested[elements, name] = self._digested(elements, name)
+        return known
+
+    def _digested(self, elements: tuple[Element, ...], name: str) -> Origin:
         flags, transforms, scope = digest(elements[:-1])
         return Origin(
             flags=flags,
@@ -319,14 +332,8 @@ class _Reader:
         if not self.wants & NEEDS_FRAMES:
             return _Named(name, elements)
         raw = self.locations_of.frames(where)
-        frames = [self.ownership.frame(*frame) for frame in raw if not _is_ir(frame[0])]
-        source, stack = self.ownership.chosen(frames, library=self.library, whole=By.STACK in self.wants)
+        source, stack = self.ownership.chosen(raw, library=self.library, whole=By.STACK in self.wants)
         return _Named(name, elements, source, stack)
-
-
-def _is_ir(file: str) -> bool:
-    """Whether a location's file is IR text that was parsed: its lines made nothing."""
-    return file in {"-", "<stdin>"} or file.endswith((".mlir", ".mlirbc"))
 
 
 def _is_absolute(elements: tuple[Element, ...]) -> bool:
@@ -366,4 +373,5 @@ def read(
         library: let library frames count as sources and stand in stacks.
     """
     reader = _Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library)
-    return reader.read_module(module)
+    with still():
+        return reader.read_module(module)
