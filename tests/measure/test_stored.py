@@ -245,6 +245,10 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
         (b"ML\xefR\rStableHLO_v1.0.0\x00garbage", "cannot read"),
         (b"HloModule m\nENTRY e {\n  a = f32[] add(", "line 3"),
         (b"HloModule m", "line 1"),
+        (
+            b"HloModule m\nENTRY e {\n  %a = f32[] constant(1)\n  ROOT %b = f32[] call(%a), to_apply=f\n}",
+            "does not define",
+        ),
     ],
 )
 def test_what_is_no_ir_is_refused_with_words(counted, data, words):
