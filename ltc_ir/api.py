@@ -136,7 +136,9 @@ def diff(
     return diff_counts(before, after)
 
 
-def _side(side: Inspectable | Count, programs: Collection[str] | None, levels: Collection[str], asked: dict[str, Any]) -> Count:
+def _side(
+    side: Inspectable | Count, programs: Collection[str] | None, levels: Collection[str], asked: dict[str, Any]
+) -> Count:
     """One side of a comparison as a count, narrowed to what is compared."""
     if isinstance(side, Count):
         return side.narrowed(programs, asked_levels(levels))
@@ -239,8 +241,15 @@ def ownership_of(target: Target) -> Any:
     """Whose files are whose, the target's own top-level package counted as the user's."""
     from ltc_ir.ir.origin import Ownership
 
-    module = getattr(target.fn, "__module__", None) or ""
+    module = _home(target.fn)
     return Ownership({module.split(".")[0]} if module else ())
+
+
+def _home(fn: Callable[..., Any]) -> str:
+    """The module a function was written in; of a method, its object's, for a library's class may have lent it."""
+    owner = getattr(fn, "__self__", None)
+    written = fn if owner is None else owner if isinstance(owner, type) else type(owner)
+    return getattr(written, "__module__", None) or ""
 
 
 def is_file(name: str) -> bool:

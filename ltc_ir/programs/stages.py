@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -104,7 +106,18 @@ def _jitted(program: Program) -> Any:
     fn = program.fn
     if hasattr(fn, "trace") and hasattr(fn, "lower") and not (program.static_argnums or program.static_argnames):
         return fn
-    return jax.jit(fn, static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None)
+    return jax.jit(
+        _hashable(fn), static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None
+    )
+
+
+def _hashable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, or one like it that `jax.jit` can take: callable objects that hold arrays have no hash."""
+    try:
+        hash(fn)
+    except TypeError:
+        return functools.partial(fn)
+    return fn
 
 
 def _backend_name(platform: str) -> str:
@@ -150,12 +163,22 @@ def users_failure(label: str, stage: str, explain: Callable[[], None] | None = N
 
 
 def _explained(error: Exception | SystemExit, label: str, stage: str) -> TargetError:
-    first = (str(error).strip() or "no message").splitlines()[0]
     place = _place(error)
-    message = f"{label} failed to {stage}: {type(error).__name__}: {first}" + (f" ({place})" if place else "")
+    message = f"{label} failed to {stage}: {type(error).__name__}: {_said(error)}" + (f" ({place})" if place else "")
     detail = io.StringIO()
     traceback.print_exception(error, file=detail)
     return TargetError(message, _hint(error, stage), detail.getvalue())
+
+
+def _said(error: BaseException) -> str:
+    """The first line of what an exception says, and those after it while a bracket is open; without addresses."""
+    lines = (str(error).strip() or "no message").splitlines()
+    ends = (end for end in range(1, len(lines) + 1) if _closed("".join(lines[:end])))
+    return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(lines[: next(ends, 1)]).split()))
+
+
+def _closed(text: str) -> bool:
+    return all(text.count(opening) <= text.count(closing) for opening, closing in ("()", "[]", "{}"))
 
 
 def _place(error: BaseException) -> str | None:
@@ -178,6 +201,7 @@ def _hint(error: BaseException, stage: str) -> str:
         ("attempted relative import" in said, "put an __init__.py beside the file, or give module:name"),
         (stage in {"import", "run"}, _TRACEBACK),
         (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in said, _VALUE),
+        ("non-array argument" in said, _NO_ARRAY),
         (name == "TypeError" and "argument" in said, _ARGUMENTS),
         (name in {"TypeError", "ValueError"}, f"check the shapes and types of the example arguments; {_TRACEBACK}"),
     )
@@ -186,6 +210,7 @@ def _hint(error: BaseException, stage: str) -> str:
 
 _TRACEBACK = "--verbose shows the whole traceback"
 _VALUE = "the function uses a traced value as a Python value: use jax.lax.cond, or make it static with --static-argnums"
+_NO_ARRAY = "every argument is a tree of arrays, or static: --static-argnums, --static-argnames, or close over it"
 _ARGUMENTS = "give the example arguments the function takes: --args, a sibling NAME_args, or a Target"
 _NEEDS_VALUE = frozenset({
     "ConcretizationTypeError", "NonConcreteBooleanIndexError",

@@ -169,3 +169,29 @@ def test_an_unknown_program_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="no program 'loss'") as caught:
         api.lower(Target(energy, (X,)), program="loss")
     assert caught.value.hint == "this target has forward, grad"
+
+
+class Scaled:
+    """A callable object that has no hash, like one that holds arrays."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, x: Any) -> Any:
+        return (x * 2).sum()
+
+
+def test_a_callable_object_without_a_hash() -> None:
+    target = Target(Scaled(), (X,))
+    same(target, "forward", lambda x: (x * 2).sum())
+    same(target, "grad", jax.grad(lambda x: (x * 2).sum()))
+
+
+def test_what_a_function_says_is_one_whole_line() -> None:
+    def fails(x: Any) -> Any:
+        raise ValueError(f"seen {fails} (\n  with\n  more)\nand no more")
+
+    with pytest.raises(TargetError) as caught:
+        api.lower(Target(fails, (X,), name="it"))
+    assert "ValueError: seen <function" in caught.value.message
+    assert "( with more)" in caught.value.message
+    assert "no more" not in caught.value.message and " at 0x" not in caught.value.message
