@@ -60,7 +60,7 @@ def count(
     Raises:
         UsageError: bad input. TargetError: the function failed. LimitError: a limit of ours ended it.
     """
-    question = {"by": list(by), "ops": list(ops), "phases": list(phases), "source": source}
+    question = {"by": list(by), "ops": list(ops), "phases": list(phases), "source": source, "text": text}
     if isinstance(target, str) and is_file(target):
         from ltc_ir.measure.stored import count_stored
 

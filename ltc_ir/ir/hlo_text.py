@@ -101,9 +101,7 @@ def _check_complete(text: str, found: dict[str, Computation], starts: dict[str, 
 
 
 def _first_missing(computation: Computation, found: dict[str, Computation]) -> str | None:
-    for _, _, _, arguments, attributes, _ in computation.instructions:
-        if "%" not in attributes and "%" in arguments:
-            continue  # names have their "%" here, so this one calls nothing
+    for _, _, _, _, attributes, _ in computation.instructions:
         for name in _NAME.findall(" ".join(CALLED.findall(attributes))):
             if name not in found and name in _called_names(attributes):  # the search is not exact, the reader is
                 return str(name)

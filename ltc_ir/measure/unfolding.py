@@ -91,18 +91,14 @@ class Unfolding:
         for root in self.stream.roots:
             times[root, 0] += 1
         ready = [instance for instance in targets if not incoming[instance]]
-        done = 0
         while ready:
             instance = ready.pop()
-            done += 1
             for child, number in targets[instance].items():
                 times[child] += number * times[instance]
                 depth[child] = max(depth[child], depth[instance] + 1)
                 incoming[child] -= 1
                 if not incoming[child]:
                     ready.append(child)
-        if done < len(targets):
-            raise RecursiveCallsError("a function calls itself")
         return dict(times), max(depth.values(), default=0)
 
     def _graph(self) -> tuple[dict[Instance, Counter[Instance]], Counter[Instance]]:
@@ -129,6 +125,23 @@ class Unfolding:
         return targets, incoming
 
 
+def _check_acyclic(stream: Stream) -> None:
+    """Refuse bodies that run each other in a circle, before an origin that grows on every round is multiplied out."""
+    targets = [{edge.child for edge in body.edges} for body in stream.bodies]
+    incoming = Counter(child for found in targets for child in found)
+    ready = [index for index in range(len(targets)) if not incoming[index]]
+    done = 0
+    while ready:
+        index = ready.pop()
+        done += 1
+        for child in targets[index]:
+            incoming[child] -= 1
+            if not incoming[child]:
+                ready.append(child)
+    if done < len(targets):
+        raise RecursiveCallsError("a function calls itself")
+
+
 def unfold(stream: Stream, *, module: bool = True) -> Unfolded:
     """Multiply a stream out.
 
@@ -136,6 +149,7 @@ def unfold(stream: Stream, *, module: bool = True) -> Unfolded:
         RecursiveCallsError: the call graph has a cycle.
         LimitError: the grouping asked for tells too many call paths apart.
     """
+    _check_acyclic(stream)
     unfolding = Unfolding(stream)
     instances, depth = unfolding.instances()
     result = Unfolded(max_depth=depth)

@@ -313,7 +313,7 @@ def test_a_module_without_functions_is_counted(counted):
     assert made.tally.ops == made.expanded.ops == {"builtin.module": 1}
 
 
-@pytest.mark.parametrize("by", [[], ["source"], ["region"], ["stack"]])
+@pytest.mark.parametrize("by", [[], ["source"], ["region"], ["stack"], ["scope"], ["transforms"], ["scope", "transforms"]])
 def test_recursion_has_no_expanded_count(counted, by):
     text = 'func.func @main() {\n  call @main() : () -> () loc("transpose(jvp(f))/g"("a.py":1:1))\n  return\n}\n'
     made = counted(text, by=by)
