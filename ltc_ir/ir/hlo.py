@@ -18,6 +18,10 @@ COLLECTIVES = frozenset(
         "reduce-scatter",
     }
 )  # fmt: skip
+_LOOP_PLUMBING = frozenset(
+    {"while", "tuple", "get-tuple-element", "parameter", "constant", "copy", "bitcast", "broadcast", "call", "conditional"}
+)
+"""What XLA makes of a loop itself: these bear its name by right."""
 _START, _DONE = "-start", "-done"
 
 
@@ -81,7 +85,7 @@ class _Reader:
             argument = instruction.opcode == "parameter" and not _is_whole(elements)
             origin = Origin(
                 flags=0 if argument else flags,
-                known=self.known(name, elements, flags),
+                known=self.known(instruction, elements, flags),
                 marked=self.evidence.marks(flags, instruction.opcode),
                 transforms=transforms if By.TRANSFORMS in self.wants else (),
                 scope=scope if By.SCOPE in self.wants else "",
@@ -91,11 +95,17 @@ class _Reader:
         source, stack = self.frames(instruction)
         return origin._replace(source=source, stack=stack, region=region)
 
-    def known(self, name: str, elements: tuple[Element, ...], flags: int) -> bool:
-        """Whether a name has kept all its transforms, so that the absence of one proves something."""
-        if self.lossy or name in self.evidence.doubtful:
+    def known(self, instruction: Instruction, elements: tuple[Element, ...], flags: int) -> bool:
+        """Whether a name has kept all its transforms, so that the absence of one proves something.
+
+        What XLA rewrites in a loop's body may bear the loop's name instead of its own.
+        """
+        if self.lossy or instruction.op_name in self.evidence.doubtful:
             return False
-        return self.evidence.pure or (_is_whole(elements) and self.evidence.knows(elements, flags))
+        if self.evidence.pure:
+            return True
+        borrowed = elements[-1:] == ((False, "while"),) and instruction.opcode not in _LOOP_PLUMBING
+        return not borrowed and _is_whole(elements) and self.evidence.knows(elements, flags)
 
     def frames(self, instruction: Instruction) -> tuple[Frame | None, tuple[Frame, ...]]:
         """The source and, where asked for, the stack of an instruction."""

@@ -77,21 +77,29 @@ def _trip_count(loop: Any) -> int | None:
     step = _step(returned[position], body, position)
     if start is None or limit is None or not step:
         return None
-    return _iterations(start, limit, step, direction)
+    trips = _iterations(start, limit, step, direction)
+    return trips if trips is not None and _fits(start + trips * step, loop.operands[position].type.element_type) else None
+
+
+def _fits(value: int, kind: Any) -> bool:
+    """Whether an integer type holds a value: a counter that wraps around runs on."""
+    unsigned = str(kind).startswith("ui")
+    half = 1 << (int(kind.width) - (0 if unsigned else 1))
+    return (0 if unsigned else -half) <= value < half
 
 
 _MIRROR = {"LT": "GT", "GT": "LT", "LE": "GE", "GE": "LE", "EQ": "EQ", "NE": "NE"}
 
 
 def _iterations(start: int, limit: int, step: int, direction: str) -> int | None:
-    """Iterations of ``while counter <direction> limit: counter += step``; ``None`` where that never ends or wraps around."""
+    """Iterations of ``while counter <direction> limit: counter += step``; ``None`` where that never ends."""
     if direction in {"GT", "GE"}:
         start, limit, step = -start, -limit, -step
         direction = _MIRROR[direction]
     span = limit - start + (direction == "LE")
     if direction == "NE":
         return span // step if span % step == 0 and span // step >= 0 else None
-    if direction != "LT" or (step < 0 < span):
+    if direction not in {"LT", "LE"} or (step < 0 < span):
         return None
     return max(0, -(-span // step)) if step > 0 else 0
 
