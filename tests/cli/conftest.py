@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +142,18 @@ def run_program(*argv: str, folder: Path, **more: str) -> Ran:
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def data_of(ran: Ran) -> str:
+    assert ran.code == 0, ran.err
+    assert ran.out.endswith("\n")
+    return ran.out
+
+
+def record_of(ran: Ran) -> dict[str, Any]:
+    """A JSON record, in the form every one has."""
+    text = data_of(ran)
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert text == json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert found["schema"] == 1
+    return found
