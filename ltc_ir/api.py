@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ltc_ir.errors import UsageError
 from ltc_ir.notebook import ShownCount, shown
@@ -113,7 +113,7 @@ def diff(
     current: Inspectable | Count | None = None,
     *,
     programs: Collection[str] | None = None,
-    levels: Collection[str] = DEFAULT_LEVELS,
+    levels: Collection[str] | None = None,
     **asked: Any,
 ) -> Diff:
     """Compare two targets, files or counts; of one of them, its forward with its gradient.
@@ -122,7 +122,7 @@ def diff(
         baseline: the older side.
         current: the newer side.
         programs: the programs to compare; all that both sides have where ``None``.
-        levels: the levels to compare.
+        levels: the levels to compare; where ``None`` those that a file among the sides has, else jaxpr and stablehlo.
         asked: further arguments of `count`, for sides that are not counted yet.
 
     Raises:
@@ -130,40 +130,53 @@ def diff(
     """
     from ltc_ir.compare.diffing import diff_counts, diff_programs
 
-    if current is None:
-        return diff_programs(_side(baseline, ("forward", "grad"), levels, asked), "forward", "grad")
-    before, after = (_side(side, programs, levels, asked) for side in (baseline, current))
-    return diff_counts(before, after)
+    given = [baseline] if current is None else [baseline, current]
+    programs = ("forward", "grad") if current is None else programs
+    stored = [_stored_side(side, asked) for side in given]
+    shared = [level for one in stored if one is not None for level in one.levels()]
+    asked_for = asked_levels(levels or shared or DEFAULT_LEVELS)
+    sides = [
+        one.narrowed(programs, asked_for)
+        if one is not None
+        else count(cast("Inspectable", side), programs=programs, levels=asked_for, **asked)
+        for side, one in zip(given, stored, strict=True)
+    ]
+    return diff_programs(sides[0], "forward", "grad") if current is None else diff_counts(*sides)
 
 
-def _side(
-    side: Inspectable | Count, programs: Collection[str] | None, levels: Collection[str], asked: dict[str, Any]
-) -> Count:
-    """One side of a comparison as a count, narrowed to what is compared."""
+def _stored_side(side: Inspectable | Count, asked: Mapping[str, Any]) -> Count | None:
+    """A side of a comparison that is counted already or stands in a file; ``None`` for what must be traced."""
     if isinstance(side, Count):
-        return side.narrowed(programs, asked_levels(levels))
+        return side
     if isinstance(side, str) and is_file(side):
-        of_files = {key: value for key, value in asked.items() if key in {"by", "ops", "phases", "library"}}
-        return count(side, **of_files).narrowed(programs, asked_levels(levels))
-    return count(side, programs=programs, levels=levels, **asked)
+        return count(side, **{key: value for key, value in asked.items() if key in {"by", "ops", "phases", "library"}})
+    return None
 
 
-def diff_text(baseline: str, current: str | None = None, *, form: str = "stablehlo", **asked: Any) -> str:
+def diff_text(baseline: str, current: str | None = None, *, form: str | None = None, **asked: Any) -> str:
     """A unified diff of two canonicalised texts (forward against gradient of one target); empty where they are alike.
 
     Args:
         baseline: a target or a stored file.
         current: the other one; of one target alone, ``baseline``'s gradient.
-        form: ``jaxpr``, ``stablehlo`` or ``hlo``.
+        form: ``jaxpr``, ``stablehlo`` or ``hlo``; where ``None`` that of a file among the sides, else StableHLO.
         asked: further arguments of `lower`; ``program`` is of both sides.
     """
     from ltc_ir.compare.texts import unified
 
     if current is None:
+        form = form or "stablehlo"
         before, after = (_text(baseline, form, asked | {"program": program}) for program in ("forward", "grad"))
         return unified(before, after, form, f"{baseline} forward", f"{baseline} grad")
+    form = form or _form_of_files(baseline, current) or "stablehlo"
     before, after = (_text(side, form, asked) for side in (baseline, current))
     return unified(before, after, form, baseline, current)
+
+
+def _form_of_files(*sides: str) -> str | None:
+    from ltc_ir.measure.stored import read_stored_text
+
+    return next((read_stored_text(side)[0] for side in sides if side != "-" and is_file(side)), None)
 
 
 def _text(side: str, form: str, asked: dict[str, Any]) -> str:

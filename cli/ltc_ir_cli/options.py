@@ -172,6 +172,14 @@ By = Annotated[
         show_default=False,
     ),
 ]
+Ops = Annotated[
+    list[str] | None,
+    typer.Option("--op", metavar="NAME", help="Only these operations (repeatable)", show_default=False),
+]
+Phases = Annotated[
+    list[str] | None,
+    typer.Option("--phase", metavar="PHASE", help="Only these phases (repeatable)", show_default=False),
+]
 Top = Annotated[
     int | None, typer.Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)
 ]

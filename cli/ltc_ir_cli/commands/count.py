@@ -25,14 +25,8 @@ def count(
     program: opt.Programs = None,
     level: opt.Levels = None,
     by: opt.By = None,
-    op: Annotated[
-        list[str] | None,
-        typer.Option("--op", metavar="NAME", help="Only these operations (repeatable)", show_default=False),
-    ] = None,
-    phase: Annotated[
-        list[str] | None,
-        typer.Option("--phase", metavar="PHASE", help="Only these phases (repeatable)", show_default=False),
-    ] = None,
+    op: opt.Ops = None,
+    phase: opt.Phases = None,
     top: opt.Top = None,
     text: Annotated[bool, typer.Option("--text/--no-text", help="Print StableHLO for its lines and bytes")] = True,
     source: Annotated[bool, typer.Option("--source/--no-source", help="Resolve source lines")] = True,
@@ -52,7 +46,7 @@ def count(
     no_color: opt.NoColor = False,
     version: opt.Version = False,
 ) -> None:
-    """Count operations at every level, by AD phase and by source line."""
+    """Count operations by level, AD phase and source line."""
     render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
     if format == "folded" and opt.words(by) != ("stack",):
         raise UsageError("folded stacks need a count by stack", FOLDED_HINT)

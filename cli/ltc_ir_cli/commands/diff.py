@@ -24,6 +24,8 @@ def diff(
     program: opt.Programs = None,
     level: opt.Levels = None,
     by: opt.By = None,
+    op: opt.Ops = None,
+    phase: opt.Phases = None,
     text: Annotated[bool, typer.Option("--text", help="A unified diff of the canonicalised texts")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when the sides differ")] = False,
     top: opt.Top = None,
@@ -43,7 +45,7 @@ def diff(
     no_color: opt.NoColor = False,
     version: opt.Version = False,
 ) -> int:
-    """Compare A with B, or a target's forward with its gradient: per level, operation and source line."""
+    """Compare A with B, or A's forward with its gradient."""
     render = DIFF_FORMATS[opt.known_format(format, DIFF_FORMATS)]
     asked = {
         "options": opt.target_options(
@@ -59,20 +61,20 @@ def diff(
             shown = api.diff_text(a, b, form=_one_level(level), **asked, **_one_program(program))
             emit(shown, output)
             return DIFFERENT if exit_code and shown else 0
-        more = {"programs": opt.words(program)} if program else {}
-        levels = opt.words(level) or api.DEFAULT_LEVELS
-        made = api.diff(a, b, levels=levels, by=opt.words(by), library=library, **asked, **more)
-        for note in made.notes:
+        levels, programs = opt.words(level) or None, opt.words(program) or None
+        asked |= {"by": opt.words(by), "ops": opt.words(op), "phases": opt.words(phase), "library": library}
+        made = api.diff(a, b, levels=levels, programs=programs, **asked)
+        for note in made.notes if format == "csv" else ():
             say(f"note: {note}")
         emit(render(made, top=top), output)
         return DIFFERENT if exit_code and not made.empty else 0
 
 
-def _one_level(level: str | None) -> str:
-    levels = opt.words(level) or ("stablehlo",)
+def _one_level(level: str | None) -> str | None:
+    levels = opt.words(level)
     if len(levels) > 1:
         raise UsageError(f"--text compares one level, not {len(levels)}", "choose one with --level")
-    return levels[0]
+    return levels[0] if levels else None
 
 
 def _one_program(program: list[str] | None) -> dict[str, str]:

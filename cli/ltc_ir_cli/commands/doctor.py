@@ -19,7 +19,7 @@ def doctor(
     no_color: opt.NoColor = False,
     version: opt.Version = False,
 ) -> None:
-    """Say what this installation can do; paste it into a bug report."""
+    """Say what this installation can do, for bug reports."""
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     with stdout_is_data():
         from ltc_ir import api

@@ -41,7 +41,7 @@ def lower(
     no_color: opt.NoColor = False,
     version: opt.Version = False,
 ) -> None:
-    """Print the IR of a program: StableHLO, jaxpr, optimised HLO or portable bytecode."""
+    """Print a program's IR and nothing else."""
     forms = {"jaxpr": jaxpr, "stablehlo": stablehlo, "hlo": hlo, "bytecode": bytecode}
     chosen = [name for name, wanted in forms.items() if wanted] or ["stablehlo"]
     if len(chosen) > 1:

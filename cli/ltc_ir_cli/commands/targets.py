@@ -20,6 +20,6 @@ def targets(
     no_color: opt.NoColor = False,
     version: opt.Version = False,
 ) -> None:
-    """List the targets known here: the project's own and the built-in ones."""
+    """List the project's own and the built-in targets."""
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     emit(render("targets", target_rows(config.targets(), BUILTIN, ABOUT)), output)
