@@ -64,7 +64,8 @@ def benchmark(most: int, runs: int) -> list[Result]:
         made = [child("benchmarks.scale", kind, str(most)) for _ in range(runs)]
         shares = sorted(100 * one["count_s"] / one["stages_s"] for one in made)
         with_text = sorted(100 * (one["count_s"] + one["text_s"]) / one["stages_s"] for one in made)
-        how = f"{made[0]['jaxpr']:,} equations, {made[0]['stablehlo']:,} operations; {runs} runs {shares[0]:.1f} to {shares[-1]:.1f} %"
+        sizes_read = f"{made[0]['jaxpr']:,} equations, {made[0]['stablehlo']:,} operations"
+        how = f"{sizes_read}; {runs} runs {shares[0]:.1f} to {shares[-1]:.1f} %"
         results.append(
             Result(f"counting both levels, phase and source, {name}", f"{shares[runs // 2]:.1f} %", bound, how)
         )

@@ -28,7 +28,7 @@ def count(
     target: Inspectable = "ltc",
     *,
     programs: Collection[str] | None = None,
-    levels: Collection[str] = DEFAULT_LEVELS,
+    levels: Collection[str] | None = None,
     by: Collection[str] = (),
     ops: Collection[str] = (),
     phases: Collection[str] = (),
@@ -45,7 +45,7 @@ def count(
     Args:
         target: a name, a stored IR file, a Target, or a function (with ``args``).
         programs: the programs to count; all that the target has where ``None``.
-        levels: ``jaxpr``, ``stablehlo``, ``hlo``.
+        levels: ``jaxpr``, ``stablehlo``, ``hlo``; where ``None`` jaxpr and stablehlo, of a file whatever it has.
         by: groupings beyond operation and phase: ``source``, ``function``, ``scope``, ``region``, ``stack``, ``transforms``.
         ops: operations to narrow the count to, with or without dialect.
         phases: phases to narrow the count to.
@@ -64,13 +64,22 @@ def count(
     if isinstance(target, str) and is_file(target):
         from ltc_ir.measure.stored import count_stored
 
-        return shown(count_stored(target, question, library=library))
+        return shown(_narrowed(target, count_stored(target, question, library=library), programs, levels))
     from ltc_ir.measure.inspecting import Reading
 
-    asked = asked_levels(levels)
+    asked = asked_levels(levels or DEFAULT_LEVELS)
     reading = Reading(make_question(question), text=text, library=library)
     with configured(x64):
         return shown(_count_live(resolve(target, args, options), programs, asked, reading, platform))
+
+
+def _narrowed(path: str, stored: Count, programs: Collection[str] | None, levels: Collection[str] | None) -> Count:
+    """A stored count with only what was asked for, refused where that is nothing."""
+    kept = stored.narrowed(programs, asked_levels(levels) if levels else stored.levels())
+    if stored.programs and not kept.programs:
+        has = f"{', '.join(stored.programs)} at {', '.join(stored.levels())}"
+        raise UsageError(f"{path} has nothing of what was asked for", f"it has {has}")
+    return kept
 
 
 def lower(

@@ -2,7 +2,7 @@
 
 | private name | why | tried on |
 |---|---|---|
-| `source_info_util.Transform`, `Scope` | a name stack's string drops transforms on 0.6.x and cannot tell a scope spelled like one | 0.6.2 to 0.12.0 |
+| `source_info_util.Transform`, `Scope` | a name stack's string drops transforms on 0.6.x and cannot tell a scope so spelled | 0.6.2 to 0.12.0 |
 | `eqn.source_info.name_stack`, `.traceback` | an equation's phase and source stand nowhere else | 0.6.2 to 0.12.0 |
 | `Transform.wrap` | replaced while lowering on 0.6.x, see `whole_names` | 0.6.2 |
 | `jaxlib.mlir` | JAX exposes its lowered module in these classes only | 0.6.2 to 0.12.0 |
@@ -259,7 +259,9 @@ class LocationReader:
             outer = self.single(here)
         return self._joined(location, inner, outer)
 
-    def _joined(self, location: Any, inner: list[tuple[RawFrame, ...]], outer: tuple[RawFrame, ...]) -> tuple[RawFrame, ...]:
+    def _joined(
+        self, location: Any, inner: list[tuple[RawFrame, ...]], outer: tuple[RawFrame, ...]
+    ) -> tuple[RawFrame, ...]:
         """The frames of the chain below ``location``; those of its immediate caller are remembered."""
         if len(inner) > 1:
             for frames in reversed(inner[1:]):

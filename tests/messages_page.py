@@ -11,8 +11,8 @@ GOLDEN = ROOT / "tests" / "golden" / "messages"
 
 HEAD = """# Messages
 
-Every error is one line that says what is wrong and with which value, and a hint that says what to do; both go to stderr, stdout stays
-empty, and nothing is half written. `…` stands for what Python, JAX or MLIR said. The examples below are run by the tests.
+Every error is one line that says what is wrong and with which value, and a hint that says what to do; both go to stderr,
+stdout stays empty, and nothing is half written. `…` stands for what Python, JAX or MLIR said. The examples below are run by the tests.
 """
 
 MEANINGS = {
@@ -30,8 +30,8 @@ MEANINGS = {
     ),
     5: (
         "Exit 5: a limit of ours",
-        "Time, memory, or a file whose reader did not survive it. Stored files are read in a child process, so that a hostile or "
-        "broken one ends in a message.",
+        "Time, memory, or a file whose reader did not survive it. Stored files are read in a child process, so that a hostile "
+        "or broken one ends in a message.",
     ),
     70: ("Exit 70: a bug of ours", "With a traceback. Please report it with the output of `ltc-ir doctor`."),
     130: ("Exit 130: interrupted", "Ctrl-C. No file was touched."),

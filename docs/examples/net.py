@@ -5,10 +5,12 @@ import jax.numpy as jnp
 
 
 def layer(w, x):
+    """One layer: a product and a tanh."""
     return jnp.tanh(w @ x)
 
 
 def loss(w, x):
+    """The sum of squares after three layers."""
     for _ in range(3):
         x = layer(w, x)
     return jnp.sum(x**2)

@@ -1,4 +1,4 @@
-"""Keeps Python's cyclic collector still while many small values are made that are all kept: it would walk them again and again."""
+"""Keeps Python's cyclic collector still while many values are made that are all kept: it would walk them again and again."""
 
 from __future__ import annotations
 

@@ -19,7 +19,18 @@ COLLECTIVES = frozenset(
     }
 )  # fmt: skip
 _LOOP_PLUMBING = frozenset(
-    {"while", "tuple", "get-tuple-element", "parameter", "constant", "copy", "bitcast", "broadcast", "call", "conditional"}
+    {
+        "while",
+        "tuple",
+        "get-tuple-element",
+        "parameter",
+        "constant",
+        "copy",
+        "bitcast",
+        "broadcast",
+        "call",
+        "conditional",
+    }
 )
 """What XLA makes of a loop itself: these bear its name by right."""
 _START, _DONE = "-start", "-done"

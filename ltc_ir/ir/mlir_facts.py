@@ -78,7 +78,9 @@ def _trip_count(loop: Any) -> int | None:
     if start is None or limit is None or not step:
         return None
     trips = _iterations(start, limit, step, direction)
-    return trips if trips is not None and _fits(start + trips * step, loop.operands[position].type.element_type) else None
+    return (
+        trips if trips is not None and _fits(start + trips * step, loop.operands[position].type.element_type) else None
+    )
 
 
 def _fits(value: int, kind: Any) -> bool:

@@ -69,7 +69,7 @@ class Origin(NamedTuple):
         return Phase.PRIMAL if self.marked else Phase.UNATTRIBUTED
 
     def within(self, outer: Origin) -> Origin:
-        """This origin as seen from outside the body: what it lacks it takes from the operation that contains it."""
+        """The origin as seen from outside the body: what it lacks it takes from the operation that contains it."""
         if outer is NOWHERE:
             return self
         source = self.source

@@ -20,10 +20,11 @@ REMAT_SCOPE = "rematted_computation"
 CALL_WRAPPERS = frozenset({"jit", "pjit", "xla_call", "shard_map", "pmap_call"})
 TRANSFORM_WRAPPERS = frozenset({*FLAG_OF, "vmap", "pmap", "batch"})
 _JAX_LIBRARIES = (
-    *(f"jax/_src/{part}" for part in ("numpy/", "nn/", "scipy/", "image/", "random.py", "ops/")),
-    *(f"jax/{part}/" for part in ("experimental", "nn", "numpy", "scipy", "example_libraries")),
+    *(f"jax/_src/{part}/" for part in ("nn", "scipy", "image")),
+    *(f"jax/{part}/" for part in ("experimental", "nn", "scipy", "example_libraries")),
 )
-"""What JAX ships as a library of functions rather than as machinery: frames worth naming when library frames are asked for."""
+"""What JAX ships as a library rather than as machinery, worth naming when library frames are asked for. Not ``jax.numpy``: it is
+the innermost frame of nearly everything, and would hide the library that called it."""
 _HERE = str(Path(__file__).resolve().parents[1]) + "/"
 _LAB = _HERE + "lab/"
 
@@ -63,7 +64,7 @@ class Ownership:
         return known
 
     def code(self, code: CodeType) -> tuple[str, str, str, CodeType]:
-        """The file's name, the owner, the function's name, and the code object itself, kept so that its identity stays its own."""
+        """The file's name, the owner, the function's name, and the code object, kept so that its identity stays its own."""
         known = self.codes.get(id(code))
         if known is None:
             known = self.codes[id(code)] = (*self.file(code.co_filename), code.co_qualname, code)
@@ -117,7 +118,7 @@ class Ownership:
         return self._shortened(path), "user"
 
     def _package_owner(self, below: str) -> str:
-        package = below.split("/")[0].removesuffix(".py")
+        package = below.split("/", maxsplit=1)[0].removesuffix(".py")
         if package in self._own or package == "ltc_ir":
             return "user"
         if package == "ltc_ir_cli":

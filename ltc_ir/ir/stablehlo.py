@@ -25,15 +25,13 @@ from ltc_ir.records.vocabulary import By, Phase
 NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
 """The groupings that need frames resolved."""
 _CALLS = frozenset({"func.call", "stablehlo.composite"})
-_FLAT = frozenset(
-    f"stablehlo.{name}"
-    for name in (
-        "abs add and atan2 bitcast_convert broadcast_in_dim clamp compare complex concatenate constant convert cosine divide"
-        " dot_general dynamic_slice dynamic_update_slice exponential exponential_minus_one gather imag iota is_finite log"
-        " log_plus_one logistic maximum minimum multiply negate not or pad power real remainder reshape return reverse rsqrt"
-        " select shift_left shift_right_logical sign sine slice sqrt subtract tanh transpose xor"
-    ).split()
-) | {"func.return"}
+_FLAT_NAMES = """
+    abs add and atan2 bitcast_convert broadcast_in_dim clamp compare complex concatenate constant convert cosine
+    divide dot_general dynamic_slice dynamic_update_slice exponential exponential_minus_one gather imag iota
+    is_finite log log_plus_one logistic maximum minimum multiply negate not or pad power real remainder reshape
+    return reverse rsqrt select shift_left shift_right_logical sign sine slice sqrt subtract tanh transpose xor
+"""
+_FLAT = frozenset({"func.return", *(f"stablehlo.{name}" for name in _FLAT_NAMES.split())})
 """Operations that never hold a region, so that nobody looks for one in them; any other operation is asked."""
 
 

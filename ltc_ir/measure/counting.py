@@ -126,7 +126,9 @@ def loops(stream: Stream, unfolded: Unfolded) -> tuple[Loop, ...]:
                 made = stream.ops[region.code].origin.within(origin)
                 source = made.source.place if made.source else None
                 found[region.kind, region.trip_count, made.phase.value, source] += number * times
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0][0], -(item[0][1] or 0), item[0][2], item[0][3] or ""))
+    ordered = sorted(
+        found.items(), key=lambda item: (-item[1], item[0][0], -(item[0][1] or 0), item[0][2], item[0][3] or "")
+    )
     return tuple(Loop(kind, trips, phase, source, times) for (kind, trips, phase, source), times in ordered)
 
 

@@ -13,8 +13,10 @@ from ltc_ir.errors import LtcIrError
 def examine() -> list[dict[str, str]]:
     """A row per fact: what it is, what was found, and what follows where something is missing."""
     rows = [_row("ltc-ir", _version("ltc-ir")), _row("python", f"{platform.python_version()} on {platform.platform()}")]
-    rows += [_row(name, _version(name)) for name in ("jax", "jaxlib", "rich", "typer", "networkx", "pandas", "matplotlib")]
-    return rows + [_tried(), *_devices(), *_private(), *_abilities()]
+    rows += [
+        _row(name, _version(name)) for name in ("jax", "jaxlib", "rich", "typer", "networkx", "pandas", "matplotlib")
+    ]
+    return [*rows, _tried(), *_devices(), *_private(), *_abilities()]
 
 
 def _row(what: str, found: str, note: str = "") -> dict[str, str]:

@@ -29,7 +29,9 @@ class Reading:
     library: bool = False
 
 
-def count_program(staged: Staged, levels: Collection[Level], reading: Reading, ownership: Ownership) -> dict[str, LevelCount]:
+def count_program(
+    staged: Staged, levels: Collection[Level], reading: Reading, ownership: Ownership
+) -> dict[str, LevelCount]:
     """The counts of one program, by level."""
     wants = reading.question.wants if Level.JAXPR in levels else frozenset()
     traced = jaxpr_level.read(staged.traced.jaxpr, wants, ownership, library=reading.library)
@@ -62,7 +64,10 @@ def _stablehlo(context: _Context) -> LevelCount:
         text = context.staged.lowered.as_text()
         facts |= {"lines": len(text.splitlines()), "bytes": len(text.encode())}
     else:
-        facts["reasons"] = {"lines": "the text was not printed (--no-text)", "bytes": "the text was not printed (--no-text)"}
+        facts["reasons"] = {
+            "lines": "the text was not printed (--no-text)",
+            "bytes": "the text was not printed (--no-text)",
+        }
     return count_stablehlo(stream, context.reading.question, facts)
 
 
@@ -94,7 +99,9 @@ def _hlo(context: _Context) -> LevelCount:
     evidence = context.evidence
     if compat.names_lose_transforms():
         evidence = replace(evidence, doubtful=_several_phases(_stablehlo_stream(context, ())))
-    stream = hlo_level.read(module, context.reading.question.wants, context.ownership, evidence, library=context.reading.library)
+    stream = hlo_level.read(
+        module, context.reading.question.wants, context.ownership, evidence, library=context.reading.library
+    )
     return count_hlo(stream, context.reading.question, _xla_facts(compiled))
 
 

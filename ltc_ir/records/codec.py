@@ -98,7 +98,7 @@ def loads(text: str, where: str = "the record") -> Count:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(
-            f"{where} is not JSON: {error.msg} at line {error.lineno}", "write it anew with --format json"
+            f"{where} is not JSON: {error.msg} (line {error.lineno})", "write it anew with --format json"
         ) from error
     if not isinstance(data, dict) or "kind" not in data:
         raise UsageError(f"{where} is JSON but no record of ltc-ir", 'a record has "schema" and "kind"')

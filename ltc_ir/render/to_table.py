@@ -21,7 +21,7 @@ def to_table(sheet: Sheet) -> RenderableType:
     from rich.text import Text
 
     table = Table(title=escape(sheet.title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(escape(sheet.columns[0]), overflow="fold")
+    table.add_column(escape(sheet.columns[0]), overflow="fold", min_width=16)
     for column in sheet.columns[1:]:
         style = _STYLES.get(column.removeprefix("grad: "), "")
         table.add_column(column, justify="left" if sheet.text else "right", style=style, no_wrap=not sheet.text)

@@ -60,7 +60,7 @@ def count(
         made = api.count(
             target,
             programs=opt.words(program) or (("forward", "grad") if grad else None),
-            levels=opt.words(level) or api.DEFAULT_LEVELS,
+            levels=opt.words(level) or None,
             by=opt.words(by),
             ops=opt.words(op),
             phases=opt.words(phase),
