@@ -2,7 +2,7 @@
 
 | private name | why | tried on |
 |---|---|---|
-| `source_info_util.Transform`, `Scope` | a name stack's string drops transforms on 0.6.x and cannot tell a scope so spelled | 0.6.2 to 0.12.0 |
+| `source_info_util.Transform`, `Scope` | its string drops transforms (0.6.x), tells no scope so spelled | 0.6.2 to 0.12.0 |
 | `eqn.source_info.name_stack`, `.traceback` | an equation's phase and source stand nowhere else | 0.6.2 to 0.12.0 |
 | `Transform.wrap` | replaced while lowering on 0.6.x, see `whole_names` | 0.6.2 |
 | `jaxlib.mlir` | JAX exposes its lowered module in these classes only | 0.6.2 to 0.12.0 |

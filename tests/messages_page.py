@@ -12,7 +12,8 @@ GOLDEN = ROOT / "tests" / "golden" / "messages"
 HEAD = """# Messages
 
 Every error is one line that says what is wrong and with which value, and a hint that says what to do; both go to stderr,
-stdout stays empty, and nothing is half written. `…` stands for what Python, JAX or MLIR said. The examples below are run by the tests.
+stdout stays empty, and nothing is half written. `…` stands for what Python, JAX or MLIR said.
+The examples below are run by the tests.
 """
 
 MEANINGS = {

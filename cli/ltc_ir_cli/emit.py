@@ -39,4 +39,5 @@ def _laid_out(renderables: list[RenderableType], output: str | None) -> str:
     for renderable in renderables:
         console.print(renderable)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n" if not colored else text
+    lines = text.splitlines() if colored else [line.rstrip() for line in text.splitlines()]
+    return "\n".join(lines).rstrip("\n") + "\n"

@@ -23,8 +23,8 @@ _JAX_LIBRARIES = (
     *(f"jax/_src/{part}/" for part in ("nn", "scipy", "image")),
     *(f"jax/{part}/" for part in ("experimental", "nn", "scipy", "example_libraries")),
 )
-"""What JAX ships as a library rather than as machinery, worth naming when library frames are asked for. Not ``jax.numpy``: it is
-the innermost frame of nearly everything, and would hide the library that called it."""
+"""What JAX ships as a library rather than as machinery, worth naming when library frames are asked for. Not ``jax.numpy``:
+it is the innermost frame of nearly everything, and would hide the library that called it."""
 _HERE = str(Path(__file__).resolve().parents[1]) + "/"
 _LAB = _HERE + "lab/"
 

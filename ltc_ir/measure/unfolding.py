@@ -10,7 +10,7 @@ from ltc_ir.errors import LimitError
 from ltc_ir.ir.op import NOWHERE, Edge, Op, Origin, Stream
 
 MOST_INSTANCES = 2_000_000
-"""Distinct (body, caller's origin) pairs, times what each holds, before an unfolding is refused."""
+"""Distinct call paths, times what each holds (edges, frames, operations read again), before an unfolding is refused."""
 
 Instance = tuple[int, int]
 """A body as one caller's origin makes it: the index of the body, and the number of the origin its operations inherit."""
@@ -106,6 +106,7 @@ class Unfolding:
         incoming: Counter[Instance] = Counter()
         pending: list[Instance] = [(root, 0) for root in self.stream.roots]
         weight = 0
+        seen: set[int] = set()
         while pending:
             instance = pending.pop()
             if instance in targets:
@@ -116,13 +117,19 @@ class Unfolding:
             targets[instance] = found
             incoming.update(found.keys())
             pending += found
-            weight += 1 + len(found)
+            weight += self._weight(instance, found, again=instance[0] in seen)
+            seen.add(instance[0])
             if weight > MOST_INSTANCES:
                 raise LimitError(
-                    f"over {MOST_INSTANCES:,} distinct call paths",
+                    f"too many distinct call paths: {len(targets):,} and more",
                     "group by op, phase or source: they stay apart however often a function is called",
                 )
         return targets, incoming
+
+    def _weight(self, instance: Instance, found: Counter[Instance], *, again: bool) -> int:
+        """What an instance costs; a program's own size is no reason to refuse it, so its bodies are free the first time."""
+        index, outer = instance
+        return 1 + len(found) + len(self.origins[outer].stack) + (len(self.tally(index)) if again else 0)
 
 
 def _check_acyclic(stream: Stream) -> None:

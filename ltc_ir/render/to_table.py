@@ -20,7 +20,7 @@ def to_table(sheet: Sheet) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=escape(sheet.title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(escape(sheet.columns[0]), overflow="fold", min_width=16)
     for column in sheet.columns[1:]:
         style = _STYLES.get(column.removeprefix("grad: "), "")
@@ -30,7 +30,7 @@ def to_table(sheet: Sheet) -> RenderableType:
             table.add_section()
         style = "bold" if row[0] == "total" else ""
         table.add_row(*(Text(cell_text(cell)) for cell in row), style=style)
-    return Group(table, *(Text(f"  {note}", style="dim") for note in sheet.notes), Text(""))
+    return Group(Text(sheet.title, style="bold"), table, *(Text(f"  {note}", style="dim") for note in sheet.notes), Text(""))
 
 
 def cell_text(cell: Cell) -> str:

@@ -63,7 +63,9 @@ def test_no_module_bears_the_name_of_a_public_verb():
     assert not stems & set(ltc_ir.__all__)
 
 
-@pytest.mark.parametrize("command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join
+)
 def test_style_and_types(command):
     tool = Path(sys.executable).parent / command[0]
     done = subprocess.run([str(tool), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
