@@ -12,7 +12,7 @@ from jax._src.core import jaxprs_in_params
 
 from tests import oracles
 from tests.ir.hlo_programs import xla_listing, xla_module
-from tests.programs import JAX, PROGRAMS, doubled, get, names
+from tests.catalogue import JAX, PROGRAMS, doubled, get, names
 
 pytestmark = pytest.mark.versions
 
