@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ltc_ir.records.count import Count, LevelCount, Tally
 from ltc_ir.records.vocabulary import HEADLINE, Phase
 
+NO_SOURCE = "(no source)"
 Cell = str | int | float | None
 
 
@@ -31,7 +32,10 @@ def count_sheets(count: Count, *, top: int | None = None, grad: bool = False) ->
         sheets.append(headline_sheet(count))
         sheets += [pair_sheet(count, level, top) for level in count.levels()]
     elif len(names) == 1:
-        sheets += [level_sheet(count, names[0], level, top) for level in count.levels()]
+        for level in count.levels():
+            sheets.append(level_sheet(count, names[0], level, top))
+            if not (count.filters or count.grouped):
+                sheets += structure_sheets(count, names[0], level, top or MOST_ROWS)
     elif names:
         sheets += [programs_sheet(count, level, top) for level in count.levels()]
     sheets += [facts_sheet(count)] if names else []
@@ -102,6 +106,36 @@ def programs_sheet(count: Count, level: str, top: int | None) -> Sheet:
     total: tuple[Cell, ...] = ("total", *(one.tally.total for one in made.values()))
     notes = (*more, *(f"{name}: {_share_note(one)}" for name, one in made.items()))
     return Sheet(f"{count.target} {level}", ("op", *made), (total, *rows), notes, frozenset({1}))
+
+
+MOST_ROWS = 10
+"""Rows of loops and functions shown where ``--top`` says nothing; JSON has them all."""
+
+
+def structure_sheets(count: Count, program: str, level: str, top: int) -> list[Sheet]:
+    """The loops of a program and its named functions, most frequent first; nothing where it has none."""
+    made = count.programs[program][level]
+    title = f"{count.target} {program}: {level}"
+    loops = [
+        (
+            loop.source or NO_SOURCE,
+            loop.kind,
+            loop.phase,
+            loop.trip_count if loop.trip_count is not None else "?",
+            loop.times,
+        )
+        for loop in made.loops
+    ]
+    functions = [(one.name, one.operations, one.sites, one.calls) for one in made.functions]
+    sheets = []
+    for name, columns, rows in (
+        ("loops", ("source", "kind", "phase", "trip count", "loops"), loops),
+        ("functions", ("function", "operations", "call sites", "calls"), functions),
+    ):
+        shown, more = _cut([*rows], top)
+        if rows:
+            sheets.append(Sheet(f"{title}: {name}", columns, tuple(shown), more))
+    return sheets
 
 
 _FACTS = ("max_depth", "lines", "bytes", "private_functions", "fusions", "flops", "bytes_accessed")

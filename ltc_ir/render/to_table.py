@@ -30,7 +30,9 @@ def to_table(sheet: Sheet) -> RenderableType:
             table.add_section()
         style = "bold" if row[0] == "total" else ""
         table.add_row(*(Text(cell_text(cell)) for cell in row), style=style)
-    return Group(Text(sheet.title, style="bold"), table, *(Text(f"  {note}", style="dim") for note in sheet.notes), Text(""))
+    return Group(
+        Text(sheet.title, style="bold"), table, *(Text(f"  {note}", style="dim") for note in sheet.notes), Text("")
+    )
 
 
 def cell_text(cell: Cell) -> str:
