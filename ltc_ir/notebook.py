@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ltc_ir.records.codec import count_to_dict
 from ltc_ir.records.count import Count
 from ltc_ir.render.sheets import count_sheets
 from ltc_ir.render.to_csv import to_csv
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShownCount(Count):
-    """A count with the two views that notebooks ask for."""
+    """A count with the views that notebooks and scripts ask for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON holds it."""
+        return count_to_dict(self)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per figure: target, program, level, view, key, op, phase, count."""

@@ -32,8 +32,8 @@ class Question:
 
     @property
     def grouped(self) -> tuple[By, ...]:
-        """The groupings that make a ``by`` list; operation and phase are in every count."""
-        return tuple(by for by in self.by if by not in {By.OP, By.PHASE})
+        """The groupings that make a ``by`` list, operation and phase too where they are named."""
+        return self.by
 
 
 def shown_source(frame: Frame | None) -> str:

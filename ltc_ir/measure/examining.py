@@ -8,6 +8,7 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.errors import LtcIrError
+from ltc_ir.records.vocabulary import Level
 
 
 def examine() -> list[dict[str, str]]:
@@ -70,10 +71,15 @@ def _abilities() -> list[dict[str, str]]:
 
 
 def _count_something(level: str) -> Any:
-    from ltc_ir import api
+    from ltc_ir.ir.origin import Ownership
+    from ltc_ir.measure.counting import Question
+    from ltc_ir.measure.inspecting import Reading, count_program
     from ltc_ir.programs.abstract import shape_struct
+    from ltc_ir.programs.stages import Staged
+    from ltc_ir.programs.target import Program
 
-    return api.count(_sample, args=(shape_struct((2,), "f32"),), programs=("forward",), levels=(level,))
+    sample = Staged(Program(_sample, (shape_struct((2,), "f32"),)), "a sample")
+    return count_program(sample, (Level(level),), Reading(Question()), Ownership())
 
 
 def _sample(x: Any) -> Any:

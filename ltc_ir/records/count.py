@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ltc_ir.records.environment import Environment
 
@@ -118,9 +117,3 @@ class Count:
             if not programs or name in programs or name == "file"
         }
         return replace(self, programs={name: of_levels for name, of_levels in kept.items() if of_levels})
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as JSON holds it."""
-        from ltc_ir.records.codec import count_to_dict
-
-        return count_to_dict(self)

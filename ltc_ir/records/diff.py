@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ltc_ir.records.environment import Environment
 
@@ -120,9 +119,3 @@ class Diff:
     def empty(self) -> bool:
         """Whether nothing is known to differ."""
         return all(made.empty for pair in self.pairs for made in pair.levels.values())
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as JSON holds it."""
-        from ltc_ir.records.diff_codec import diff_to_dict
-
-        return diff_to_dict(self)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltc_ir.records.codec import dumps
 from ltc_ir.records.diff import Diff
+from ltc_ir.records.diff_codec import diff_to_dict
 from ltc_ir.render.diff_csv import diff_to_csv
 from ltc_ir.render.diff_sheets import diff_sheets
 from ltc_ir.render.to_markdown import to_markdown
@@ -26,7 +27,7 @@ def diff_to_table(diff: Diff, **layout: Any) -> list[RenderableType]:
 
 def diff_to_json(diff: Diff) -> str:
     """The diff as JSON text."""
-    return dumps(diff.to_dict())
+    return dumps(diff_to_dict(diff))
 
 
 def diff_to_markdown(diff: Diff, **layout: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ltc_ir.records.codec import dumps
+from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count
 from ltc_ir.render.sheets import count_sheets
 from ltc_ir.render.to_csv import to_csv
@@ -26,7 +26,7 @@ def _table(count: Count, **layout: Any) -> list[RenderableType]:
 
 COUNT_FORMATS: dict[str, Callable[..., Rendered]] = {
     "table": _table,
-    "json": lambda count, **_: dumps(count.to_dict()),
+    "json": lambda count, **_: dumps(count_to_dict(count)),
     "csv": lambda count, **_: to_csv(count),
     "markdown": lambda count, **layout: to_markdown(count_sheets(count, **layout)),
     "folded": lambda count, **_: to_folded(count),

@@ -15,7 +15,7 @@ from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.measure import stored
 from ltc_ir.measure.stored import count_stored, read_stored_text, sniff
 from ltc_ir.measure.stored_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
-from ltc_ir.records.codec import dumps
+from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.environment import Environment
 from tests.measure.stored_programs import forms, originals
 
@@ -176,12 +176,12 @@ def test_a_large_file_has_the_lines_and_bytes_of_its_text(counted):
 def test_a_count_record_is_read_without_a_child(tmp_path, counted, monkeypatch):
     count = counted(EMPTY_MAIN, None)
     monkeypatch.setattr(stored, "_start", None)
-    assert counted(dumps(count.to_dict()), None) == count
+    assert counted(dumps(count_to_dict(count)), None) == count
 
 
 def test_a_record_is_read_cold(tmp_path, counted):
     path = tmp_path / "a.json"
-    path.write_text(dumps(counted(EMPTY_MAIN, None).to_dict()))
+    path.write_text(dumps(count_to_dict(counted(EMPTY_MAIN, None))))
     told = f"import sys; from ltc_ir.measure.stored import count_stored; count_stored({str(path)!r}, {QUESTION!r});"
     told += "print([name for name in ('jax', 'jaxlib', 'numpy') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
@@ -313,7 +313,9 @@ def test_a_module_without_functions_is_counted(counted):
     assert made.tally.ops == made.expanded.ops == {"builtin.module": 1}
 
 
-@pytest.mark.parametrize("by", [[], ["source"], ["region"], ["stack"], ["scope"], ["transforms"], ["scope", "transforms"]])
+@pytest.mark.parametrize(
+    "by", [[], ["source"], ["region"], ["stack"], ["scope"], ["transforms"], ["scope", "transforms"]]
+)
 def test_recursion_has_no_expanded_count(counted, by):
     text = 'func.func @main() {\n  call @main() : () -> () loc("transpose(jvp(f))/g"("a.py":1:1))\n  return\n}\n'
     made = counted(text, by=by)
@@ -445,6 +447,6 @@ def test_hlo_text_is_given_as_it_stands(tmp_path):
 
 def test_a_record_has_no_text(tmp_path, counted):
     path = tmp_path / "a"
-    path.write_text(json.dumps(counted(EMPTY_MAIN, None).to_dict()))
+    path.write_text(json.dumps(count_to_dict(counted(EMPTY_MAIN, None))))
     with pytest.raises(UsageError, match="holds no text"):
         read_stored_text(str(path))
