@@ -98,7 +98,14 @@ def joined(outer: tuple[Frame, ...], inner: tuple[Frame, ...]) -> tuple[Frame, .
         if (mine.file, mine.function) != (theirs.file, theirs.function):
             break
         common += 1
-    return outer + inner[common:]
+    rest = inner[common:]
+    return outer + rest[_repeated(outer, rest) if common else 0 :]
+
+
+def _repeated(outer: tuple[Frame, ...], inner: tuple[Frame, ...]) -> int:
+    """How many frames ``inner`` begins with that ``outer`` ends with, by the functions they are of."""
+    theirs, ours = ([(frame.file, frame.function) for frame in frames] for frames in (outer, inner))
+    return next((n for n in range(min(len(ours), len(theirs)), 0, -1) if theirs[-n:] == ours[:n]), 0)
 
 
 NOWHERE = Origin()

@@ -10,7 +10,7 @@ from typing import Any
 from ltc_ir.ir.op import Frame, Op, Origin, Stream
 from ltc_ir.ir.origin import function_key
 from ltc_ir.measure.unfolding import RecursiveCallsError, Unfolded, flat, unfold
-from ltc_ir.records.count import Function, Group, LevelCount, Loop, Tally
+from ltc_ir.records.count import Function, Group, LevelCount, Loop, Tally, make_tally, ranked
 from ltc_ir.records.vocabulary import By, Level, Phase
 
 NO_SOURCE = "(no source)"
@@ -88,13 +88,7 @@ def tally(ops: Iterable[tuple[Op, int]]) -> Tally:
     for op, number in ops:
         total[op.name] += number
         phases[op.origin.phase.value][op.name] += number
-    order = {phase.value: rank for rank, phase in enumerate(Phase)}
-    return Tally(ranked(total), {phase: ranked(phases[phase]) for phase in sorted(phases, key=order.__getitem__)})
-
-
-def ranked(counts: Mapping[str, int]) -> dict[str, int]:
-    """Counts, largest first, ties by name; zeros are left out."""
-    return dict(sorted(((key, n) for key, n in counts.items() if n), key=lambda item: (-item[1], item[0])))
+    return make_tally(total, phases)
 
 
 def groups(ops: Counter[Op], by: tuple[By, ...]) -> tuple[Group, ...] | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.count import Count, Function, Group, LevelCount, Loop, Tally
+from ltc_ir.records.count import Count, Function, Group, LevelCount, Loop, Tally, make_tally
 from ltc_ir.records.environment import Environment
 
 SCHEMA = 1
@@ -151,7 +151,7 @@ def _level_from_dict(level: str, data: Mapping[str, Any]) -> LevelCount:
 def _tally_from_dict(data: Mapping[str, Any]) -> Tally:
     ops = {str(name): int(number) for name, number in data["ops"].items()}
     phases = {phase: {name: int(number) for name, number in split.items()} for phase, split in data["phases"].items()}
-    return Tally(ops, phases)
+    return make_tally(ops, phases)
 
 
 def _groups_from_list(rows: Any) -> tuple[Group, ...] | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.vocabulary import Phase
 
 Ops = Mapping[str, int]
 
@@ -25,6 +26,18 @@ class Tally:
     def phase_total(self, phase: str) -> int:
         """The operations of one phase."""
         return sum(self.phases.get(phase, {}).values())
+
+
+def ranked(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts, largest first, ties by name; zeros are left out."""
+    return dict(
+        sorted(((key, number) for key, number in counts.items() if number), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def make_tally(ops: Ops, phases: Mapping[str, Ops]) -> Tally:
+    """A tally in the order it is shown: operations largest first, phases as they follow each other."""
+    return Tally(ranked(ops), {phase.value: ranked(phases[phase.value]) for phase in Phase if phases.get(phase.value)})
 
 
 @dataclass(frozen=True)
