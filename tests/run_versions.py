@@ -86,7 +86,11 @@ def run(jax: str, version: str, fresh: bool, rest: list[str]) -> Outcome:
     executable = environment(jax, python, fresh)
     report = FOLDER / f"jax-{jax}.xml"
     command = [str(executable), "-m", "pytest", "-m", "versions and not long", f"--junitxml={report}", *rest]
-    subprocess.run(command, cwd=ROOT, check=False)
+    report.unlink(missing_ok=True)
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    if not report.exists():
+        outcome.failed, outcome.missing = 1, f"pytest wrote no report (exit {done.returncode})"
+        return outcome
     for case in ET.parse(report).iter("testcase"):
         skipped = case.find("skipped")
         if skipped is not None:
