@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,19 @@ class Constants:
         kind = operation.results[0].type
         if getattr(kind, "rank", 0) == 0:
             return
-        if getattr(operation.attributes["value"], "is_splat", False):
-            return
-        self.embedded_bytes += tensor_bytes(kind)
+        if not _is_splat(operation, kind):
+            self.embedded_bytes += tensor_bytes(kind)
+
+
+def _is_splat(operation: Any, kind: Any) -> bool:
+    """Whether a constant is one value throughout.
+
+    The bindings have no class for complex elements: asking for such an attribute raises, on 0.6.x it ends the process.
+    So the text is asked, which stays short, as other values are elided in it.
+    """
+    if not str(kind.element_type).startswith("complex"):
+        return bool(getattr(operation.attributes["value"], "is_splat", False))
+    return "dense<(" in operation.get_asm(large_elements_limit=1)
 
 
 def tensor_bytes(kind: Any) -> int:
@@ -74,7 +85,7 @@ def _trip_count(loop: Any) -> int | None:
         return None
     start = _integer(loop.operands[position])
     limit = _limit(limit_of, condition, body, returned, loop)
-    step = _step(returned[position], body, position)
+    step = _step(returned[position], body, position, lambda value: _limit(value, body, body, returned, loop))
     if start is None or limit is None or not step:
         return None
     trips = _iterations(start, limit, step, direction)
@@ -132,28 +143,31 @@ def _integer(value: Any) -> int | None:
     operation = _defining(value)
     if operation is None or operation.name != "stablehlo.constant":
         return None
+    if not str(operation.results[0].type.element_type).startswith(("i", "ui")):
+        return None
     attribute = operation.attributes["value"]
     dense = compat.mlir_ir().DenseIntElementsAttr(attribute)
     return int(dense[0]) if len(dense) == 1 else None
 
 
-def _limit(value: Any, condition: Any, body: Any, returned: Any, loop: Any) -> int | None:
-    position = _argument(value, condition)
+def _limit(value: Any, block: Any, body: Any, returned: Any, loop: Any) -> int | None:
+    """A constant as a block of a loop sees it: its own, or a carried value that never changes and starts as one."""
+    position = _argument(value, block)
     if position is None:
         return _integer(value)
     unchanged = _argument(returned[position], body) == position
     return _integer(loop.operands[position]) if unchanged else None
 
 
-def _step(value: Any, body: Any, position: int) -> int | None:
+def _step(value: Any, body: Any, position: int, constant: Callable[[Any], int | None]) -> int | None:
     operation = _defining(value)
     if operation is None or operation.name not in {"stablehlo.add", "stablehlo.subtract"}:
         return None
     left, right = operation.operands
     if _argument(left, body) == position:
-        step = _integer(right)
+        step = constant(right)
     elif operation.name == "stablehlo.add" and _argument(right, body) == position:
-        step = _integer(left)
+        step = constant(left)
     else:
         return None
     return -step if step is not None and operation.name == "stablehlo.subtract" else step

@@ -1,0 +1,295 @@
+"""Holds sources to files whose lines are known: every operation at the line that made it, on every level."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from ltc_ir import api
+from ltc_ir.ir.op import Frame
+from ltc_ir.ir.origin import Ownership, function_key
+from ltc_ir.records.count import LevelCount
+from tests.measure.counted import LEVELS, count, plain
+from tests.registry import JAX
+
+pytestmark = pytest.mark.versions
+
+LINES = """\
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+@jax.jit
+def inner(x):
+    return lax.sin(x)  # 8
+
+
+def step(carry, y):
+    return lax.cos(carry * y), None  # 12
+
+
+class Model:
+    def apply(self, x):
+        return lax.tanh(x)  # 17
+
+
+def program(x):
+    a = inner(x)  # 21
+    b = inner(a)  # 22
+    c, _ = lax.scan(step, b.sum(), x)  # 23
+    shifted = lambda z: lax.atan2(z, 2 * z)  # 24
+    parts = [
+        lax.log(piece)  # 26
+        for piece in (a, b)
+    ]
+    return Model().apply(shifted(c) + parts[0] * parts[1]).sum()  # 29
+
+
+def nested(x):
+    def deeper(y):
+        return {number: (lambda z: lax.exp(z))(y) for number in range(2)}  # 34
+
+    return sum(deeper(x).values())  # 36
+"""
+AT = {"sin": 8, "cos": 12, "tanh": 17, "atan2": 24, "log": 26}
+"""The line of each operation that stands at one line alone."""
+WORDS = {"sine": "sin", "cosine": "cos", "exponential": "exp"}
+"""StableHLO's and HLO's words for primitives."""
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder on the import path, and one named ``site-packages`` below it."""
+    folder = tmp_path_factory.mktemp("sources")
+    installed = folder / "site-packages"
+    installed.mkdir()
+    sys.path[:0] = [str(folder), str(installed)]
+    yield folder
+    del sys.path[:2]
+
+
+@pytest.fixture(scope="module")
+def known(modules: Path) -> ModuleType:
+    (modules / "known_lines.py").write_text(LINES)
+    return importlib.import_module("known_lines")
+
+
+def keys_of(found: LevelCount, expanded: bool = True) -> dict[str, set[str]]:
+    """The keys under which each operation stands, by the primitive's name."""
+    keys: dict[str, set[str]] = {}
+    for group in (found.expanded_by if expanded else None) or found.by or ():
+        for op in group.tally.ops:
+            keys.setdefault(WORDS.get(plain(op), plain(op)), set()).add(group.key)
+    return keys
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_operation_stands_at_the_line_that_made_it(known: Any, level: str, gradient: bool) -> None:
+    function = jax.grad(known.program) if gradient else known.program
+    keys = keys_of(count(function, jnp.ones(3), by=("source",))[level])
+    wanted = {op: line for op, line in AT.items() if op in keys and not (gradient and op in {"sin", "cos"})}
+    assert {op: keys[op] for op in wanted} == {op: {f"known_lines.py:{line}"} for op, line in wanted.items()}
+    assert len(wanted) >= 2
+    if gradient:  # the derivative of a line stands at that line
+        assert keys["sin"] | keys["cos"] <= {"known_lines.py:8", "known_lines.py:12"}
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_a_call_stands_at_the_line_that_calls(known: Any, level: str) -> None:
+    keys = keys_of(count(known.program, jnp.ones(3), by=("source",))[level])
+    calls = keys.get("jit", keys.get("pjit", set())) if level == "jaxpr" else keys["call"]
+    assert {"known_lines.py:21", "known_lines.py:22"} <= calls
+    assert keys["scan" if level == "jaxpr" else "while"] == {"known_lines.py:23"}
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_hardly_anything_is_without_a_line(known: Any, level: str) -> None:
+    found = count(known.program, jnp.ones(3), by=("source",))[level]
+    keys = keys_of(found)
+    homeless = {op for op, places in keys.items() if "(no source)" in places}
+    assert homeless <= {"module", "func", "return", "constant"}  # the frame of the text, and what it is given
+
+
+def test_functions_are_named_without_what_python_versions_spell_differently(known: Any) -> None:
+    levels = count(known.program, jnp.ones(3), by=("function",))
+    for level in LEVELS[:2]:
+        keys = keys_of(levels[level])
+        expected = {
+            "sin": "inner", "cos": "step", "tanh": "Model.apply", "atan2": "program.<lambda>", "log": "program",
+        }  # fmt: skip
+        assert {op: keys[op] for op in expected} == {op: {f"known_lines:{name}"} for op, name in expected.items()}
+    for level in LEVELS[:2]:
+        keys = keys_of(count(known.nested, jnp.ones(3), by=("function",))[level])
+        assert keys["exp"] == {"known_lines:nested.deeper.<lambda>"}
+
+
+@pytest.mark.parametrize(
+    ("function", "key"),
+    [
+        ("f.<locals>.<listcomp>", "f"),
+        ("f.<locals>.<listcomp>.<locals>.<lambda>", "f.<lambda>"),
+        ("A.f.<locals>.g.<locals>.<dictcomp>.<locals>.<setcomp>", "A.f.g"),
+        ("f.<locals>.<genexpr>", "f.<genexpr>"),
+        ("<listcomp>", "<module>"),
+        ("<module>", "<module>"),
+    ],
+)
+def test_a_function_key_is_the_same_on_python_3_11_and_3_12(function: str, key: str) -> None:
+    assert function_key(Frame("pkg/mod.py", 1, function)) == f"pkg.mod:{key}"
+
+
+STACKS = {
+    "sin": {"program:21;known_lines:inner:8", "program:22;known_lines:inner:8"},
+    "cos": {"program:23;known_lines:step:12"},
+    "tanh": {"program:29;known_lines:Model.apply:17"},
+    "atan2": {"program:29;known_lines:program.<lambda>:24"},
+    "log": {"program:26"},
+}
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_stacks_begin_at_the_program_and_end_at_the_operation(known: Any, level: str) -> None:
+    levels = count(
+        known.program,
+        jnp.ones(3),
+        by=("stack",),
+    )  # fmt: skip - a call over several lines, none of which belongs to the program
+    keys = keys_of(levels[level])
+    assert {op: keys[op] for op in STACKS} == {
+        op: {f"known_lines:{s}" for s in stacks} for op, stacks in STACKS.items()
+    }
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_no_frame_of_the_caller_or_of_the_tool_stands_in_a_stack(known: Any, level: str) -> None:
+    found = count(known.program, jnp.ones(3), by=("stack",), library=True)[level]
+    keys = {frame.partition(":")[0] for group in found.by or () for frame in group.key.split(";")}
+    assert not {key for key in keys if key.startswith(("ltc_ir", "tests", "_pytest", "pluggy", "pytest"))}
+    assert "known_lines" in keys
+
+
+DEEP = """\
+import jax
+from jax import lax
+
+
+def step(c, y):
+    return lax.sin(c * y), None
+
+
+@jax.jit
+def f(x):
+    return lax.scan(step, x.sum(), x)[0]
+
+
+def helper(x):
+    return f(x)
+
+
+def program(x):
+    a = helper(x)
+    b = f(x * a)
+    return lax.cond(b > 0, lambda z: lax.cos(f(z)), lambda z: lax.tanh(z).sum(), x)
+
+
+@jax.jit
+def left(x):
+    return f(x) + 1
+
+
+def paths(x):
+    return left(x) + f(x)
+"""
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_a_function_called_from_several_places_has_a_stack_of_each(modules: Path, level: str) -> None:
+    (modules / "deep_stack.py").write_text(DEEP)
+    deep: Any = importlib.import_module("deep_stack")
+    found = keys_of(count(deep.program, jnp.ones(3), by=("stack",))[level])["sin"]
+    second = "program:20;" if JAX >= (0, 7) else "program:20;deep_stack:helper:15;"
+    third = "program:21;deep_stack:program.<lambda>:21;" + ("" if JAX >= (0, 7) else "deep_stack:helper:15;")
+    # JAX 0.6.x traces a function once and keeps the frames of its first caller inside it
+    starts = ("program:19;deep_stack:helper:15;", second, third)
+    assert found == {f"deep_stack:{start}deep_stack:f:11;deep_stack:step:6" for start in starts}
+    inner = keys_of(count(deep.paths, jnp.ones(3), by=("source",))[level])
+    assert inner["sin"] == {"deep_stack.py:6"}
+
+
+def test_the_library_s_own_functions_are_named_when_asked_for() -> None:
+    by_library = api.count("ltc", programs=("forward",), levels=("jaxpr",), by=("function",), library=True)
+    keys = {group.key for group in by_library.programs["forward"]["jaxpr"].by or ()}
+    named = {key.partition(":")[2] for key in keys if key.startswith("jax.experimental.ode:")}
+    assert {"runge_kutta_step", "fit_4th_order_polynomial"} <= named
+    plainly = api.count("ltc", programs=("forward",), levels=("jaxpr",), by=("function",))
+    mine = {group.key.partition(":")[0] for group in plainly.programs["forward"]["jaxpr"].by or ()}
+    assert not {key for key in mine if key.startswith("jax.")}
+
+
+VENDORED = "from jax import lax\n\n\ndef act(x):\n    return lax.sin(x)\n"
+
+
+def vendored(modules: Path) -> Any:
+    (modules / "site-packages" / "vendored_package.py").write_text(VENDORED)
+    return importlib.import_module("vendored_package")
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_what_an_installed_package_does_stands_at_the_line_that_calls_it(modules: Path, level: str) -> None:
+    vendored(modules)
+    (modules / "calls_vendored.py").write_text(
+        "import vendored_package\n\n\ndef f(x):\n    return vendored_package.act(x)\n"
+    )
+    calls: Any = importlib.import_module("calls_vendored")
+    assert keys_of(count(calls.f, jnp.ones(3), by=("source",))[level])["sin"] == {"calls_vendored.py:5"}
+    named = keys_of(count(calls.f, jnp.ones(3), by=("source",), library=True)[level])["sin"]
+    assert named == {"vendored_package.py:5 (library)"}
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_the_package_of_the_target_is_the_user_s_wherever_it_is_installed(modules: Path, level: str) -> None:
+    found = count(vendored(modules).act, jnp.ones(3), by=("source",))[level]
+    assert keys_of(found)["sin"] == {"vendored_package.py:5"}
+
+
+def test_a_library_alone_is_marked_as_one(modules: Path) -> None:
+    """A callable without a module of its own, as ``functools.partial`` is, owns no package."""
+    import functools
+
+    found = count(functools.partial(vendored(modules).act), jnp.ones(3), levels=("jaxpr",), by=("source",))["jaxpr"]
+    assert keys_of(found)["sin"] == {"vendored_package.py:5 (library)"}
+    assert found.attributed["source"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        (jax.__file__.replace("__init__", "_src/lax/lax"), "jax"),
+        (jax.__file__.replace("__init__", "experimental/ode"), "library"),
+        ("/anywhere/site-packages/equinox/nn.py", "library"),
+        ("/anywhere/dist-packages/mine/nn.py", "user"),
+        (importlib.__file__, "library"),
+        (api.__file__, "tool"),
+        (str(Path(api.__file__).with_name("lab") / "models" / "ltc.py"), "user"),
+        ("/home/somebody/net.py", "user"),
+    ],
+)
+def test_a_file_belongs_to(path: str, owner: str) -> None:
+    assert Ownership(own=("mine",)).file(path)[1] == owner
+
+
+def test_sources_that_were_not_asked_for_are_not_resolved(known: Any) -> None:
+    levels: Mapping[str, LevelCount] = count(known.program, jnp.ones(3), source=False)
+    for found in levels.values():
+        assert found.attributed["source"] is None
+        assert "attributed.source" in found.reasons
