@@ -31,14 +31,17 @@ MOST_FRAMES = 10_000
 """Frames read of one location at most: nested call sites can name more than fit in memory, in a few lines of text."""
 
 
-def __getattr__(name: str) -> Any:
-    """`JAXPR_TYPES`, the types of a nested jaxpr in an equation's parameters (one and the same class from 0.12 on)."""
-    if name != "JAXPR_TYPES":
-        raise AttributeError(name)
-    from jax.extend import core
+def jaxpr_types(example: Any) -> tuple[type, ...]:
+    """The types of a nested jaxpr in an equation's parameters, closed and open (one and the same class from 0.12 on).
 
-    found = globals()[name] = tuple({core.Jaxpr, core.ClosedJaxpr})
-    return found
+    A closed example has both at hand; importing `jax.extend.core` for them takes longer than reading most programs.
+    """
+    found = {type(example), type(open_jaxpr(example))}
+    if len(found) == 1 and not hasattr(example, "consts"):
+        from jax.extend import core
+
+        found = {core.Jaxpr, core.ClosedJaxpr}
+    return tuple(found)
 
 
 def version() -> tuple[int, ...]:

@@ -11,8 +11,8 @@ from jax import lax
 from jax._src.core import jaxprs_in_params
 
 from tests import oracles
-from tests.ir.hlo_programs import xla_listing, xla_module
 from tests.catalogue import JAX, PROGRAMS, doubled, get, names
+from tests.ir.hlo_programs import xla_listing, xla_module
 
 pytestmark = pytest.mark.versions
 

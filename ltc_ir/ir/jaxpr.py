@@ -25,6 +25,7 @@ class _Reader:
         self.index: dict[int, int] = {}
         self.pending: list[Any] = []
         self.alive: list[Any] = []
+        self.types: tuple[type, ...] = ()
         self.scopes: set[str] = set()
         self.stacks: dict[Any, Origin] = {}
         self.tracebacks: dict[Any, tuple[Frame | None, tuple[Frame, ...]]] = {}
@@ -71,7 +72,7 @@ class _Reader:
     def nest(self, eqn: Any, code: int, body: Body) -> None:
         """Record the jaxprs among an equation's parameters, and the loop it is, if it is one."""
         name = eqn.primitive.name
-        for label, jaxpr in nested(eqn.params):
+        for label, jaxpr in nested(eqn.params, self.types):
             child = self.visit(jaxpr, str(eqn.params.get("name", name)))
             body.edges[Edge(code, child, _region(eqn, label))] += 1
         if name in _LOOPS:
@@ -131,14 +132,14 @@ _PLAIN = frozenset({int, bool, str, float, type(None)})
 """Parameter types that cannot hold a jaxpr: most equations have no others and are passed over at a glance."""
 
 
-def nested(params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def nested(params: dict[str, Any], types: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """The jaxprs among an equation's parameters, with a label each: ``cond_jaxpr``, ``branches[1]``."""
     for key, value in params.items():
-        if isinstance(value, compat.JAXPR_TYPES):
+        if isinstance(value, types):
             yield key, value
         elif isinstance(value, tuple | list):
             for position, item in enumerate(value):
-                if isinstance(item, compat.JAXPR_TYPES):
+                if isinstance(item, types):
                     yield f"{key}[{position}]", item
 
 
@@ -163,6 +164,7 @@ def read(
         library: let library frames count as sources and stand in stacks.
     """
     reader = _Reader(wants, ownership or Ownership(), library)
+    reader.types = compat.jaxpr_types(jaxpr)
     reader.stream.roots.append(reader.visit(jaxpr, "main"))
     with still():
         return reader.read_all()

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.count import Count
-from ltc_ir.render.formats import COUNT_FORMATS
-from ltc_ir.render.to_folded import HINT as FOLDED_HINT
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
+
+if TYPE_CHECKING:
+    from ltc_ir.records.count import Count
 
 
 def count(
@@ -47,6 +47,9 @@ def count(
     version: opt.Version = False,
 ) -> None:
     """Count operations by level, AD phase and source line."""
+    from ltc_ir.render.formats import COUNT_FORMATS
+    from ltc_ir.render.to_folded import HINT as FOLDED_HINT
+
     render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
     if format == "folded" and opt.words(by) != ("stack",):
         raise UsageError("folded stacks need a count by stack", FOLDED_HINT)

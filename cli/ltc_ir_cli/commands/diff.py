@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from ltc_ir.errors import UsageError
-from ltc_ir.render.diff_formats import DIFF_FORMATS
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -46,6 +45,8 @@ def diff(
     version: opt.Version = False,
 ) -> int:
     """Compare A with B, or A's forward with its gradient."""
+    from ltc_ir.render.diff_formats import DIFF_FORMATS
+
     render = DIFF_FORMATS[opt.known_format(format, DIFF_FORMATS)]
     asked = {
         "options": opt.target_options(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ltc_ir.render.listings import LISTING_FORMATS
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -20,6 +19,8 @@ def doctor(
     version: opt.Version = False,
 ) -> None:
     """Say what this installation can do, for bug reports."""
+    from ltc_ir.render.listings import LISTING_FORMATS
+
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     with stdout_is_data():
         from ltc_ir import api

@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-from ltc_ir import config
-from ltc_ir.programs.builtin import ABOUT, BUILTIN
-from ltc_ir.render.listings import LISTING_FORMATS, target_rows
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.emit import emit
 
@@ -21,5 +18,9 @@ def targets(
     version: opt.Version = False,
 ) -> None:
     """List the project's own and the built-in targets."""
+    from ltc_ir import config
+    from ltc_ir.programs.builtin import ABOUT, BUILTIN
+    from ltc_ir.render.listings import LISTING_FORMATS, target_rows
+
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     emit(render("targets", target_rows(config.targets(), BUILTIN, ABOUT)), output)
