@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
     from ltc_ir.programs.target import Program, Target
     from ltc_ir.records.count import Count
+    from ltc_ir.records.diff import Diff
     from ltc_ir.records.vocabulary import By, Level, Phase
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ _PUBLIC = {
     "Target": "ltc_ir.programs.target",
     "Program": "ltc_ir.programs.target",
     "Count": "ltc_ir.records.count",
+    "Diff": "ltc_ir.records.diff",
     "Level": "ltc_ir.records.vocabulary",
     "Phase": "ltc_ir.records.vocabulary",
     "By": "ltc_ir.records.vocabulary",
@@ -34,6 +36,7 @@ _PUBLIC = {
 __all__ = [
     "By",
     "Count",
+    "Diff",
     "Level",
     "LimitError",
     "LtcIrError",

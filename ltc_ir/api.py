@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
-from ltc_ir.errors import UsageError
+from ltc_ir.errors import TargetError, UsageError
 from ltc_ir.notebook import ShownCount, shown
 from ltc_ir.records.count import Count
+from ltc_ir.records.narrowing import narrow
 from ltc_ir.records.vocabulary import By, Level, Phase
 
 if TYPE_CHECKING:
@@ -57,14 +58,26 @@ def count(
         source: resolve source lines.
         library: let library frames count as sources.
 
+    Each program is traced from cleared caches (`jax.clear_caches`), so that no count depends on what was traced before:
+    functions that this process had compiled compile again at their next call.
+
     Raises:
         UsageError: bad input. TargetError: the function failed. LimitError: a limit of ours ended it.
     """
-    question = {"by": list(by), "ops": list(ops), "phases": list(phases), "source": source, "text": text}
+    programs, levels = _words(programs), _words(levels)
+    question: dict[str, Any] = {
+        "by": _words(by),
+        "ops": _words(ops),
+        "phases": _words(phases),
+        "source": source,
+        "text": text,
+    }
     if isinstance(target, str) and is_file(target):
         from ltc_ir.measure.stored import count_stored
 
-        return shown(_narrowed(target, count_stored(target, question, library=library), programs, levels))
+        stored = count_stored(target, question, library=library)
+        kept = narrow(stored, {"ops": question["ops"], "phases": question["phases"]}, question["by"], target)
+        return shown(_narrowed(target, kept, programs, levels))
     from ltc_ir.measure.inspecting import Reading
 
     asked = asked_levels(levels or DEFAULT_LEVELS)
@@ -73,8 +86,19 @@ def count(
         return shown(_count_live(resolve(target, args, options), programs, asked, reading, platform))
 
 
+@overload
+def _words(given: None) -> None: ...
+@overload
+def _words(given: Collection[str]) -> list[str]: ...
+def _words(given: Collection[str] | None) -> list[str] | None:
+    """The words of a collection; a string is one word, not its letters."""
+    return None if given is None else [given] if isinstance(given, str) else list(given)
+
+
 def _narrowed(path: str, stored: Count, programs: Collection[str] | None, levels: Collection[str] | None) -> Count:
     """A stored count with only what was asked for, refused where that is nothing."""
+    if programs and set(stored.programs) == {"file"}:
+        raise UsageError(f"{path} holds IR of one program and does not say which", "leave --program and --grad out")
     kept = stored.narrowed(programs, asked_levels(levels) if levels else stored.levels())
     if stored.programs and not kept.programs:
         has = f"{', '.join(stored.programs)} at {', '.join(stored.levels())}"
@@ -231,7 +255,7 @@ def each_program(target: Target, programs: Collection[str] | None, do: Callable[
     for name in programs or program_names(target):
         try:
             do(name)
-        except UsageError as error:
+        except (UsageError, TargetError) as error:
             if programs or name == "forward":
                 raise
             unavailable[name] = error.message
@@ -256,6 +280,10 @@ def resolve(target: Inspectable, args: tuple[Any, ...] | None = None, options: O
         from ltc_ir.programs.find import find
 
         return find(target, options)
+    if not callable(target):
+        raise UsageError(f"a {type(target).__name__} is no target", "give a function, a Target or a name")
+    if args is not None and not isinstance(args, tuple | list):
+        raise UsageError(f"args is a {type(args).__name__}, not a tuple", "write args=(x,)")
     return Target(target, tuple(args or ()), name=getattr(target, "__name__", type(target).__name__))
 
 

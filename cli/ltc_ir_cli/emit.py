@@ -12,16 +12,18 @@ from ltc_ir_cli.console import TALK, data_descriptor, write_data
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-PIPED_WIDTH = 200
-"""Columns of a table that goes to a file or a pipe: wide enough that no number is folded."""
+STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+"""Names of standard output: file descriptor 1 itself leads to stderr while a command runs."""
+WIDE = 1_000
+"""Columns a table may take, wherever it goes: a narrow terminal wraps its lines, but no name and no number is ever cut."""
 
 
 def emit(rendered: str | bytes | list[RenderableType], output: str | None = None) -> None:
-    """Write what a renderer returned; renderables are laid out for the terminal they go to."""
+    """Write what a renderer returned; renderables are coloured for a terminal only."""
     if isinstance(rendered, list):
         rendered = _laid_out(rendered, output)
     data = rendered.encode("utf-8", "surrogateescape") if isinstance(rendered, str) else rendered
-    if output is None or output == "-":
+    if output is None or output in STDOUT:
         write_data(data)
     else:
         write_whole(output, data)
@@ -30,12 +32,9 @@ def emit(rendered: str | bytes | list[RenderableType], output: str | None = None
 def _laid_out(renderables: list[RenderableType], output: str | None) -> str:
     from rich.console import Console
 
-    terminal = output is None and os.isatty(data_descriptor())
+    terminal = (output is None or output in STDOUT) and os.isatty(data_descriptor())
     colored = terminal and TALK.color and not os.environ.get("NO_COLOR")
-    width = os.get_terminal_size(data_descriptor()).columns if terminal else PIPED_WIDTH
-    console = Console(
-        file=io.StringIO(), width=width or PIPED_WIDTH, force_terminal=colored, no_color=not colored, highlight=False
-    )
+    console = Console(file=io.StringIO(), width=WIDE, force_terminal=colored, no_color=not colored, highlight=False)
     for renderable in renderables:
         console.print(renderable)
     text = console.file.getvalue()  # type: ignore[attr-defined]

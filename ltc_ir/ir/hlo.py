@@ -93,6 +93,7 @@ class _Reader:
         if name:
             elements = parse_name(name, self.evidence.masked, self.evidence.lowered)
             flags, transforms, scope = digest(elements[:-1])
+            flags = self.evidence.believed(flags)
             argument = instruction.opcode == "parameter" and not _is_whole(elements)
             origin = Origin(
                 flags=0 if argument else flags,

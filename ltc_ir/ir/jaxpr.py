@@ -7,7 +7,7 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.collector import still
-from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.op import REMAT, Body, Edge, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import Ownership, flags_of, without_repeats
 from ltc_ir.records.vocabulary import By
 
@@ -26,6 +26,7 @@ class _Reader:
         self.pending: list[Any] = []
         self.alive: list[Any] = []
         self.types: tuple[type, ...] = ()
+        self.rematerialises = False
         self.scopes: set[str] = set()
         self.stacks: dict[Any, Origin] = {}
         self.tracebacks: dict[Any, tuple[Frame | None, tuple[Frame, ...]]] = {}
@@ -48,6 +49,8 @@ class _Reader:
             self.read(self.pending[done], self.stream.bodies[done])
             done += 1
         self.stream.facts["scopes"] = frozenset(self.scopes)
+        if not self.rematerialises:
+            self.stream.ops = [_without_remat(op) for op in self.stream.ops]
         return self.stream
 
     def read(self, jaxpr: Any, body: Body) -> None:
@@ -72,6 +75,7 @@ class _Reader:
     def nest(self, eqn: Any, code: int, body: Body) -> None:
         """Record the jaxprs among an equation's parameters, and the loop it is, if it is one."""
         name = eqn.primitive.name
+        self.rematerialises |= name in _REMATS
         for label, jaxpr in nested(eqn.params, self.types):
             child = self.visit(jaxpr, str(eqn.params.get("name", name)))
             body.edges[Edge(code, child, _region(eqn, label))] += 1
@@ -127,6 +131,13 @@ class _Reader:
         return source, without_repeats(stack[::-1])
 
 
+def _without_remat(op: Op) -> Op:
+    """The operation of a program that rematerialises nothing: a scope so called is the user's own."""
+    return op._replace(origin=op.origin._replace(flags=op.origin.flags & ~REMAT)) if op.origin.flags & REMAT else op
+
+
+_REMATS = frozenset({"checkpoint", "remat", "remat2"})
+"""The names `jax.checkpoint`'s primitive has had."""
 _LOOPS = frozenset({"scan", "while"})
 _PLAIN = frozenset({int, bool, str, float, type(None)})
 """Parameter types that cannot hold a jaxpr: most equations have no others and are passed over at a glance."""

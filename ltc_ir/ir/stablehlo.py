@@ -9,7 +9,7 @@ from typing import Any
 from ltc_ir import compat
 from ltc_ir.ir.collector import still
 from ltc_ir.ir.mlir_facts import Constants, trip_count
-from ltc_ir.ir.op import Body, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.op import REMAT, Body, Edge, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import (
     Element,
     Ownership,
@@ -72,6 +72,10 @@ class Evidence:
     def pure(self) -> bool:
         """Whether nothing was differentiated: then whatever was lowered is primal, named or not."""
         return self.phases == frozenset({Phase.PRIMAL})
+
+    def believed(self, flags: int) -> int:
+        """The flags of a name without what the program does not do: no recomputation where its jaxpr has none."""
+        return flags if self.phases is None or Phase.RECOMPUTE in self.phases else flags & ~REMAT
 
     def marks(self, flags: int, name: str) -> bool:
         """Whether a name without these flags would prove its operation primal.
@@ -315,6 +319,7 @@ class _Reader:
 
     def _digested(self, elements: tuple[Element, ...], name: str) -> Origin:
         flags, transforms, scope = digest(elements[:-1])
+        flags = self.evidence.believed(flags)
         return Origin(
             flags=flags,
             known=self.evidence.knows(elements, flags),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from ltc_ir.ir.op import Frame, Op, Origin, Stream
 from ltc_ir.ir.origin import function_key
 from ltc_ir.measure.unfolding import RecursiveCallsError, Unfolded, flat, unfold
 from ltc_ir.records.count import Function, Group, LevelCount, Loop, Tally, make_tally, ranked
+from ltc_ir.records.narrowing import matches
 from ltc_ir.records.vocabulary import By, Level, Phase
 
 NO_SOURCE = "(no source)"
@@ -60,14 +61,6 @@ KEYS: Mapping[By, Callable[[Op], str]] = {
 """A grouping is a key function; several are joined with `` | ``."""
 
 
-def matches(name: str, wanted: Collection[str]) -> bool:
-    """Whether an operation is one of those asked for, with or without its dialect, ``-`` as ``_``."""
-    if not wanted:
-        return True
-    plain = name.replace("-", "_")
-    return plain in wanted or plain.rpartition(".")[2] in wanted
-
-
 def narrowed(ops: Counter[Op], question: Question) -> Counter[Op]:
     """The operations asked for."""
     if not question.ops and not question.phases:
@@ -107,8 +100,12 @@ def attributed(ops: Counter[Op], sources: bool) -> dict[str, float | None]:
     total = sum(ops.values())
     unknown = sum(number for op, number in ops.items() if op.origin.phase is Phase.UNATTRIBUTED)
     placed = sum(number for op, number in ops.items() if op.origin.source and op.origin.source.owner == "user")
-    share = (lambda part: round(part / total, 6)) if total else (lambda _: 1.0)
-    return {"phase": share(total - unknown), "source": share(placed) if sources else None}
+    return {"phase": _share(total - unknown, total), "source": _share(placed, total) if sources else None}
+
+
+def _share(part: int, total: int) -> float:
+    """A share to six digits, never rounded up to all of it; all of nothing."""
+    return 1.0 if part == total else min(round(part / total, 6), 0.999999)
 
 
 def loops(stream: Stream, unfolded: Unfolded) -> tuple[Loop, ...]:
