@@ -12,10 +12,12 @@ import pytest
 from jax import lax
 
 from ltc_ir import api
-from ltc_ir.ir import stablehlo
-from ltc_ir.measure.counting import Question, count_stablehlo
+from ltc_ir.ir import hlo, hlo_text, stablehlo
+from ltc_ir.ir.origin import ambiguous
+from ltc_ir.ir.stablehlo import Evidence
+from ltc_ir.measure.counting import Question, count_hlo, count_stablehlo
 from ltc_ir.records.count import LevelCount
-from ltc_ir.records.vocabulary import HEADLINE
+from ltc_ir.records.vocabulary import HEADLINE, Phase
 from tests.measure.counted import by_phase, count, counted
 from tests.measure.phase_programs import ALIKE, CASES, CLEAR, SCOPED, scoped, sine, vector
 from tests.measure.phase_truth import ONE_TO_ONE, lowered_phases_of, phases_of
@@ -124,11 +126,11 @@ def test_a_plain_gradient_without_inner_jits_is_right_on_every_level() -> None:
     right = {"forward": 2, "backward": 3}
     assert by_phase(found["jaxpr"].tally, "dot_general") == right
     assert by_phase(found["stablehlo"].tally, "dot_general") == by_phase(expanded, "dot_general") == right
-    hlo = by_phase(found["hlo"].tally, "dot")
-    assert sum(hlo.values()) == 5 or JAX >= (0, 7)  # newer ones may fold a product with ones into a reduction
+    products = by_phase(found["hlo"].tally, "dot")
+    assert sum(products.values()) == 5 or JAX >= (0, 7)  # newer ones may fold a product with ones into a reduction
     assert "primal" not in by_phase(found["hlo"].tally)
-    assert hlo.get("forward", 0) <= 2
-    assert hlo.get("backward", 0) <= 3
+    assert products.get("forward", 0) <= 2
+    assert products.get("backward", 0) <= 3
 
 
 NEVER_DIFFERENTIATED = [
@@ -225,3 +227,54 @@ def test_no_argument_is_taken_for_a_transform() -> None:
     found = count(lambda tree: lax.sin(tree["a/transpose(jvp())/b"]) @ tree["jvp(x)"], arguments)
     for level in found.values():
         assert set(by_phase(level.tally)) <= {"primal", "unattributed"}
+
+
+HLO = """HloModule m
+
+ENTRY add {{
+  p = f32[] parameter(0), metadata={{op_name="reduce_sum"}}
+  q = f32[] parameter(1), metadata={{op_name="a/transpose(jvp())/b"}}
+  ROOT s = f32[] {opcode}(p, q), metadata={{op_name="{name}"}}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("opcode", "name", "phase"),
+    [
+        ("add", "jit(f)/reduce_sum", "primal"),
+        ("add", "jit(f)/jvp()/reduce_sum", "forward"),
+        ("add", "reduce_sum", "unattributed"),  # written in a function for its callers to complete
+        ("add", "jvp()/reduce_sum", "unattributed"),
+        ("add", "transpose(jvp())/reduce_sum", "backward"),
+        ("dot", "jit(f)/jit(g)/while", "unattributed"),  # rewritten in a loop's body: the name is the loop's
+        ("dot", "jit(f)/jvp(jit(g))/while", "unattributed"),
+        ("dot", "jit(f)/transpose(jvp(jit(g)))/while", "backward"),
+        ("copy", "jit(f)/jit(g)/while", "primal"),
+        ("dot", "jit(f)/while/body/dot_general", "primal"),
+    ],
+)
+def test_a_name_in_hlo_proves_no_more_than_it_says(opcode: str, name: str, phase: str) -> None:
+    evidence = Evidence.of_program(frozenset(), frozenset({Phase.PRIMAL, Phase.FORWARD, Phase.BACKWARD}))
+    stream = hlo.read(hlo_text.parse(HLO.format(opcode=opcode, name=name)), evidence=evidence)
+    found = count_hlo(stream, Question(sources=False), {}).tally
+    assert by_phase(found, opcode) == {phase: 1}
+    assert by_phase(found, "parameter") == {"unattributed": 2}
+
+
+@pytest.mark.parametrize(
+    ("masked", "scopes", "expected"),
+    [
+        ({"transpose(x)"}, {"transpose(x)"}, set()),
+        ({"transpose(x)"}, {"transpose(x)", "x"}, {"transpose(x)"}),
+        ({"transpose(x)"}, {"transpose(x)", "w/x"}, {"transpose(x)"}),
+        ({"jvp(jvp(y))"}, {"jvp(jvp(y))", "jvp(y)"}, {"jvp(jvp(y))"}),
+        ({"jvp()"}, {"jvp()"}, {"jvp()"}),
+        ({"a/jvp(jit(f))"}, {"a/jvp(jit(f))"}, {"a/jvp(jit(f))"}),
+        ({"f(x)"}, {"f(x)", "x"}, set()),
+    ],
+)
+def test_a_scope_is_ambiguous_where_ad_may_have_written_it(
+    masked: set[str], scopes: set[str], expected: set[str]
+) -> None:
+    assert ambiguous(masked, scopes) == expected
