@@ -26,6 +26,7 @@ def read_all(program: Any, module: Any) -> tuple[int, int]:
     unfolded = unfold(stream, module=False)
     phases = frozenset(op.origin.phase for op in unfolded.expanded)
     first = count_jaxpr(stream, unfolded, question)
+    del stream, unfolded
     lowered = stablehlo.read(module, question.wants, ownership, Evidence(lowered=True, phases=phases))
     second = count_stablehlo(lowered, question, {})
     return first.tally.total, second.tally.total

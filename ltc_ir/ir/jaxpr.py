@@ -48,6 +48,7 @@ class _Reader:
         while done < len(self.pending):
             self.read(self.pending[done], self.stream.bodies[done])
             done += 1
+        self.stream.codes.clear()
         self.stream.facts["scopes"] = frozenset(self.scopes)
         if not self.rematerialises:
             self.stream.ops = [_without_remat(op) for op in self.stream.ops]

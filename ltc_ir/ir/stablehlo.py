@@ -35,6 +35,14 @@ _FLAT = frozenset({"func.return", *(f"stablehlo.{name}" for name in _FLAT_NAMES.
 """Operations that never hold a region, so that nobody looks for one in them; any other operation is asked."""
 
 
+MOST_LOCATIONS = 4096
+"""Locations remembered at a time: operations of one location stand close together, and all of them would fill the memory."""
+
+
+Codes = dict[str, dict[Any, int]]
+"""Codes by an operation's name and location."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """How far the names in a module can be believed.
@@ -94,7 +102,7 @@ class Evidence:
 class _Place:
     """A block being read: its operations, the body they count to, and what they inherit.
 
-    ``tag`` stands for all that operations inherit in memo keys; ``depth`` is that of the block's operations below the
+    ``codes`` are those met where operations inherit the same, by name and location; ``depth`` is that of the block's operations below the
     module's. ``base`` is what names in the block are relative to: nothing in a function, see `_RELATIVE`. ``held`` is
     the name of the operation that holds the block: what has no name of its own takes that.
     """
@@ -103,7 +111,7 @@ class _Place:
     body: Body
     holder: Origin
     region: str
-    tag: int
+    codes: Codes
     depth: int
     base: tuple[Element, ...] = ()
     held: tuple[Element, ...] = ()
@@ -128,11 +136,11 @@ class _Reader:
     stream: Stream = field(default_factory=Stream)
     functions: dict[str, int] = field(default_factory=dict)
     locations: dict[Any, _Named] = field(default_factory=dict)
-    elements: dict[int, tuple[Element, ...]] = field(default_factory=dict)
+    elements: list[tuple[Element, ...]] = field(default_factory=list)
     digested: dict[tuple[tuple[Element, ...], str], Origin] = field(default_factory=dict)
-    tags: dict[tuple[Hashable, ...], int] = field(default_factory=dict)
+    known: dict[tuple[Hashable, ...], Codes] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
-    names: dict[int, str | None] = field(default_factory=dict)
+    names: list[str | None] = field(default_factory=list)
     private: int = 0
     public: list[int] = field(default_factory=list)
 
@@ -143,7 +151,7 @@ class _Reader:
         top = self.stream.body("module")
         self.functions[""] = 0
         root = module.operation
-        top.codes.append(self.code(root, self.place_of(root), _Place(iter(()), top, Origin(marked=False), "", 0, 0)))
+        top.codes.append(self.code(root, self.place_of(root), _Place(iter(()), top, Origin(marked=False), "", {}, 0)))
         self.walk(root, top)
         if self.absolute():
             self.relate()
@@ -162,7 +170,7 @@ class _Reader:
 
     def absolute(self) -> bool:
         """Whether names in functions begin at the program's top, as JAX 0.6.x writes them, and not at the function."""
-        return any(len(elements) > 2 and _is_absolute(elements) for elements in self.elements.values())
+        return any(len(elements) > 2 and _is_absolute(elements) for elements in self.elements)
 
     def relate(self) -> None:
         """Cut from every function's names what its first caller put there, so that each caller can put its own.
@@ -199,15 +207,17 @@ class _Reader:
 
     def block(self, place: _Place) -> list[_Place] | None:
         """Read a block's operations up to one that holds regions; ``None`` at its end."""
-        codes, append, flat, tag = self.stream.codes, place.body.codes.append, _FLAT, place.tag
+        tables, append, flat = place.codes, place.body.codes.append, _FLAT
         operations, constants, located = place.operations, self.constants, self.evidence.sources
         while (view := next(operations, None)) is not None:
             operation = view.operation
             name, location = operation.name, operation.location.attr if located else None
-            key = (name, location, tag)
-            code = codes.get(key)
+            codes = tables.get(name)
+            if codes is None:
+                codes = tables[name] = {}
+            code = codes.get(location)
             if code is None:
-                code = codes[key] = self.code(operation, location, place)
+                code = codes[location] = self.code(operation, location, place)
             if name in flat:
                 append(code)
                 if name == "stablehlo.constant":
@@ -258,9 +268,9 @@ class _Reader:
         holder, depth = self.stream.ops[code].origin, place.depth + 1
         for number, inner in enumerate(operation.regions):
             path = self.path(name, number, place.region)
-            tag = self.tags.setdefault((holder, path, place.body.name, base, held), len(self.tags))
+            codes = self.known.setdefault((holder, path, place.body.name, base, held), {})
             for block in inner.blocks:
-                made.append(_Place(iter(block.operations), place.body, holder, path, tag, depth, base, held))
+                made.append(_Place(iter(block.operations), place.body, holder, path, codes, depth, base, held))
         return made[::-1]
 
     def path(self, name: str, number: int, outer: str) -> str:
@@ -274,20 +284,22 @@ class _Reader:
     def function_places(self, operation: Any, region: str, body: Body, depth: int) -> list[_Place]:
         """The blocks of a function or a module, whose operations inherit nothing."""
         holder = Origin(marked=False)
-        tag = self.tags.setdefault((holder, region, body.name, (), ()), len(self.tags))
+        codes = self.known.setdefault((holder, region, body.name, (), ()), {})
         blocks = [block for inner in operation.regions for block in inner.blocks]
-        return [_Place(iter(block.operations), body, holder, region, tag, depth) for block in reversed(blocks)]
+        return [_Place(iter(block.operations), body, holder, region, codes, depth) for block in reversed(blocks)]
 
     def code(self, operation: Any, location: Any, place: _Place) -> int:
         """The code of an operation met for the first time at this location, in such a place."""
         named = self.locations.get(location)
         if named is None:
+            if len(self.locations) > MOST_LOCATIONS:
+                self.locations.clear()
             named = self.locations[location] = self.named(operation.location)
         name = operation.name
         elements = self.whole(named, place)
         code = self.stream.add(Op(name, self.origin(name, elements, named, place)))
-        self.elements[code] = elements
-        self.names[code] = named.name
+        self.elements.append(elements)
+        self.names.append(named.name)
         return code
 
     def whole(self, named: _Named, place: _Place) -> tuple[Element, ...]:

@@ -14,7 +14,7 @@ from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.ir.stablehlo import Evidence
 from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stablehlo
-from ltc_ir.measure.unfolding import Unfolded, unfold
+from ltc_ir.measure.unfolding import unfold
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.vocabulary import Level, Phase
@@ -34,13 +34,11 @@ def count_program(
 ) -> dict[str, LevelCount]:
     """The counts of one program, by level."""
     wants = reading.question.wants if Level.JAXPR in levels else frozenset()
-    traced = jaxpr_level.read(staged.traced.jaxpr, wants, ownership, library=reading.library)
-    unfolded = unfold(traced, module=False)
-    phases = frozenset(op.origin.phase for op in unfolded.expanded)
-    evidence = Evidence.of_program(traced.facts["scopes"], phases)
+    made, evidence = _jaxpr(jaxpr_level.read(staged.traced.jaxpr, wants, ownership, library=reading.library), reading)
     ownership.outside |= staged.outside
-    context = _Context(staged, reading, ownership, evidence, traced, unfolded)
-    return {level.value: _READERS[level](context) for level in Level if level in levels}
+    context = _Context(staged, reading, ownership, evidence)
+    counts = {Level.JAXPR.value: made} if Level.JAXPR in levels else {}
+    return counts | {level.value: read(context) for level, read in _READERS.items() if level in levels}
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,13 @@ class _Context:
     reading: Reading
     ownership: Ownership
     evidence: Evidence
-    traced: Stream
-    unfolded: Unfolded
 
 
-def _jaxpr(context: _Context) -> LevelCount:
-    return count_jaxpr(context.traced, context.unfolded, context.reading.question)
+def _jaxpr(stream: Stream, reading: Reading) -> tuple[LevelCount, Evidence]:
+    """The count of the jaxpr, and what it tells of the names below; its stream is gone before the next is read."""
+    unfolded = unfold(stream, module=False)
+    phases = frozenset(op.origin.phase for op in unfolded.expanded)
+    return count_jaxpr(stream, unfolded, reading.question), Evidence.of_program(stream.facts["scopes"], phases)
 
 
 def _stablehlo(context: _Context) -> LevelCount:
@@ -113,8 +112,9 @@ def _several_phases(stream: Stream) -> frozenset[str]:
         for origin, _ in unfolded.contexts(index):
             for code in set(body.codes):
                 phases[code].add(stream.ops[code].origin.within(origin).phase)
-    names = stream.facts["names"]
-    return frozenset(names[code] for code, found in phases.items() if len(found) > 1 and names[code])
+    names: list[str | None] = stream.facts["names"]
+    shared = (names[code] for code, found in phases.items() if names and len(found) > 1)
+    return frozenset(name for name in shared if name)
 
 
 def _xla_facts(compiled: Any) -> dict[str, Any]:
@@ -156,7 +156,6 @@ def _memory(compiled: Any) -> dict[str, int] | None:
 
 
 _READERS: Mapping[Level, Callable[[_Context], LevelCount]] = {
-    Level.JAXPR: _jaxpr,
     Level.STABLEHLO: _stablehlo,
     Level.HLO: _hlo,
 }

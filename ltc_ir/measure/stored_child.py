@@ -136,7 +136,7 @@ def _size_apart(module: Any) -> Callable[[], dict[str, Any]]:
 
 def _unnamed(stream: Stream) -> tuple[str, ...]:
     """What to say of a file whose operations bear no names."""
-    if any(stream.facts["names"].values()):
+    if any(stream.facts["names"]):
         return ()
     return (NO_NAMES,) if any(op.origin.source for op in stream.ops) else (NO_DEBUG_INFO,)
 

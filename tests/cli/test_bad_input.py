@@ -315,9 +315,9 @@ def test_the_program_itself_ends_with_the_code(folder: Path) -> None:
 
 
 def test_a_bug_of_ours_is_70_with_a_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ltc_ir_cli.commands import targets as broken
+    from ltc_ir import config
 
-    monkeypatch.setattr(broken.config, "targets", lambda: 1 / 0)
+    monkeypatch.setattr(config, "targets", lambda: 1 / 0)
     ran = command("targets")
     assert (ran.code, ran.out) == (70, "")
     assert "ZeroDivisionError" in ran.err
