@@ -102,9 +102,9 @@ class Evidence:
 class _Place:
     """A block being read: its operations, the body they count to, and what they inherit.
 
-    ``codes`` are those met where operations inherit the same, by name and location; ``depth`` is that of the
-    block's operations below the module's. ``base`` is what names in the block are relative to: nothing in a function, see `_RELATIVE`. ``held`` is
-    the name of the operation that holds the block: what has no name of its own takes that.
+    ``codes`` are those met where operations inherit the same, by name and location; ``depth`` is that of the block's
+    operations below the module's. ``base`` is what names in the block are relative to: nothing in a function, see
+    `_RELATIVE`. ``held`` is the name of the operation that holds the block: what has no name of its own takes that.
     """
 
     operations: Iterator[Any]
