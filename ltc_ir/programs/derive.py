@@ -40,6 +40,7 @@ def program_names(target: Target) -> tuple[str, ...]:
 def scalar(target: Target) -> Callable[..., Any]:
     """The function whose gradient is taken: the target's own, or a loss of its output."""
     loss = target.loss
+    check_loss(loss)
     if loss is None:
         return target.fn
     reduce = _REDUCTIONS[loss] if isinstance(loss, str) else loss
@@ -80,7 +81,6 @@ def _of(target: Target, fn: Callable[..., Any]) -> Program:
 def _gradient(target: Target) -> Program:
     import jax
 
-    check_loss(target.loss)
     fn = scalar(target)
     _check_inputs(target)
     gradient = _of(target, jax.grad(fn, argnums=target.argnums, has_aux=target.has_aux))
@@ -93,10 +93,14 @@ def _check_inputs(target: Target) -> None:
     import jax.numpy as jnp
 
     numbers = (target.argnums,) if isinstance(target.argnums, int) else target.argnums
-    for number in numbers:
+    for position, number in enumerate(numbers):
         if not -len(target.args) <= number < len(target.args):
             raise UsageError(
                 f"no gradient: there is no argument {number} among {len(target.args)}", "name another with --argnums"
+            )
+        if number % len(target.args) in {other % len(target.args) for other in numbers[:position]}:
+            raise UsageError(
+                f"no gradient: argument {number % len(target.args)} is named twice", "name it once in --argnums"
             )
         if number % len(target.args) in {static % len(target.args) for static in target.static_argnums}:
             raise UsageError(f"no gradient: argument {number} is static", "name another with --argnums")

@@ -11,7 +11,7 @@ from ltc_ir.programs.stages import Staged, users_failure
 def text_of(staged: Staged, form: str, debug_info: bool = False) -> bytes:
     """The IR of a program in one form: ``jaxpr``, ``stablehlo``, ``hlo`` or ``bytecode``."""
     if form == "bytecode":
-        return portable_artifact(staged.module(), staged.label)
+        return portable_artifact(staged.module(), staged.label, debug_info)
     text: str
     if form == "jaxpr":
         text = staged.traced.jaxpr.pretty_print(source_info=debug_info, name_stack=debug_info, use_color=False)
@@ -22,20 +22,24 @@ def text_of(staged: Staged, form: str, debug_info: bool = False) -> bytes:
     return (text if text.endswith("\n") else text + "\n").encode()
 
 
-def portable_artifact(module: Any, label: str) -> bytes:
+def portable_artifact(module: Any, label: str, debug_info: bool = False) -> bytes:
     """A module as a StableHLO portable artifact of this JAX's current version.
 
     Serialising rewrites a module in place, so that it cannot be compiled any more: a copy made through bytecode is
-    serialised. Other dialects are kept where the program has them (``chlo.erf``, ``chlo.top_k``, shardings).
+    serialised, without its locations unless ``debug_info``. Other dialects are kept where the program has them
+    (``chlo.erf``, ``chlo.top_k``, shardings).
 
     Raises:
         TargetError: the program holds something that cannot be serialised.
     """
     from jaxlib.mlir import ir
     from jaxlib.mlir.dialects import stablehlo
+    from jaxlib.mlir.passmanager import PassManager
 
     buffer = io.BytesIO()
     module.operation.write_bytecode(buffer)
     with users_failure(label, "serialise"), module.context:
         copy = ir.Module.parse(buffer.getvalue())
+        if not debug_info:
+            PassManager.parse("builtin.module(strip-debuginfo)").run(copy.operation)
         return bytes(stablehlo.serialize_portable_artifact(copy, stablehlo.get_current_version(), True))

@@ -307,3 +307,11 @@ def test_bytecode_can_be_read_again_and_the_module_still_compiles(name: str) -> 
 
 def _operations(text: str) -> list[str]:
     return sorted(re.findall(r'= "?((?:stablehlo|chlo|sdy)\.\w+)', text))
+
+
+def test_bytecode_holds_locations_only_when_they_are_asked_for(command: Command, tmp_path: Path) -> None:
+    plain, located = tmp_path / "plain.mlirbc", tmp_path / "located.mlirbc"
+    assert command("lower", "mine:energy", "--bytecode", "-o", str(plain)).code == 0
+    assert command("lower", "mine:energy", "--bytecode", "--debug-info", "-o", str(located)).code == 0
+    assert b"mine.py" not in plain.read_bytes()
+    assert b"mine.py" in located.read_bytes()

@@ -195,3 +195,15 @@ def test_what_a_function_says_is_one_whole_line() -> None:
     assert "ValueError: seen <function" in caught.value.message
     assert "( with more)" in caught.value.message
     assert "no more" not in caught.value.message and " at 0x" not in caught.value.message
+
+
+def test_a_loss_nobody_knows_is_refused_for_every_program():
+    for program in ("loss", "grad"):
+        with pytest.raises(UsageError, match="unknown loss 'sumx'"):
+            make_program(Target(lambda x: x, (1.0,), loss="sumx"), program)
+
+
+@pytest.mark.parametrize("argnums", [(0, 0), (1, -1)])
+def test_an_argument_named_twice_is_refused(argnums):
+    with pytest.raises(UsageError, match="is named twice"):
+        make_program(Target(lambda x, y: x * y, (1.0, 2.0), argnums=argnums), "grad")

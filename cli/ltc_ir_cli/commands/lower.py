@@ -26,7 +26,9 @@ def lower(
     stablehlo: Annotated[bool, typer.Option("--stablehlo", help="StableHLO text (the default)")] = False,
     hlo: Annotated[bool, typer.Option("--hlo", help="Optimised HLO text; compiles")] = False,
     bytecode: Annotated[bool, typer.Option("--bytecode", help="StableHLO as a portable artifact")] = False,
-    debug_info: Annotated[bool, typer.Option("--debug-info", help="Keep names and source locations")] = False,
+    debug_info: Annotated[
+        bool, typer.Option("--debug-info", help="Keep names and source locations (optimised HLO always has them)")
+    ] = False,
     args: opt.Args = None,
     loss: opt.Loss = None,
     argnums: opt.Argnums = None,
