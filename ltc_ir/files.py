@@ -18,14 +18,31 @@ def read_bytes(path: str) -> bytes:
     """The bytes of a file, or of standard input for ``-``.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or standard input has been read already.
     """
     if path == STDIN:
-        return sys.stdin.buffer.read()
+        return _standard_input()
     try:
         return Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "give the path of a readable file") from error
+
+
+_spent: list[object] = []
+"""The standard input that has been read to its end; remembered, for a second reading would find nothing."""
+
+
+def _standard_input() -> bytes:
+    stream = sys.stdin.buffer
+    if any(stream is one for one in _spent):
+        raise UsageError("standard input can be read once", "write it to a file, and name that")
+    _spent[:] = [stream]
+    return stream.read()
+
+
+def called(path: str) -> str:
+    """What messages call a file: ``-`` is standard input."""
+    return "standard input" if path == STDIN else path
 
 
 _ELSEWHERE = "choose a file in a writable folder with -o"

@@ -58,8 +58,17 @@ def _target(value: str) -> str:
 
 def _writable(value: str | None) -> str | None:
     """Refuse a file that cannot be written before the work, not after it."""
+    if value is not None and not value.strip():
+        raise UsageError("--output: no file name given", "give one, or leave --output out")
     if value is not None and value != "-":
         check_writable(value)
+    return value
+
+
+def given(param: typer.CallbackParam, value: Any) -> Any:
+    """Refuse an option that was given and holds no word: an empty variable of a script would look like no option."""
+    if any(not words(one) for one in ([value] if isinstance(value, str) else value or ())):
+        raise UsageError(f"{param.opts[0]}: nothing given", f"give a value, or leave {param.opts[0]} out")
     return value
 
 
@@ -138,29 +147,45 @@ Loss = Annotated[
 Argnums = Annotated[
     str | None,
     typer.Option(
-        "--argnums", metavar="N,…", help="Arguments the gradient is taken with respect to", show_default=False
+        "--argnums",
+        metavar="N,…",
+        help="Arguments the gradient is taken with respect to",
+        callback=given,
+        show_default=False,
     ),
 ]
 HasAux = Annotated[
     bool | None, typer.Option("--has-aux", help="The function returns (output, auxiliary)", show_default=False)
 ]
 StaticArgnums = Annotated[
-    str | None, typer.Option("--static-argnums", metavar="N,…", help="Static positions", show_default=False)
+    str | None,
+    typer.Option("--static-argnums", metavar="N,…", help="Static positions", callback=given, show_default=False),
 ]
 StaticArgnames = Annotated[
-    str | None, typer.Option("--static-argnames", metavar="NAME,…", help="Static keywords", show_default=False)
+    str | None,
+    typer.Option("--static-argnames", metavar="NAME,…", help="Static keywords", callback=given, show_default=False),
 ]
 Programs = Annotated[
     list[str] | None,
     typer.Option(
-        "--program", "-p", metavar="PROGRAM", help="forward, loss, grad or train_step (repeatable)", show_default=False
+        "--program",
+        "-p",
+        metavar="PROGRAM",
+        help="forward, loss, grad or train_step (repeatable)",
+        callback=given,
+        show_default=False,
     ),
 ]
 Grad = Annotated[bool, typer.Option("--grad", help="The gradient (beside the forward program, in a count)")]
 Levels = Annotated[
     str | None,
     typer.Option(
-        "--level", "-l", metavar="LEVEL,…", help="jaxpr, stablehlo, hlo (default jaxpr,stablehlo)", show_default=False
+        "--level",
+        "-l",
+        metavar="LEVEL,…",
+        help="jaxpr, stablehlo, hlo (default jaxpr,stablehlo)",
+        callback=given,
+        show_default=False,
     ),
 ]
 By = Annotated[
@@ -169,16 +194,17 @@ By = Annotated[
         "--by",
         metavar="KEY,…",
         help="Group by source, function, scope, stack, region or transforms",
+        callback=given,
         show_default=False,
     ),
 ]
 Ops = Annotated[
     list[str] | None,
-    typer.Option("--op", metavar="NAME", help="Only these operations (repeatable)", show_default=False),
+    typer.Option("--op", metavar="NAME", help="Only these operations (repeatable)", callback=given, show_default=False),
 ]
 Phases = Annotated[
     list[str] | None,
-    typer.Option("--phase", metavar="PHASE", help="Only these phases (repeatable)", show_default=False),
+    typer.Option("--phase", metavar="PHASE", help="Only these phases (repeatable)", callback=given, show_default=False),
 ]
 Top = Annotated[
     int | None, typer.Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)

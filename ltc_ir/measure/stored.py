@@ -32,6 +32,7 @@ RECORD, SNAPSHOT, BYTECODE, MLIR, HLO = "record", "snapshot", "bytecode", "mlir"
 """What a file can be."""
 
 _MAGIC = b"ML\xefR"
+_ARTIFACT = _MAGIC + b"\rStableHLO_v"
 _LEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s++|//[^\n]*+|/\*.*?\*/)*+", re.DOTALL)
 _MLIR = re.compile(
     rb'module\b|func\b|[a-z_]\w*\.[\w.$]+|"[\w.$-]+"\s*[(<]|[#!][\w.$-]+\s*=|%[\w.$#-]+\s*[=:,]|\{-#', re.ASCII
@@ -64,7 +65,7 @@ def count_stored(path: str, question: Mapping[str, Any], *, library: bool = Fals
 
 def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Count:
     """Count the bytes of a file with a reader at hand; ``request["where"]`` is what messages call it."""
-    where = request["where"]
+    where = str(request["where"])
     kind = sniff(data, where)
     if kind == RECORD:
         return _record(data, where)
@@ -78,21 +79,23 @@ def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
     Raises:
         UsageError: no such file, not IR, or broken. LimitError: too large, too slow, or the reader died of it.
     """
-    data = read(path)
-    kind = sniff(data, path)
+    data, where = read(path), files.called(path)
+    kind = sniff(data, where)
     if kind == RECORD:
-        raise UsageError(f"{path} is a record, which holds no text", "give the IR itself, as written by `ltc-ir lower`")
+        raise UsageError(
+            f"{where} is a record, which holds no text", "give the IR itself, as written by `ltc-ir lower`"
+        )
     if kind == HLO:
         return Level.HLO.value, data.decode(errors="replace")
     with Reader(limit_s) as reader:
-        return Level.STABLEHLO.value, reader.ask(data, {"wants": "text", "kind": kind, "where": path})
+        return Level.STABLEHLO.value, reader.ask(data, {"wants": "text", "kind": kind, "where": where})
 
 
 def sniff(data: bytes, where: str = "the file") -> str:
     """What a file is, by its content: `RECORD`, `BYTECODE`, `MLIR` or `HLO`.
 
     Raises:
-        UsageError: it is empty, a snapshot, or nothing that can be read here.
+        UsageError: it is empty, a snapshot, a serialised export, or nothing that can be read here.
     """
     if data.startswith(_MAGIC):
         return BYTECODE
@@ -108,6 +111,8 @@ def sniff(data: bytes, where: str = "the file") -> str:
         return RECORD
     if _is_snapshot(data):
         raise UsageError(f"{where} is a snapshot, which this ltc-ir cannot read yet", _HINT)
+    if _is_export(data):
+        raise UsageError(f"{where} is a serialised jax.export.Exported", "write its mlir_module_serialized instead")
     raise UsageError(f"{where} is no IR ltc-ir can read", _HINT)
 
 
@@ -120,13 +125,18 @@ def read(path: str) -> bytes:
     if path != files.STDIN and Path(path).is_file():
         _check_size(path, Path(path).stat().st_size)
     data = files.read_bytes(path)
-    _check_size(path, len(data))
+    _check_size(files.called(path), len(data))
     return data
 
 
 def _check_size(path: str, size: int) -> None:
     if size > MOST_BYTES:
         raise LimitError(f"{path} has {size:,} bytes; read are {MOST_BYTES:,} at most", "count the program itself")
+
+
+def _is_export(data: bytes) -> bool:
+    """Whether a file is what ``Exported.serialize`` writes: a FlatBuffer (its root's place comes first) with a module in it."""
+    return 4 <= int.from_bytes(data[:4], "little") < data.find(_ARTIFACT)
 
 
 def _is_snapshot(data: bytes) -> bool:
@@ -145,13 +155,14 @@ def _record(data: bytes, where: str) -> Count:
 
 
 def request_of(path: str, question: Mapping[str, Any], *, library: bool = False) -> dict[str, Any]:
-    """What is asked of the child: the question in plain words, and what messages call the file.
+    """What is asked of the child: the question in plain words, what messages call the file and what the record does.
 
     Raises:
         UsageError: an unknown grouping or phase.
     """
     return {
-        "where": path,
+        "where": files.called(path),
+        "target": path,
         "by": [_word(By, word, "grouping") for word in dict.fromkeys(question["by"])],
         "ops": sorted(question["ops"]),
         "phases": sorted(_word(Phase, word, "phase") for word in question["phases"]),

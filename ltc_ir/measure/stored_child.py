@@ -47,6 +47,8 @@ _NOT_SAID = "a file does not say; count the program itself"
 _BAD_BYTECODE = "the file is broken, or a newer version wrote it; ask for a StableHLO portable artifact, or text"
 _BAD_TEXT = "a newer version may have written it; `ltc-ir doctor` says what this one is"
 
+_GENERIC = "print it in generic form (mlir-opt --mlir-print-op-generic): then unknown dialects are counted by name"
+
 _ARTIFACT = b"StableHLO_v"
 Request = Mapping[str, Any]
 _kept: list[Any] = []
@@ -169,7 +171,7 @@ def _question(request: Request) -> Question:
 
 def _record(made: LevelCount, question: Question, request: Request, notes: tuple[str, ...]) -> tuple[str, str]:
     count = Count(
-        target=request["where"],
+        target=request["target"],
         environment=Environment(),
         programs={"file": {made.level: made}},
         grouped=tuple(by.value for by in question.grouped),
@@ -210,12 +212,18 @@ def _parsed(data: bytes, request: Request) -> Any:
     except Exception as error:
         said += [_said(diagnostic) for diagnostic in getattr(error, "error_diagnostics", ())]
         message = said[0] if said else (str(error) or _name(error))
-        hint = _BAD_BYTECODE if request["kind"] == "bytecode" else _BAD_TEXT
-        raise UsageError(f"cannot read {request['where']}: {message}", hint) from error
+        raise UsageError(f"cannot read {request['where']}: {message}", _help(message, request["kind"])) from error
     finally:
         handler.detach()
     _kept[:] = [module]
     return module
+
+
+def _help(message: str, kind: str) -> str:
+    """The hint beside what MLIR said: an operation of an unknown dialect can be read in its generic form alone."""
+    if "not found for custom op" in message:
+        return _GENERIC
+    return _BAD_BYTECODE if kind == "bytecode" else _BAD_TEXT
 
 
 def _said(diagnostic: Any) -> str:

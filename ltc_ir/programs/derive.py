@@ -15,8 +15,9 @@ def make_program(target: Target, name: str) -> Program:
     """The program of that name.
 
     Raises:
-        UsageError: the target has none, or its output is no scalar to differentiate.
+        UsageError: the target has none, its loss is unknown, or its output is no scalar to differentiate.
     """
+    check_loss(target.loss)
     given = target.programs.get(name)
     if given is not None:
         return given
@@ -40,7 +41,6 @@ def program_names(target: Target) -> tuple[str, ...]:
 def scalar(target: Target) -> Callable[..., Any]:
     """The function whose gradient is taken: the target's own, or a loss of its output."""
     loss = target.loss
-    check_loss(loss)
     if loss is None:
         return target.fn
     reduce = _REDUCTIONS[loss] if isinstance(loss, str) else loss

@@ -159,26 +159,27 @@ def users_failure(label: str, stage: str, explain: Callable[[], None] | None = N
     except (Exception, SystemExit) as error:
         if explain is not None:
             explain()
-        raise _explained(error, label, stage) from error
+        raise _explained(error, label, stage, gradient=explain is not None) from error
 
 
-def _explained(error: Exception | SystemExit, label: str, stage: str) -> TargetError:
+def _explained(error: Exception | SystemExit, label: str, stage: str, gradient: bool) -> TargetError:
     place = _place(error)
     message = f"{label} failed to {stage}: {type(error).__name__}: {_said(error)}" + (f" ({place})" if place else "")
     detail = io.StringIO()
     traceback.print_exception(error, file=detail)
-    return TargetError(message, _hint(error, stage), detail.getvalue())
+    return TargetError(message, _hint(error, stage, gradient), detail.getvalue())
 
 
 def _said(error: BaseException) -> str:
-    """The first line of what an exception says, and those after it while a bracket is open; without addresses."""
+    """The first line of what an exception says, and those after it while a bracket or a colon is open; no addresses."""
     lines = (str(error).strip() or "no message").splitlines()
     ends = (end for end in range(1, len(lines) + 1) if _closed("".join(lines[:end])))
     return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(lines[: next(ends, 1)]).split()))
 
 
 def _closed(text: str) -> bool:
-    return all(text.count(opening) <= text.count(closing) for opening, closing in ("()", "[]", "{}"))
+    brackets = all(text.count(opening) <= text.count(closing) for opening, closing in ("()", "[]", "{}"))
+    return brackets and not text.rstrip().endswith(":")
 
 
 def _place(error: BaseException) -> str | None:
@@ -194,7 +195,7 @@ def _place(error: BaseException) -> str | None:
     return found
 
 
-def _hint(error: BaseException, stage: str) -> str:
+def _hint(error: BaseException, stage: str, gradient: bool) -> str:
     name, said = type(error).__name__, str(error)
     hints = (
         (name == "SystemExit", 'keep what parses arguments and exits under: if __name__ == "__main__"'),
@@ -202,14 +203,28 @@ def _hint(error: BaseException, stage: str) -> str:
         (stage in {"import", "run"}, _TRACEBACK),
         (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in said, _VALUE),
         ("non-array argument" in said, _NO_ARRAY),
+        (gradient and name in {"ValueError", "NotImplementedError"} and _tells_of_derivatives(said), _NO_REVERSE),
+        ("Non-hashable static" in said, "a static argument needs a hash, which arrays and lists have not"),
+        ("invalid argnames" in said, "name parameters of the function with --static-argnames"),
+        ("has static_argnums" in said, "name positions the function has with --static-argnums"),
+        ("ShapeDtypeStruct" in said, _NO_VALUE),
         (name == "TypeError" and "argument" in said, _ARGUMENTS),
         (name in {"TypeError", "ValueError"}, f"check the shapes and types of the example arguments; {_TRACEBACK}"),
     )
     return next((hint for holds, hint in hints if holds), _TRACEBACK)
 
 
+def _tells_of_derivatives(said: str) -> bool:
+    return any(word in said.lower() for word in ("differentiat", "derivative", "jvp"))
+
+
 _TRACEBACK = "--verbose shows the whole traceback"
-_VALUE = "the function uses a traced value as a Python value: use jax.lax.cond, or make it static with --static-argnums"
+_VALUE = (
+    "the function uses a traced value as a Python value: use jax.lax.cond, or make it static with --static-argnums or "
+    "--static-argnames"
+)
+_NO_VALUE = "a static argument needs a value: give it through --args module:callable or a Target"
+_NO_REVERSE = "this function cannot be differentiated in reverse mode; count it with --program forward"
 _NO_ARRAY = "every argument is a tree of arrays, or static: --static-argnums, --static-argnames, or close over it"
 _ARGUMENTS = "give the example arguments the function takes: --args, a sibling NAME_args, or a Target"
 _NEEDS_VALUE = frozenset({

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
@@ -27,6 +28,41 @@ MODULES = {
     "needs": "import nosuch_dependency\n",
     "relative": "from . import mine\n",
 }
+
+HARD = """
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+@partial(jax.jit, static_argnames="mode")
+def moded(x, mode):
+    return x.sum() if mode == 2 else -x.sum()
+
+moded_args = (jax.ShapeDtypeStruct((3,), "float32"), 2)
+
+def filled(n):
+    return jnp.ones(n + 1)
+
+filled_args = (jax.ShapeDtypeStruct((), "int32"),)
+
+def concrete(x):
+    return x * 2
+
+def concrete_args():
+    return (jnp.ones(3),)
+
+def doubled(x):
+    return jax.lax.while_loop(lambda y: y.sum() < 9, lambda y: y * 2, x).sum()
+
+doubled_args = (jax.ShapeDtypeStruct((3,), "float32"),)
+
+def called(x):
+    return jax.pure_callback(lambda y: y, x, x).sum()
+
+called_args = (jax.ShapeDtypeStruct((3,), "float32"),)
+"""
+"""Functions that JAX cannot trace or differentiate as they are called."""
 
 OURS = {
     "unknown_target": (USAGE, "count nosuch"),
@@ -85,6 +121,16 @@ OURS = {
     "folded_several": (USAGE, "count mine:energy --by stack --format folded"),
     "foreign_hlo": (USAGE, "lower mine:energy --hlo --platform cuda"),
     "foreign_hlo_count": (USAGE, "count mine:energy --level hlo --program forward --platform tpu"),
+    "argument_named_twice": (USAGE, "count mine:step --program grad --loss sum --argnums 0,-2"),
+    "unknown_dialect": (USAGE, "count custom.mlir"),
+    "serialised_export": (USAGE, "count exported.bin"),
+    "standard_input_twice": (USAGE, "diff - -"),
+    "output_without_a_name": (USAGE, "lower mine:energy --output="),
+    "no_level": (USAGE, "count mine:energy --level="),
+    "no_grouping": (USAGE, "count mine:energy --by=,"),
+    "no_operation": (USAGE, "count mine:energy --op=add --op="),
+    "no_program": (USAGE, "count mine:energy --program="),
+    "no_program_to_lower": (USAGE, "lower mine:energy --program="),
     "two_forms": (USAGE, "lower mine:energy --hlo --jaxpr"),
     "two_programs": (USAGE, "lower mine:energy --grad --program forward"),
 }  # fmt: skip
@@ -96,6 +142,13 @@ THEIRS = {
     "wrong_number_of_arguments": (TARGET_FAILED, "count mine:bare --args f32[8]", "TypeError"),
     "branches_on_a_tracer": (TARGET_FAILED, "count mine:branches --args f32[]", "TracerBoolConversionError"),
     "static_not_said": (TARGET_FAILED, "count mine:power", "TracerBoolConversionError"),
+    "static_not_said_of_a_jitted_function": (TARGET_FAILED, "count hard:moded --grad", "unhashable type"),
+    "static_without_a_value": (TARGET_FAILED, "count hard:filled --static-argnums 0", "ShapeDtypeStruct"),
+    "static_without_a_hash": (TARGET_FAILED, "count hard:concrete --static-argnums 0", "Non-hashable"),
+    "static_name_of_no_parameter": (TARGET_FAILED, "count mine:energy --static-argnames zz", "zz"),
+    "static_position_of_no_parameter": (TARGET_FAILED, "count mine:energy --static-argnums 5", "(5,)"),
+    "loop_without_a_reverse": (TARGET_FAILED, "count hard:doubled --program grad", "while_loop"),
+    "callback_without_a_reverse": (TARGET_FAILED, "count hard:called --program grad", "JVP"),
     "unfit_shapes": (TARGET_FAILED, "count mine:step --args", "TypeError"),
     "broken_record": (USAGE, "count broken.json", "is not JSON"),
     "truncated_text": (USAGE, "count truncated.mlir", ""),
@@ -108,13 +161,18 @@ THEIRS = {
 }
 """Messages that hold words of Python, JAX, MLIR or Typer, which change: only what is ours is kept."""
 
+EXPORTED = bytes.fromhex(
+    "280000002400440042003c003800340030002c002a00240020001c001800140010000c000a000400240000004000000040000000"
+)
+"""How a file of ``jax.export.Exported.serialize`` begins; it goes on with tables, and holds a module's bytecode."""
+
 OTHERS_WORDS = r"^(error: (?:(?:\S+ )+failed to \w+: |cannot read \S+ |\S+ is not JSON: )?).*$"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def files(folder: Path) -> None:
     """Bad files of every sort."""
-    for name, text in MODULES.items():
+    for name, text in {**MODULES, "hard": HARD}.items():
         (folder / f"{name}.py").write_text(text)
     from ltc_ir import api
 
@@ -126,6 +184,8 @@ def files(folder: Path) -> None:
     record = api.count("mine:energy", programs=["forward"], levels=["jaxpr"]).to_dict()
     (folder / "hello.txt").write_text("hello\n")
     (folder / "empty.mlir").write_text("")
+    (folder / "custom.mlir").write_text("func.func @f(%a: tensor<f32>) {\n  foo.bar %a : tensor<f32>\n  return\n}\n")
+    (folder / "exported.bin").write_bytes(EXPORTED + api.lower("mine:energy", form="bytecode"))
     (folder / "broken.json").write_text(json.dumps(record, indent=2)[:40])
     (folder / "bare.json").write_text('{"schema": 1, "kind": "count"}')
     (folder / "newer.json").write_text(json.dumps(record | {"schema": 99}))
@@ -141,8 +201,9 @@ def one_error(ran: Ran, code: int) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_message_hint_and_code(name: str, command: Command, folder: Path) -> None:
+def test_message_hint_and_code(name: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, line = OURS[name]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"module {}")))
     ran = command(*line.split())
     one_error(ran, code)
     assert len(ran.err.splitlines()) == len(ran.errors) + len(ran.hints), ran.err

@@ -315,3 +315,11 @@ def test_bytecode_holds_locations_only_when_they_are_asked_for(command: Command,
     assert command("lower", "mine:energy", "--bytecode", "--debug-info", "-o", str(located)).code == 0
     assert b"mine.py" not in plain.read_bytes()
     assert b"mine.py" in located.read_bytes()
+
+
+def test_bytecode_is_the_same_from_everywhere() -> None:
+    def from_deeper() -> bytes:
+        return api.lower("ltc", form="bytecode")
+
+    assert from_deeper() == api.lower("ltc", form="bytecode")
+    assert b"ltc_ir" not in from_deeper() and __file__.encode() not in from_deeper()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 import time
 from collections import Counter
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from ltc_ir import api
@@ -190,9 +193,8 @@ def test_a_record_is_read_cold(tmp_path, counted):
 
 @pytest.mark.versions
 def test_reading_mlir_imports_no_jax():
-    told = (
-        "import sys, ltc_ir.measure.stored_child as c; q = {'where': 'x', 'wants': 'count', 'kind': 'mlir', 'by': [],"
-    )
+    told = "import sys, ltc_ir.measure.stored_child as c; q = {'where': 'x', 'target': 'x', 'wants': 'count',"
+    told += "'kind': 'mlir', 'by': [],"
     told += "'ops': [], 'phases': [], 'source': True, 'text': True, 'library': False};"
     told += f"assert c.answer({EMPTY_MAIN.encode()!r}, q).startswith(b'count'); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
@@ -285,6 +287,43 @@ def test_standard_input_is_a_file():
     told += "print(c.target, c.programs['file']['stablehlo'].tally.total)"
     done = subprocess.run([sys.executable, "-c", told], input=EMPTY_MAIN, capture_output=True, text=True, check=True)
     assert done.stdout == "- 3\n"
+
+
+@pytest.mark.parametrize(
+    "data, words", [("", "is empty"), ("hello", "is no IR"), ("module {", "1:7: "), ("{", "is not JSON")]
+)
+def test_messages_call_standard_input_so(data, words, monkeypatch):
+    for read in (lambda: count_stored("-", QUESTION), lambda: read_stored_text("-")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data.encode())))
+        with pytest.raises(UsageError) as caught:
+            read()
+        assert "standard input" in caught.value.message
+        assert words in caught.value.message or "is a record" in caught.value.message
+
+
+def test_standard_input_can_be_read_once(monkeypatch):
+    for _ in range(2):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(EMPTY_MAIN.encode())))
+        assert count_stored("-", QUESTION).programs
+    with pytest.raises(UsageError, match="standard input can be read once"):
+        count_stored("-", QUESTION)
+
+
+def test_an_unknown_dialect_in_its_own_form_is_refused_with_what_helps(counted):
+    for result in ("", "%0 = "):
+        text = f"func.func @f(%a: tensor<f32>) {{\n  {result}foo.bar %a : tensor<f32>\n  return\n}}\n"
+        with pytest.raises(UsageError, match="Dialect `foo' not found") as caught:
+            counted(text)
+        assert "--mlir-print-op-generic" in caught.value.hint
+
+
+def test_a_serialised_export_is_told_apart(tmp_path):
+    export = pytest.importorskip("jax.export")
+    pytest.importorskip("flatbuffers")
+    exported = export.export(jax.jit(jnp.sin))(jnp.ones(3))
+    with pytest.raises(UsageError, match=r"serialised jax\.export"):
+        sniff(bytes(exported.serialize(vjp_order=1)))
+    assert sniff(bytes(exported.mlir_module_serialized)) == "bytecode"
 
 
 def test_a_file_beyond_the_size_is_refused_unread(counted, monkeypatch):

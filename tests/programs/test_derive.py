@@ -198,7 +198,7 @@ def test_what_a_function_says_is_one_whole_line() -> None:
 
 
 def test_a_loss_nobody_knows_is_refused_for_every_program():
-    for program in ("loss", "grad"):
+    for program in ("forward", "loss", "grad"):
         with pytest.raises(UsageError, match="unknown loss 'sumx'"):
             make_program(Target(lambda x: x, (1.0,), loss="sumx"), program)
 

@@ -20,7 +20,14 @@ def lower(
     grad: Annotated[bool, typer.Option("--grad", help="The gradient")] = False,
     program: Annotated[
         str | None,
-        typer.Option("--program", "-p", metavar="PROGRAM", help="Which program (default forward)", show_default=False),
+        typer.Option(
+            "--program",
+            "-p",
+            metavar="PROGRAM",
+            help="Which program (default forward)",
+            callback=opt.given,
+            show_default=False,
+        ),
     ] = None,
     jaxpr: Annotated[bool, typer.Option("--jaxpr", help="The jaxpr")] = False,
     stablehlo: Annotated[bool, typer.Option("--stablehlo", help="StableHLO text (the default)")] = False,
