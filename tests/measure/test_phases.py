@@ -278,3 +278,9 @@ def test_a_scope_is_ambiguous_where_ad_may_have_written_it(
     masked: set[str], scopes: set[str], expected: set[str]
 ) -> None:
     assert ambiguous(masked, scopes) == expected
+
+
+def test_a_scope_named_like_recomputation_is_none_where_nothing_is_recomputed() -> None:
+    for level, found in count(jax.value_and_grad(scoped("rematted_computation")), vector()).items():
+        assert "recompute" not in by_phase(found.tally), level
+        assert by_phase(found.tally)["backward"] >= 3, level
