@@ -139,7 +139,8 @@ def _nesting(module: HloModule) -> tuple[dict[str, int], dict[str, str]]:
         targets = calls[computation.name] = {}
         for instruction in computation.instructions:
             for role, name in instruction.called:
-                targets.setdefault(name, _label(instruction, role))
+                if name in incoming:  # a damaged text may name what the parser took for no call
+                    targets.setdefault(name, _label(instruction, role))
         for name in targets:
             incoming[name] += 1
     depths = {name: 0 for name, number in incoming.items() if not number}
