@@ -24,15 +24,15 @@ SCOPES = ("a", "x", "b/c", "transpose(x)", "jvp(a)")
 
 
 def with_rule(f: Function, backward: Function) -> Function:
-    made = jax.custom_vjp(lambda x: f(x))
+    made = jax.custom_vjp(f)
     made.defvjp(lambda x: (f(x), x), lambda x, g: (g * backward(x),))
-    return lambda x: made(x)
+    return made
 
 
 def with_tangent_rule(f: Function) -> Function:
-    made = jax.custom_jvp(lambda x: f(x))
+    made = jax.custom_jvp(f)
     made.defjvp(lambda primals, tangents: (f(primals[0]), f(primals[0]) * tangents[0]))
-    return lambda x: made(x)
+    return made
 
 
 def wrapped(choose: random.Random, f: Function, helpers: list[Function]) -> Function:
