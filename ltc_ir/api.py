@@ -10,7 +10,7 @@ from ltc_ir.errors import TargetError, UsageError
 from ltc_ir.notebook import ShownCount, shown
 from ltc_ir.records.count import Count
 from ltc_ir.records.narrowing import narrow
-from ltc_ir.records.vocabulary import By, Level, Phase
+from ltc_ir.records.vocabulary import By, Level, Phase, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,20 +125,26 @@ def lower(
     if form not in FORMS:
         raise UsageError(f"unknown form {form!r}", f"forms are {', '.join(FORMS)}")
     if isinstance(target, str) and is_file(target):
-        return _stored_text(target, form)
+        return _of_form(target, _stored(target), form).encode()
     from ltc_ir.programs.lowering import text_of
 
     with configured(x64):
         return text_of(stage(resolve(target, args, options), program, platform), form, debug_info)
 
 
-def _stored_text(path: str, form: str) -> bytes:
+def _stored(path: str) -> tuple[str, str]:
+    """The form and the text of a stored file's IR."""
     from ltc_ir.measure.stored import read_stored_text
 
-    level, text = read_stored_text(path)
+    return read_stored_text(path)
+
+
+def _of_form(path: str, found: tuple[str, str], form: str) -> str:
+    """The text of a stored file, refused where it is not of the form asked for."""
+    level, text = found
     if level != form:
         raise UsageError(f"{path} holds {level}, not {form}", f"leave out --{form}, or lower a target")
-    return text.encode()
+    return text
 
 
 def diff(
@@ -201,15 +207,13 @@ def diff_text(baseline: str, current: str | None = None, *, form: str | None = N
         form = form or "stablehlo"
         before, after = (_text(baseline, form, asked | {"program": program}) for program in ("forward", "grad"))
         return unified(before, after, form, f"{baseline} forward", f"{baseline} grad")
-    form = form or _form_of_files(baseline, current) or "stablehlo"
-    before, after = (_text(side, form, asked) for side in (baseline, current))
+    stored = [_stored(side) if is_file(side) else None for side in (baseline, current)]
+    form = form or next((found[0] for found in stored if found is not None), "stablehlo")
+    before, after = (
+        _text(side, form, asked) if found is None else _of_form(side, found, form)
+        for side, found in zip((baseline, current), stored, strict=True)
+    )
     return unified(before, after, form, baseline, current)
-
-
-def _form_of_files(*sides: str) -> str | None:
-    from ltc_ir.measure.stored import read_stored_text
-
-    return next((read_stored_text(side)[0] for side in sides if side != "-" and is_file(side)), None)
 
 
 def _text(side: str, form: str, asked: dict[str, Any]) -> str:
@@ -315,7 +319,7 @@ def _looks_stored(name: str) -> bool:
 
 def asked_levels(levels: Collection[str]) -> tuple[Level, ...]:
     """The levels asked for, in reading order."""
-    return tuple(level for level in Level if level in {_word(Level, level, "level") for level in levels})
+    return tuple(level for level in Level if level in {word(Level, level, "level") for level in levels})
 
 
 def make_question(asked: Mapping[str, Any]) -> Any:
@@ -323,18 +327,11 @@ def make_question(asked: Mapping[str, Any]) -> Any:
     from ltc_ir.measure.counting import Question
 
     return Question(
-        by=tuple(dict.fromkeys(_word(By, by, "grouping") for by in asked["by"])),
+        by=tuple(dict.fromkeys(word(By, by, "grouping") for by in asked["by"])),
         ops=frozenset(asked["ops"]),
-        phases=frozenset(_word(Phase, phase, "phase").value for phase in asked["phases"]),
+        phases=frozenset(word(Phase, phase, "phase").value for phase in asked["phases"]),
         sources=bool(asked["source"]),
     )
-
-
-def _word(vocabulary: Any, word: str, what: str) -> Any:
-    try:
-        return vocabulary(str(word))
-    except ValueError:
-        raise UsageError(f"unknown {what} {str(word)!r}", f"{what}s are {', '.join(vocabulary)}") from None
 
 
 @contextmanager

@@ -12,9 +12,7 @@ from ltc_ir.ir.origin import function_key
 from ltc_ir.measure.unfolding import RecursiveCallsError, Unfolded, flat, unfold
 from ltc_ir.records.count import Function, Group, LevelCount, Loop, Tally, make_tally, ranked
 from ltc_ir.records.narrowing import matches
-from ltc_ir.records.vocabulary import By, Level, Phase
-
-NO_SOURCE = "(no source)"
+from ltc_ir.records.vocabulary import NO_SOURCE, By, Level, Phase
 
 
 @dataclass(frozen=True)

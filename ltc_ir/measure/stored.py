@@ -21,7 +21,7 @@ from ltc_ir import files
 from ltc_ir.errors import LimitError, UsageError
 from ltc_ir.records import codec
 from ltc_ir.records.count import Count
-from ltc_ir.records.vocabulary import By, Level, Phase
+from ltc_ir.records.vocabulary import By, Level, Phase, word
 
 LIMIT = 60.0
 """Seconds a file may take."""
@@ -163,19 +163,13 @@ def request_of(path: str, question: Mapping[str, Any], *, library: bool = False)
     return {
         "where": files.called(path),
         "target": path,
-        "by": [_word(By, word, "grouping") for word in dict.fromkeys(question["by"])],
+        "by": [word(By, text, "grouping") for text in dict.fromkeys(question["by"])],
         "ops": sorted(question["ops"]),
-        "phases": sorted(_word(Phase, word, "phase") for word in question["phases"]),
+        "phases": sorted(word(Phase, text, "phase") for text in question["phases"]),
         "source": bool(question["source"]),
         "text": bool(question.get("text", True)),
         "library": library,
     }
-
-
-def _word(vocabulary: Any, word: str, what: str) -> str:
-    if word not in list(vocabulary):
-        raise UsageError(f"unknown {what} {str(word)!r}", f"{what}s are {', '.join(vocabulary)}")
-    return str(word)
 
 
 class Reader:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.count import Count, Function, Group, LevelCount, Loop, Tally, make_tally
 from ltc_ir.records.environment import Environment
 
 SCHEMA = 1
+Record = TypeVar("Record")
 
 _LEVEL_FIELDS = {
     "jaxpr": ("max_depth",),
@@ -94,12 +95,7 @@ def loads(text: str, where: str = "the record") -> Count:
     Raises:
         UsageError: not JSON, not a record of ours, of a newer schema, or broken; the message names ``where``.
     """
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{where} is not JSON: {error.msg} (line {error.lineno})", "write it anew with --format json"
-        ) from error
+    data = parsed(text, where)
     if not isinstance(data, dict) or "kind" not in data:
         raise UsageError(f"{where} is JSON but no record of ltc-ir", 'a record has "schema" and "kind"')
     schema = data.get("schema")
@@ -111,8 +107,22 @@ def loads(text: str, where: str = "the record") -> Count:
         raise UsageError(
             f"{where} is a {data['kind']} record where a count is wanted", "write one with count --format json"
         )
+    return built(_count_from_dict, data, where)
+
+
+def parsed(text: str, where: str) -> Any:
+    """What a JSON text holds; ``UsageError`` where it is none."""
     try:
-        return _count_from_dict(data)
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"{where} is not JSON: {error.msg} (line {error.lineno})"
+        raise UsageError(message, "write it anew with --format json") from error
+
+
+def built(build: Callable[[Mapping[str, Any]], Record], data: Mapping[str, Any], where: str) -> Record:
+    """A record made of its JSON data; ``UsageError`` where fields are missing or of another type."""
+    try:
+        return build(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{where} is a broken record: {error!r}", "write it anew with --format json") from error
 

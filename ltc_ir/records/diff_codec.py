@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.codec import SCHEMA
+from ltc_ir.records.codec import SCHEMA, built, parsed
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
 from ltc_ir.records.environment import Environment
 
@@ -72,21 +71,14 @@ def loads_diff(text: str, where: str = "the record") -> Diff:
     Raises:
         UsageError: not JSON, no diff of ours, of a newer schema, or broken; the message names ``where``.
     """
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        message = f"{where} is not JSON: {error.msg} at line {error.lineno}"
-        raise UsageError(message, "write it anew with --format json") from error
+    data = parsed(text, where)
     if not isinstance(data, dict) or data.get("kind") != "diff":
         raise UsageError(f"{where} is JSON but no diff record", "write one with diff --format json")
     if data.get("schema") != SCHEMA:
         raise UsageError(
             f"{where} has schema {data.get('schema')!r}; this ltc-ir reads {SCHEMA}", "write the record anew"
         )
-    try:
-        return _diff_from_dict(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{where} is a broken record: {error!r}", "write it anew with --format json") from error
+    return built(_diff_from_dict, data, where)
 
 
 def _diff_from_dict(data: Mapping[str, Any]) -> Diff:

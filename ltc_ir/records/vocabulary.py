@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
+
+from ltc_ir.errors import UsageError
+
+Word = TypeVar("Word", bound=StrEnum)
 
 
 class Level(StrEnum):
@@ -39,6 +44,22 @@ class By(StrEnum):
     STACK = "stack"
     REGION = "region"
     TRANSFORMS = "transforms"
+
+
+NO_SOURCE = "(no source)"
+"""What stands where an operation has no source."""
+
+
+def word(vocabulary: type[Word], text: str, what: str) -> Word:
+    """The word of a vocabulary that ``text`` spells.
+
+    Raises:
+        UsageError: there is none; the hint lists them.
+    """
+    try:
+        return vocabulary(str(text))
+    except ValueError:
+        raise UsageError(f"unknown {what} {str(text)!r}", f"{what}s are {', '.join(vocabulary)}") from None
 
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")

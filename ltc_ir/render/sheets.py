@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ltc_ir.records.count import Count, LevelCount, Tally
-from ltc_ir.records.vocabulary import HEADLINE, Phase
+from ltc_ir.records.vocabulary import HEADLINE, NO_SOURCE, Phase
 
-NO_SOURCE = "(no source)"
 Cell = str | int | float | None
 
 

@@ -14,8 +14,7 @@ import pytest
 
 from ltc_ir.compare.texts import canonical, unified
 from ltc_ir.errors import UsageError
-from tests import programs_language, programs_numeric  # noqa: F401 - their programs enter themselves in the table
-from tests.registry import PROGRAMS, get
+from tests.catalogue import PROGRAMS, get
 
 LEVELS = ("jaxpr", "stablehlo", "hlo")
 

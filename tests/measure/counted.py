@@ -13,8 +13,7 @@ from ltc_ir.programs.stages import Staged
 from ltc_ir.programs.target import Target
 from ltc_ir.records.count import LevelCount, Tally
 from ltc_ir.records.vocabulary import Level
-from tests import programs_language, programs_numeric  # noqa: F401 - their programs enter themselves in the table
-from tests.registry import get
+from tests.catalogue import get
 
 LEVELS = ("jaxpr", "stablehlo", "hlo")
 GROUPINGS = ("source", "function", "scope", "region", "stack", "transforms")

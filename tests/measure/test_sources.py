@@ -281,7 +281,7 @@ def test_a_library_alone_is_marked_as_one(modules: Path) -> None:
         (importlib.__file__, "library"),
         (api.__file__, "tool"),
         (str(Path(api.__file__).with_name("lab") / "models" / "ltc.py"), "user"),
-        ("/home/somebody/net.py", "user"),
+        ("/elsewhere/net.py", "user"),
     ],
 )
 def test_a_file_belongs_to(path: str, owner: str) -> None:
