@@ -1,0 +1,187 @@
+"""The record of a check: per program its status against the snapshot, what changed and where, and which rules broke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a program stands to its snapshot, worst last within each exit code (see `EXIT`)."""
+
+    MATCH = "match"
+    SHRUNK = "shrunk"
+    MOVED = "moved"
+    CHANGED = "changed"
+    GROWN = "grown"
+    DRIFT = "drift"
+    UNSTABLE = "unstable"
+    MISSING = "missing"
+    NOT_COMPARABLE = "not-comparable"
+    ERROR = "error"
+
+
+NOTED = frozenset({Status.SHRUNK, Status.MOVED, Status.CHANGED})
+"""What passes with a note to record it, and fails with ``--strict``."""
+
+_EXIT = {
+    Status.GROWN: 1,
+    Status.DRIFT: 1,
+    Status.UNSTABLE: 1,
+    Status.MISSING: 3,
+    Status.NOT_COMPARABLE: 3,
+}
+_FIRST = (70, 130, 5, 4, 2, 1, 3)
+"""Of several exit codes, the one that is given."""
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several: the first that occurred of 70, 130, 5, 4, 2, 1, 3; 0 where none did."""
+    found = set(codes)
+    return next((code for code in _FIRST if code in found), 0)
+
+
+@dataclass(frozen=True)
+class CheckChange:
+    """One figure that differs from its snapshot, or breaks a rule.
+
+    ``metric`` is an operation's name, or ``total``, ``lines``, ``constants.bytes``, ``types.f64``, ``fingerprint``.
+    ``baseline`` and ``current`` are its figures over the whole level; ``None`` where there is none. ``phase`` and
+    ``function`` are those where most of it is; ``sources`` the live lines there, largest first, at most three. ``rule`` is
+    what it breaks, as written, with ``where`` that stands; ``None`` for what breaks nothing. ``waived`` is a waiver's reason.
+    """
+
+    metric: str
+    level: str
+    baseline: float | None
+    current: float | None
+    phase: str | None = None
+    function: str | None = None
+    sources: tuple[str, ...] = ()
+    rule: str | None = None
+    where: str | None = None
+    waived: str | None = None
+
+    @property
+    def change(self) -> float | None:
+        """Current minus baseline; of a figure without baseline, all of it."""
+        if self.current is None:
+            return None
+        return self.current - (self.baseline or 0)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it breaks a rule that nobody waived."""
+        return self.rule is not None and self.waived is None
+
+
+@dataclass(frozen=True)
+class ProgramCheck:
+    """One program held against its snapshot and the rules.
+
+    ``changes`` stand worst first. ``totals`` are the level totals on both sides, for a headline. ``reason`` says why there
+    is nothing to compare, or what failed; ``code`` is the exit code of an error. ``accept`` is the command that records the
+    present state, ``file`` the snapshot's path. ``notes`` say what a reader must know (``not held: unstable``).
+    """
+
+    target: str
+    program: str
+    status: Status
+    changes: tuple[CheckChange, ...] = ()
+    totals: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
+    file: str | None = None
+    reason: str | None = None
+    accept: str | None = None
+    notes: tuple[str, ...] = ()
+    code: int | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether a rule that nobody waived is broken, growth apart."""
+        return any(change.fails for change in self.changes)
+
+    def exit_code(self, strict: bool = False) -> int:
+        """The exit code of this program alone."""
+        if self.code is not None:
+            return self.code
+        if self.broken or (strict and self.status in NOTED):
+            return 1
+        return _EXIT.get(self.status, 0)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with the rules themselves: vacuous (2), or a waiver that expired or waived nothing (1)."""
+
+    message: str
+    hint: str
+    code: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """Everything one check looked at. ``unchecked`` says what was not checked, with the reason."""
+
+    checks: tuple[ProgramCheck, ...]
+    problems: tuple[Problem, ...] = ()
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+    kind: str = "check"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of them all; 3 where nothing was there to check."""
+        codes = [check.exit_code(self.strict) for check in self.checks]
+        codes += [problem.code for problem in self.problems]
+        return worst(codes) if codes else 3
+
+
+class Action(StrEnum):
+    """What an update did with one program's file."""
+
+    NEW = "new"
+    STARTED = "started"
+    UPDATED = "updated"
+    KEPT = "kept"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Written:
+    """One program's file in an update.
+
+    ``started`` is a first snapshot of this JAX made beside that of the nearest other one, whose differences ``check`` shows;
+    ``refused`` a growth that nobody accepted. ``unstable`` names facts that two captures disagreed on: not written.
+    """
+
+    target: str
+    program: str
+    action: Action
+    file: str | None = None
+    check: ProgramCheck | None = None
+    unstable: tuple[str, ...] = ()
+    reason: str | None = None
+    code: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of this program alone: 1 for what was refused or is unstable."""
+        if self.code is not None:
+            return self.code
+        return 1 if self.action is Action.REFUSED or self.unstable else 0
+
+
+@dataclass(frozen=True)
+class Update:
+    """Everything one update did. ``unavailable`` names programs that could not be made, each with its reason."""
+
+    written: tuple[Written, ...]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "update"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of them all; 3 where nothing was there to record."""
+        return worst(one.exit_code for one in self.written) if self.written else 3
