@@ -1,0 +1,116 @@
+"""The vocabularies that rules are read with: ``python -m tests.vocabulary_file --update`` adds the names that this JAX has.
+
+Each run adds, so that running it on every JAX of `tests.run_versions` makes their union; nothing is ever taken away.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import pkgutil
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / "ltc_ir" / "compare" / "vocabularies.json"
+
+LEVELS = ("jaxpr", "stablehlo", "hlo")
+DIALECTS = ("builtin", "func", "stablehlo", "chlo", "sdy", "mhlo", "shape", "tensor", "arith")
+"""The dialects that a program JAX lowered can hold."""
+
+SKIPPED = ("jax.experimental.jax2tf", "jax.tools", "jax.collect_profile", "jax._src.test_", "jax._src.internal_test")
+"""Modules of JAX that need other packages, or do something when imported."""
+
+HLO = """
+abs acos acosh add add-dependency after-all all-gather all-gather-done all-gather-start all-reduce all-reduce-done
+all-reduce-start all-to-all and asin asinh async-done async-start async-update atan2 atanh batch-norm-grad
+batch-norm-inference batch-norm-training bitcast bitcast-convert broadcast call cbrt ceil cholesky clamp
+collective-broadcast collective-permute collective-permute-done collective-permute-start compare complex concatenate
+conditional constant convert convolution copy copy-done copy-start cosh cosine count-leading-zeros custom-call divide
+domain dot dynamic-reshape dynamic-slice dynamic-update-slice erf exponential exponential-minus-one fft floor fusion
+gather get-dimension-size get-tuple-element imag infeed iota is-finite log log-plus-one logistic map maximum minimum
+multiply negate not opt-barrier or outfeed pad parameter partition-id popcnt power ragged-all-to-all ragged-dot real
+recv recv-done reduce reduce-precision reduce-scatter reduce-window remainder replica-id reshape reverse rng
+rng-bit-generator rng-get-and-update-state round-nearest-afz round-nearest-even rsqrt scaled-dot scan scatter select
+select-and-scatter send send-done set-dimension-size shift-left shift-right-arithmetic shift-right-logical sign sine
+sinh slice sort sqrt stochastic-convert subtract tan tanh topk transpose triangular-solve tuple while xor
+""".split()
+"""The opcodes of XLA's own table (hlo_opcode.h); no part of XLA that Python reaches lists them."""
+
+
+def plain(name: str) -> str:
+    """A name as rules spell it: without dialect, ``-`` as ``_``."""
+    return name.rpartition(".")[2].replace("-", "_")
+
+
+def found() -> dict[str, set[str]]:
+    """The names this JAX has."""
+    return {"jaxpr": primitives(), "stablehlo": operations(), "hlo": {plain(name) for name in HLO}}
+
+
+def primitives() -> set[str]:
+    """The names of all primitives that exist once every module of JAX is imported."""
+    import jax.extend.core
+
+    every_module(jax)
+    kind = jax.extend.core.Primitive
+    return {plain(thing.name) for thing in gc.get_objects() if isinstance(thing, kind)}
+
+
+def every_module(package: ModuleType) -> None:
+    """Import what of a package can be imported here; what needs another machine or package has no primitive to find."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for module in walk(package.__path__, f"{package.__name__}."):
+            try:
+                importlib.import_module(module)
+            except Exception as error:
+                print(f"{module} left out: {type(error).__name__}", file=sys.stderr)
+
+
+def walk(paths: Iterable[str], prefix: str) -> Iterator[str]:
+    """The names of a package's modules, at any depth."""
+    for module in pkgutil.iter_modules(paths, prefix):
+        if any(module.name.startswith(skipped) for skipped in SKIPPED) or module.name.endswith("__main__"):
+            continue
+        yield module.name
+        if module.ispkg:
+            folder = module.name.rpartition(".")[2]
+            yield from walk([str(Path(path) / folder) for path in paths], f"{module.name}.")
+
+
+def operations() -> set[str]:
+    """The names of all operations of the dialects that a program can hold, as far as this jaxlib has them."""
+    names: set[str] = set()
+    for dialect in DIALECTS:
+        try:
+            module = importlib.import_module(f"jaxlib.mlir.dialects.{dialect}")
+        except ImportError as error:
+            print(f"{dialect} left out: {error}", file=sys.stderr)
+            continue
+        names |= {
+            plain(str(operation.OPERATION_NAME))
+            for operation in vars(module).values()
+            if isinstance(operation, type) and hasattr(operation, "OPERATION_NAME")
+        }
+    return names
+
+
+def main(arguments: list[str]) -> int:
+    """Say what the file lacks of this JAX's names, or add them."""
+    held = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
+    merged = {level: sorted({*held.get(level, ()), *names}) for level, names in found().items()}
+    if "--update" in arguments:
+        FILE.write_text(json.dumps(merged, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+        return 0
+    lacking = [f"{level} {name}" for level in LEVELS for name in merged[level] if name not in held.get(level, ())]
+    print("\n".join(lacking) or "the file has every name of this JAX")
+    return 1 if lacking else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
