@@ -165,6 +165,35 @@ def hoisted_constants(lowered: Any) -> list[Any] | None:
     return list(found) if found is not None else ([] if version() < (0, 7, 2) else None)
 
 
+def named_attributes(attributes: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes of an operation or a dictionary by name; iterating gives names from 0.8 on, pairs before."""
+    for item in attributes:
+        yield (item, attributes[item]) if isinstance(item, str) else (item.name, item.attr)
+
+
+TRACING_OPTIONS = (
+    "jax_default_matmul_precision",
+    "jax_default_prng_impl",
+    "jax_disable_jit",
+    "jax_enable_custom_prng",
+    "jax_numpy_dtype_promotion",
+    "jax_softmax_custom_jvp",
+    "jax_threefry_partitionable",
+    "jax_use_direct_linearize",
+    "jax_use_shardy_partitioner",
+    "jax_use_simplified_jaxpr_constants",
+)
+"""JAX's public options that alter what is traced or lowered; a version has those it has. (64-bit types stand apart.)"""
+
+
+def tracing_options() -> dict[str, str]:
+    """The options of this process that alter tracing, each with its value as text."""
+    import jax
+
+    config: Any = jax.config
+    return {name.removeprefix("jax_"): str(getattr(config, name)) for name in TRACING_OPTIONS if hasattr(config, name)}
+
+
 def mlir_ir() -> Any:
     """JAX's own MLIR bindings."""
     return importlib.import_module("jaxlib.mlir.ir")

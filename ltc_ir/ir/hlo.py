@@ -6,10 +6,12 @@ from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 
 from ltc_ir.ir.collector import still
+from ltc_ir.ir.evidence import Evidence
+from ltc_ir.ir.hlo_details import of_instruction
 from ltc_ir.ir.hlo_text import Computation, HloModule, Instruction, shape_bytes
-from ltc_ir.ir.op import Body, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.op import Body, Details, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
-from ltc_ir.ir.stablehlo import NEEDS_FRAMES, Evidence
+from ltc_ir.ir.stablehlo import NEEDS_FRAMES
 from ltc_ir.records.vocabulary import By
 
 COLLECTIVES = frozenset(
@@ -43,6 +45,7 @@ class _Reader:
     ownership: Ownership
     evidence: Evidence
     library: bool
+    details: Details = Details.NONE
     stream: Stream = field(default_factory=Stream)
     lossy: bool = False
 
@@ -72,12 +75,14 @@ class _Reader:
         framed = bool(self.wants & NEEDS_FRAMES)
         shown = region if By.REGION in self.wants else ""
         codes = self.stream.codes
+        shapes = {one.name: one.shape for one in computation.instructions} if self.details else {}
         for instruction in computation.instructions:
             place = (instruction.file, instruction.line, instruction.stack_frame) if framed else None
-            key: Hashable = (instruction.opcode, instruction.op_name, place, shown)
+            detail = of_instruction(instruction, shapes, self.details) if self.details else None
+            key: Hashable = (instruction.opcode, instruction.op_name, place, shown, detail)
             code = codes.get(key)
             if code is None:
-                code = codes[key] = self.stream.add(Op(instruction.opcode, self.origin(instruction, shown)))
+                code = codes[key] = self.stream.add(Op(instruction.opcode, self.origin(instruction, shown), detail))
             body.codes.append(code)
             if instruction.opcode == "while":
                 body.regions[Region("while", instruction.trip_count, code)] += 1
@@ -192,7 +197,9 @@ def read(
     evidence: Evidence | None = None,
     *,
     library: bool = False,
+    details: Details = Details.NONE,
 ) -> Stream:
     """The stream of a parsed HLO module; the arguments are those of the StableHLO reader."""
+    who, evidence = ownership or Ownership(), evidence or Evidence()
     with still():
-        return _Reader(module, frozenset(wants), ownership or Ownership(), evidence or Evidence(), library).read()
+        return _Reader(module, frozenset(wants), who, evidence, library, details).read()

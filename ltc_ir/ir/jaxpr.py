@@ -7,7 +7,8 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.collector import still
-from ltc_ir.ir.op import REMAT, Body, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.details import of_equation
+from ltc_ir.ir.op import REMAT, Body, Details, Edge, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import Ownership, flags_of, without_repeats
 from ltc_ir.records.vocabulary import By
 
@@ -17,11 +18,12 @@ _NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
 class _Reader:
     """The state of one reading: what was met, and how an equation's origin is made."""
 
-    def __init__(self, wants: Collection[By], ownership: Ownership, library: bool) -> None:
+    def __init__(self, wants: Collection[By], ownership: Ownership, library: bool, details: Details) -> None:
         self.stream = Stream()
         self.wants = frozenset(wants)
         self.ownership = ownership
         self.library = library
+        self.details = details
         self.index: dict[int, int] = {}
         self.pending: list[Any] = []
         self.alive: list[Any] = []
@@ -57,16 +59,16 @@ class _Reader:
     def read(self, jaxpr: Any, body: Body) -> None:
         """Write the codes of one jaxpr's own equations, and its edges into nested ones."""
         codes, append = self.stream.codes, body.codes.append
-        framed = bool(self.wants & _NEEDS_FRAMES)
+        framed, details = bool(self.wants & _NEEDS_FRAMES), self.details
         plain = _PLAIN
         for eqn in jaxpr.eqns:
             info = eqn.source_info
-            key: Hashable = (
-                (eqn.primitive, info.name_stack, info.traceback) if framed else (eqn.primitive, info.name_stack)
-            )
+            detail = of_equation(eqn, details) if details else None
+            traceback = info.traceback if framed else None
+            key: Hashable = (eqn.primitive, info.name_stack, traceback, detail)
             code = codes.get(key)
             if code is None:
-                code = codes[key] = self.stream.add(Op(eqn.primitive.name, self.origin(info)))
+                code = codes[key] = self.stream.add(Op(eqn.primitive.name, self.origin(info), detail))
             append(code)
             for value in eqn.params.values():
                 if type(value) not in plain:
@@ -165,7 +167,12 @@ def _region(eqn: Any, label: str) -> str:
 
 
 def read(
-    jaxpr: Any, wants: Collection[By] = (), ownership: Ownership | None = None, *, library: bool = False
+    jaxpr: Any,
+    wants: Collection[By] = (),
+    ownership: Ownership | None = None,
+    *,
+    library: bool = False,
+    details: Details = Details.NONE,
 ) -> Stream:
     """The stream of a (closed) jaxpr.
 
@@ -174,8 +181,9 @@ def read(
         wants: the groupings that will be asked; source, function and stack cost resolving each distinct traceback.
         ownership: whose the source files are.
         library: let library frames count as sources and stand in stacks.
+        details: how much of each operation's types and attributes to keep.
     """
-    reader = _Reader(wants, ownership or Ownership(), library)
+    reader = _Reader(wants, ownership or Ownership(), library, details)
     reader.types = compat.jaxpr_types(jaxpr)
     reader.stream.roots.append(reader.visit(jaxpr, "main"))
     with still():

@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ltc_ir.records.vocabulary import Phase
@@ -112,11 +113,32 @@ NOWHERE = Origin()
 """The origin of what stands outside every call: composing with it changes nothing."""
 
 
+class Detail(NamedTuple):
+    """What an operation is besides its name, e.g. ``Detail(("f32",), ("f32", "f32"))``: element types in short.
+
+    ``operands``, ``attributes`` and ``bytes`` (of the results, on one device) are read only where all is asked for.
+    """
+
+    results: tuple[str, ...] = ()
+    operands: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    bytes: int | None = None
+
+
+class Details(IntEnum):
+    """How much of `Detail` a reader is asked for."""
+
+    NONE = 0
+    TYPES = 1
+    ALL = 2
+
+
 class Op(NamedTuple):
     """An equation, operation or instruction, e.g. ``Op("dot_general", Origin(flags=JVP))``. Equal ones are counted as one."""
 
     name: str
     origin: Origin
+    detail: Detail | None = None
 
 
 class Region(NamedTuple):

@@ -8,19 +8,12 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.collector import still
+from ltc_ir.ir.details import MlirDetails
+from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.mlir_facts import Constants, trip_count
-from ltc_ir.ir.op import REMAT, Body, Edge, Frame, Op, Origin, Region, Stream
-from ltc_ir.ir.origin import (
-    Element,
-    Ownership,
-    ambiguous,
-    breaks_names,
-    digest,
-    hidden_flags,
-    looks_like_transform,
-    parse_name,
-)
-from ltc_ir.records.vocabulary import By, Phase
+from ltc_ir.ir.op import Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
+from ltc_ir.records.vocabulary import By
 
 NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
 """The groupings that need frames resolved."""
@@ -41,61 +34,6 @@ MOST_LOCATIONS = 4096
 
 Codes = dict[str, dict[Any, int]]
 """Codes by an operation's name and location."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """How far the names in a module can be believed.
-
-    ``masked`` are the user's scopes spelled like transforms, ``ambiguous`` those of them that AD may have written as well
-    (where one breaks the names it stands in, all are ``garbled``); ``lowered`` says that they are known, for this process
-    lowered the program. A transform may be lost on the way to a name where JAX 0.6.x wrote a file (its names start
-    ``jit(f)/jit(main)`` in every function): there the absence of one proves nothing. ``phases`` are those of the program's
-    jaxpr, where that is at hand: a phase that is not among them is nobody's. ``doubtful`` names belong to several phases.
-    ``sources`` is false for a text without debug information: its locations are its own lines, so none is looked at.
-    """
-
-    masked: frozenset[str] = frozenset()
-    ambiguous: frozenset[str] = frozenset()
-    garbled: bool = False
-    lowered: bool = False
-    sources: bool = True
-    doubtful: frozenset[str] = frozenset()
-    phases: frozenset[Phase] | None = None
-
-    @classmethod
-    def of_program(cls, scopes: Collection[str], phases: frozenset[Phase]) -> Evidence:
-        """What a program's own jaxpr tells about the names in what this process lowers it to."""
-        masked = frozenset(filter(looks_like_transform, scopes))
-        garbled = any(map(breaks_names, masked))
-        return cls(masked, ambiguous(masked, scopes), garbled, lowered=True, phases=phases)
-
-    def knows(self, elements: Collection[Element], flags: int) -> bool:
-        """Whether these elements can have lost no flag to a scope of the user's that looks like one."""
-        if self.pure or not self.masked:
-            return True
-        return bool(flags) if self.garbled else not hidden_flags(elements, self.ambiguous) & ~flags
-
-    @property
-    def pure(self) -> bool:
-        """Whether nothing was differentiated: then whatever was lowered is primal, named or not."""
-        return self.phases == frozenset({Phase.PRIMAL})
-
-    def believed(self, flags: int) -> int:
-        """The flags of a name without what the program does not do: no recomputation where its jaxpr has none."""
-        return flags if self.phases is None or Phase.RECOMPUTE in self.phases else flags & ~REMAT
-
-    def marks(self, flags: int, name: str) -> bool:
-        """Whether a name without these flags would prove its operation primal.
-
-        A constant is made where it is first used and may bear no transform at all (from 0.7 on), so it proves nothing; nor
-        does any name in a program whose jaxpr has no primal equation, nor, where there is no jaxpr, the name of what
-        returns a program's results: it is that of the program.
-        """
-        if flags or self.pure:
-            return True
-        silent = {"constant"} if self.lowered else {"constant", "return"}
-        return name.rpartition(".")[2] not in silent and (self.phases is None or Phase.PRIMAL in self.phases)
 
 
 @dataclass(slots=True)
@@ -133,6 +71,7 @@ class _Reader:
     ownership: Ownership
     evidence: Evidence
     library: bool
+    details: Details = Details.NONE
     stream: Stream = field(default_factory=Stream)
     functions: dict[str, int] = field(default_factory=dict)
     locations: dict[Any, _Named] = field(default_factory=dict)
@@ -141,6 +80,7 @@ class _Reader:
     known: dict[tuple[Hashable, ...], Codes] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
     names: list[str | None] = field(default_factory=list)
+    reader: MlirDetails = field(default_factory=MlirDetails)
     private: int = 0
     public: list[int] = field(default_factory=list)
 
@@ -189,7 +129,7 @@ class _Reader:
                 op = self.stream.ops[code]
                 origin = self.of_elements(elements[len(first) :], op.name)
                 known = self.evidence.lowered and origin.known
-                self.stream.ops[code] = Op(op.name, op.origin._replace(**_told(origin), known=known))
+                self.stream.ops[code] = op._replace(origin=op.origin._replace(**_told(origin), known=known))
 
     def roots(self) -> list[int]:
         main = self.functions.get("main")
@@ -209,15 +149,19 @@ class _Reader:
         """Read a block's operations up to one that holds regions; ``None`` at its end."""
         tables, append, flat = place.codes, place.body.codes.append, _FLAT
         operations, constants, located = place.operations, self.constants, self.evidence.sources
+        asked, detail = self.details, None
         while (view := next(operations, None)) is not None:
             operation = view.operation
             name, location = operation.name, operation.location.attr if located else None
             codes = tables.get(name)
             if codes is None:
                 codes = tables[name] = {}
-            code = codes.get(location)
+            if asked:
+                detail = self.reader.of_operation(operation, asked)
+            key = (location, detail) if asked else location
+            code = codes.get(key)
             if code is None:
-                code = codes[location] = self.code(operation, location, place)
+                code = codes[key] = self.code(operation, location, place, detail)
             if name in flat:
                 append(code)
                 if name == "stablehlo.constant":
@@ -288,7 +232,7 @@ class _Reader:
         blocks = [block for inner in operation.regions for block in inner.blocks]
         return [_Place(iter(block.operations), body, holder, region, codes, depth) for block in reversed(blocks)]
 
-    def code(self, operation: Any, location: Any, place: _Place) -> int:
+    def code(self, operation: Any, location: Any, place: _Place, detail: Detail | None = None) -> int:
         """The code of an operation met for the first time at this location, in such a place."""
         named = self.locations.get(location)
         if named is None:
@@ -297,7 +241,7 @@ class _Reader:
             named = self.locations[location] = self.named(operation.location)
         name = operation.name
         elements = self.whole(named, place)
-        code = self.stream.add(Op(name, self.origin(name, elements, named, place)))
+        code = self.stream.add(Op(name, self.origin(name, elements, named, place), detail))
         self.elements.append(elements)
         self.names.append(named.name)
         return code
@@ -377,6 +321,7 @@ def read(
     evidence: Evidence | None = None,
     *,
     library: bool = False,
+    details: Details = Details.NONE,
 ) -> Stream:
     """The stream of an MLIR module.
 
@@ -386,7 +331,8 @@ def read(
         ownership: whose the source files are.
         evidence: how far the names can be believed; by default as of a live program on JAX 0.7 or newer.
         library: let library frames count as sources and stand in stacks.
+        details: how much of each operation's types and attributes to keep.
     """
-    reader = _Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library)
+    reader = _Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library, details)
     with still():
         return reader.read_module(module)

@@ -10,9 +10,9 @@ from typing import Any
 from ltc_ir import compat
 from ltc_ir.ir import jaxpr as jaxpr_level
 from ltc_ir.ir import stablehlo as stablehlo_level
+from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.ir.stablehlo import Evidence
 from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stablehlo
 from ltc_ir.measure.unfolding import unfold
 from ltc_ir.programs.stages import Staged

@@ -21,8 +21,8 @@ from typing import Any, BinaryIO
 from ltc_ir import compat
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.ir import stablehlo
+from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.op import Stream
-from ltc_ir.ir.stablehlo import Evidence
 from ltc_ir.measure.counting import Question, count_hlo, count_stablehlo
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count, LevelCount

@@ -62,7 +62,7 @@ class Unfolding:
     def op(self, code: int, outer: int) -> Op:
         """The operation a code stands for, seen from outside its body."""
         local = self.stream.ops[code]
-        return local if outer == 0 else Op(local.name, local.origin.within(self.origins[outer]))
+        return local if outer == 0 else local._replace(origin=local.origin.within(self.origins[outer]))
 
     def tally(self, index: int) -> Counter[int]:
         """How often each code stands in a body."""
@@ -202,4 +202,4 @@ def merged(seen: list[Op]) -> Op:
         scope=first.scope if all(origin.scope == first.scope for origin in origins) else "",
         transforms=first.transforms if all(origin.transforms == first.transforms for origin in origins) else (),
     )
-    return Op(seen[0].name, origin)
+    return seen[0]._replace(origin=origin)

@@ -15,7 +15,7 @@ from ltc_ir import compat
 from ltc_ir.errors import LimitError
 from ltc_ir.ir import jaxpr as jaxpr_level
 from ltc_ir.ir import stablehlo as stablehlo_level
-from ltc_ir.ir.stablehlo import Evidence
+from ltc_ir.ir.evidence import Evidence
 from ltc_ir.measure.counting import Question, count_jaxpr, count_stablehlo
 from ltc_ir.measure.unfolding import unfold
 from ltc_ir.records.count import LevelCount

@@ -1,0 +1,134 @@
+"""What an operation is besides its name: its element types, and where asked for its attributes and the bytes of its results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ltc_ir import compat
+from ltc_ir.ir import element_types
+from ltc_ir.ir.mlir_facts import tensor_bytes
+from ltc_ir.ir.op import Detail, Details
+
+Attributes = tuple[tuple[str, str], ...]
+_LONGEST = 200
+"""Characters of an attribute's value that are kept: a rule names short ones."""
+
+
+def of_equation(eqn: Any, asked: Details) -> Detail:
+    """The detail of a jaxpr's equation; tokens and the like have no element type and are left out."""
+    results = tuple(_types(eqn.outvars))
+    if asked < Details.ALL:
+        return Detail(results)
+    sizes = [_bytes(variable.aval) for variable in eqn.outvars]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+    return Detail(results, tuple(_types(eqn.invars)), _of_params(eqn.params), total)
+
+
+def _types(variables: Any) -> Iterator[str]:
+    for variable in variables:
+        dtype = getattr(variable.aval, "dtype", None)
+        if dtype is not None:
+            yield element_types.of_dtype(str(dtype))
+
+
+def _bytes(aval: Any) -> int | None:
+    dtype = getattr(aval, "dtype", None)
+    if dtype is None or not all(isinstance(size, int) for size in aval.shape):
+        return None if dtype is not None else 0
+    return int(math.prod(aval.shape)) * int(dtype.itemsize)
+
+
+def _of_params(params: Mapping[str, Any]) -> Attributes:
+    return tuple(sorted(_flattened(params)))
+
+
+def _flattened(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in params.items():
+        named = _as_mapping(value)
+        if named is not None:
+            yield from _flattened(named)
+        elif isinstance(value, bool | int | float | str):
+            yield attribute_name(key), shortened(value)
+        elif hasattr(value, "name") and isinstance(value.name, str):
+            yield attribute_name(key), shortened(value.name)
+
+
+def _as_mapping(value: Any) -> Mapping[str, Any] | None:
+    """A parameter that holds named values of its own, as an FFI call's ``attributes`` do: a mapping, or pairs."""
+    if isinstance(value, Mapping) or (hasattr(value, "items") and hasattr(value, "__getitem__")):
+        return {str(key): item for key, item in value.items()}
+    if isinstance(value, tuple) and value and all(_is_pair(item) for item in value):
+        return dict(value)
+    return None
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
+
+
+def attribute_name(key: str) -> str:
+    """What an attribute is called on every level: a custom call's target has three names."""
+    return "target" if key in {"target_name", "call_target_name", "custom_call_target"} else str(key)
+
+
+def shortened(value: Any) -> str:
+    """A value as text, cut where it is long."""
+    return str(value)[:_LONGEST]
+
+
+class MlirDetails:
+    """Reads details of MLIR operations; types and attributes are unique in a context, so each is spelled once."""
+
+    def __init__(self) -> None:
+        self._elements: dict[Any, str] = {}
+        self._bytes: dict[Any, int] = {}
+
+    def of_operation(self, operation: Any, asked: Details) -> Detail:
+        """The detail of a StableHLO operation."""
+        kinds = [result.type for result in operation.results]
+        results = tuple(map(self.element, kinds))
+        if asked < Details.ALL:
+            return Detail(results)
+        operands = tuple(self.element(operand.type) for operand in operation.operands)
+        total = sum(self.bytes(kind) for kind in kinds)
+        return Detail(results, operands, _of_mlir_attributes(operation.attributes), total)
+
+    def element(self, kind: Any) -> str:
+        """The short spelling of a type's element type."""
+        known = self._elements.get(kind)
+        if known is None:
+            known = self._elements[kind] = element_types.of_mlir(str(getattr(kind, "element_type", kind)))
+        return known
+
+    def bytes(self, kind: Any) -> int:
+        """The bytes of a tensor; 0 of a token."""
+        known = self._bytes.get(kind)
+        if known is None:
+            known = self._bytes[kind] = tensor_bytes(kind)
+        return known
+
+
+def _of_mlir_attributes(attributes: Any) -> Attributes:
+    return tuple(sorted(_named(attributes)))
+
+
+def _named(attributes: Any) -> Iterator[tuple[str, str]]:
+    ir = compat.mlir_ir()
+    for name, attribute in compat.named_attributes(attributes):
+        key = name.rpartition(".")[2]
+        if isinstance(attribute, ir.DictAttr):
+            yield from _named(attribute)
+        elif key != "value" and not isinstance(attribute, ir.DenseElementsAttr):
+            yield attribute_name(key), _plain(ir, attribute)
+
+
+def _plain(ir: Any, attribute: Any) -> str:
+    """An attribute as Python would write it: ``True``, ``3``, a string without quotes; others as MLIR does."""
+    if isinstance(attribute, ir.BoolAttr):
+        return str(bool(attribute.value))
+    if isinstance(attribute, ir.StringAttr | ir.IntegerAttr | ir.FloatAttr):
+        return shortened(attribute.value)
+    return shortened(attribute)

@@ -1,0 +1,203 @@
+"""A hash of a program's structure: operations, operands, types and attributes; no names, locations or values of constants.
+
+Two programs of one fingerprint compute alike up to the values of their constants. A function counts as what it is wherever
+it is called, so that sharing one or writing it twice makes no difference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ltc_ir import compat
+from ltc_ir.ir.jaxpr import nested
+
+_NAMES = frozenset({"name", "debug_info", "jaxpr_name", "func_name"})
+"""Parameters that only name something."""
+_SAME = {"pjit": "jit"}
+_DEEPEST = 8
+"""Levels of nested values of a parameter that are looked into."""
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def of_jaxpr(closed: Any) -> str:
+    """The fingerprint of a (closed) jaxpr; each nested one is hashed once, and without recursion."""
+    types = compat.jaxpr_types(closed)
+    known: dict[int, str] = {}
+    pending = [compat.open_jaxpr(closed)]
+    while pending:
+        jaxpr = pending[-1]
+        if id(jaxpr) in known:
+            pending.pop()
+            continue
+        inner = [compat.open_jaxpr(one) for eqn in jaxpr.eqns for _, one in nested(eqn.params, types)]
+        missing = [one for one in inner if id(one) not in known]
+        if missing:
+            pending += missing
+            continue
+        known[id(jaxpr)] = _digest(list(_lines(jaxpr, types, known)))
+        pending.pop()
+    return known[id(compat.open_jaxpr(closed))]
+
+
+def _lines(jaxpr: Any, types: tuple[type, ...], known: Mapping[int, str]) -> Iterator[str]:
+    numbers: dict[Any, int] = {}
+    for variable in (*jaxpr.constvars, *jaxpr.invars):
+        numbers[variable] = len(numbers)
+        yield f"in {_typed(variable)}"
+    for eqn in jaxpr.eqns:
+        operands = [_operand(variable, numbers) for variable in eqn.invars]
+        for variable in eqn.outvars:
+            numbers[variable] = len(numbers)
+        results = [_typed(variable) for variable in eqn.outvars]
+        params = [f"{key}={_plain(eqn.params[key], types, known)}" for key in sorted(eqn.params) if key not in _NAMES]
+        name = eqn.primitive.name
+        yield f"{_SAME.get(name, name)}({','.join(operands)})->{','.join(results)} {';'.join(params)}"
+    yield f"out {','.join(_operand(variable, numbers) for variable in jaxpr.outvars)}"
+
+
+def _typed(variable: Any) -> str:
+    aval = variable.aval
+    return f"{getattr(aval, 'dtype', type(aval).__name__)}{list(map(str, getattr(aval, 'shape', ())))}"
+
+
+def _operand(variable: Any, numbers: Mapping[Any, int]) -> str:
+    """A variable by its number; a literal by its type, for its value is that of a constant."""
+    return f"literal:{_typed(variable)}" if hasattr(variable, "val") else f"%{numbers[variable]}"
+
+
+def _plain(value: Any, types: tuple[type, ...], known: Mapping[int, str], depth: int = 0) -> str:
+    """A parameter's value as text that is the same in every process; what has none is told by its type."""
+    if value is None or isinstance(value, bool | int | float | complex | str):
+        return repr(value)
+    if isinstance(value, types):
+        return known[id(compat.open_jaxpr(value))]
+    if isinstance(value, enum.Enum):
+        return value.name
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"array:{value.dtype}{list(map(str, value.shape))}"
+    parts = _parts(value) if depth < _DEEPEST else None
+    if parts is None:
+        return str(value) if type(value).__module__ in {"numpy", "numpy.dtypes"} else type(value).__name__
+    shown = [_plain(part, types, known, depth + 1) for part in parts]
+    return f"{type(value).__name__}({','.join(sorted(shown) if isinstance(value, set | frozenset) else shown)})"
+
+
+def _parts(value: Any) -> list[Any] | None:
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if isinstance(value, Mapping):
+        return [part for key in sorted(value, key=str) for part in (str(key), value[key])]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name, None) for field in dataclasses.fields(value) if field.name not in _NAMES]
+    return None
+
+
+_UNNAMED = frozenset({"sym_name", "sym_visibility", "arg_attrs", "res_attrs", "callee", "value", "decomposition"})
+"""Attributes that name something, or hold the value of a constant."""
+
+
+class _Module:
+    """The functions of a module as lines of text in which callees stand for themselves."""
+
+    def __init__(self) -> None:
+        self.spelled: dict[Any, str] = {}
+        self.lines: dict[str, list[str]] = {}
+        self.calls: dict[str, list[tuple[int, str]]] = {}
+
+    def text(self, value: Any) -> str:
+        """A type or an attribute as MLIR prints it; unique in its context, so printed once."""
+        known = self.spelled.get(value)
+        if known is None:
+            known = self.spelled[value] = str(value)
+        return known
+
+    def read(self, root: Any) -> None:
+        """Read every function of a module, nested modules included."""
+        pending = [root]
+        while pending:
+            for inner in pending.pop().regions:
+                for block in inner.blocks:
+                    for view in block.operations:
+                        operation = view.operation
+                        if operation.name == "func.func":
+                            self.function(operation)
+                        elif operation.name == "builtin.module":
+                            pending.append(operation)
+
+    def function(self, function: Any) -> None:
+        """Write the lines of one function, its regions in order, without recursion."""
+        name = function.attributes["sym_name"].value
+        lines = self.lines[name] = []
+        calls = self.calls[name] = []
+        numbers: dict[Any, int] = {}
+        pending: list[Any] = [iter(self.blocks(function, numbers, lines))]
+        while pending:
+            operation = next(pending[-1], None)
+            if operation is None:
+                pending.pop()
+                lines.append("end")
+                continue
+            if operation.name in {"func.call", "stablehlo.composite"}:
+                key = "callee" if operation.name == "func.call" else "decomposition"
+                calls.append((len(lines), operation.attributes[key].value))
+            lines.append(self.line(operation, numbers))
+            if len(operation.regions):
+                pending.append(iter(self.blocks(operation, numbers, lines)))
+
+    def blocks(self, operation: Any, numbers: dict[Any, int], lines: list[str]) -> Iterator[Any]:
+        """The operations of an operation's regions; a block's arguments are numbered where it begins."""
+        for inner in operation.regions:
+            for block in inner.blocks:
+                for argument in block.arguments:
+                    numbers[argument] = len(numbers)
+                lines.append(f"block {','.join(self.text(argument.type) for argument in block.arguments)}")
+                for view in block.operations:
+                    yield view.operation
+
+    def line(self, operation: Any, numbers: dict[Any, int]) -> str:
+        """One operation: its name, operands, result types and attributes."""
+        operands = ",".join(str(numbers.get(operand, "?")) for operand in operation.operands)
+        results = []
+        for result in operation.results:
+            numbers[result] = len(numbers)
+            results.append(self.text(result.type))
+        named = compat.named_attributes(operation.attributes)
+        attributes = ";".join(sorted(f"{key}={self.text(value)}" for key, value in named if key not in _UNNAMED))
+        return f"{operation.name}({operands})->{','.join(results)} {attributes}"
+
+    def digest(self, main: str) -> str:
+        """The hash of a function with its callees' in place of their names."""
+        known: dict[str, str] = {}
+        pending = [main]
+        while pending:
+            name = pending[-1]
+            missing = [callee for _, callee in self.calls.get(name, ()) if callee not in known and callee in self.lines]
+            if name in known or not missing:
+                known.setdefault(name, self._digest_of(name, known))
+                pending.pop()
+            else:
+                pending += missing
+        return known[main]
+
+    def _digest_of(self, name: str, known: Mapping[str, str]) -> str:
+        lines = self.lines.get(name, [])
+        for position, callee in self.calls.get(name, ()):
+            lines[position] += f" calls {known.get(callee, '?')}"
+        return _digest(lines)
+
+
+def of_module(module: Any) -> str | None:
+    """The fingerprint of a lowered module, from its ``main``; ``None`` where it has none.
+
+    The module must not recurse: what JAX lowers never does.
+    """
+    reading = _Module()
+    reading.read(module.operation)
+    return reading.digest("main") if "main" in reading.lines else None

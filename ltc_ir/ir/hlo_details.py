@@ -1,0 +1,33 @@
+"""What an HLO instruction is besides its opcode; apart from `details`, as most readings need no HLO."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ltc_ir.ir import element_types
+from ltc_ir.ir.details import attribute_name, shortened
+from ltc_ir.ir.hlo_module import Instruction
+from ltc_ir.ir.hlo_scan import pairs, unquote
+from ltc_ir.ir.hlo_shapes import shape_bytes
+from ltc_ir.ir.op import Detail, Details
+
+_ARRAY = re.compile(r"([a-z]\w*)\[")
+
+
+def of_instruction(instruction: Instruction, shapes: Mapping[str, str], asked: Details) -> Detail:
+    """The detail of an HLO instruction; ``shapes`` are those of its computation's instructions, by name."""
+    results = _of_shape(instruction.shape)
+    if asked < Details.ALL:
+        return Detail(results)
+    operands = tuple(kind for name in instruction.operands for kind in _of_shape(shapes.get(name, "")))
+    attributes = tuple(sorted((attribute_name(key), shortened(unquote(value))) for key, value in _written(instruction)))
+    return Detail(results, operands, attributes, shape_bytes(instruction.shape))
+
+
+def _written(instruction: Instruction) -> Iterator[tuple[str, str]]:
+    return (pair for pair in pairs(instruction.attributes) if pair[0] != "metadata")
+
+
+def _of_shape(shape: str) -> tuple[str, ...]:
+    return tuple(map(element_types.of_hlo, _ARRAY.findall(shape)))
