@@ -12,14 +12,8 @@ from ltc_ir.ir.hlo_text import Computation, HloModule, Instruction, shape_bytes
 from ltc_ir.ir.op import Body, Details, Frame, Op, Origin, Region, Stream
 from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
 from ltc_ir.ir.stablehlo import NEEDS_FRAMES
-from ltc_ir.records.vocabulary import By
+from ltc_ir.records.vocabulary import COLLECTIVES, By
 
-COLLECTIVES = frozenset(
-    {
-        "all-gather", "all-reduce", "all-to-all", "collective-broadcast", "collective-permute", "ragged-all-to-all",
-        "reduce-scatter",
-    }
-)  # fmt: skip
 _LOOP_PLUMBING = frozenset(
     {
         "while",

@@ -15,7 +15,7 @@ from ltc_ir.records.vocabulary import By
 _NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
 
 
-class _Reader:
+class Reader:
     """The state of one reading: what was met, and how an equation's origin is made."""
 
     def __init__(self, wants: Collection[By], ownership: Ownership, library: bool, details: Details) -> None:
@@ -32,6 +32,13 @@ class _Reader:
         self.scopes: set[str] = set()
         self.stacks: dict[Any, Origin] = {}
         self.tracebacks: dict[Any, tuple[Frame | None, tuple[Frame, ...]]] = {}
+
+    def read_program(self, jaxpr: Any) -> Stream:
+        """Read a (closed) jaxpr and all that is nested in it."""
+        self.types = compat.jaxpr_types(jaxpr)
+        self.stream.roots.append(self.visit(jaxpr, "main"))
+        with still():
+            return self.read_all()
 
     def visit(self, jaxpr: Any, name: str) -> int:
         """The index of a jaxpr's body; the body is read later, once."""
@@ -183,8 +190,4 @@ def read(
         library: let library frames count as sources and stand in stacks.
         details: how much of each operation's types and attributes to keep.
     """
-    reader = _Reader(wants, ownership or Ownership(), library, details)
-    reader.types = compat.jaxpr_types(jaxpr)
-    reader.stream.roots.append(reader.visit(jaxpr, "main"))
-    with still():
-        return reader.read_all()
+    return Reader(wants, ownership or Ownership(), library, details).read_program(jaxpr)

@@ -17,7 +17,7 @@ from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stab
 from ltc_ir.measure.unfolding import unfold
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.count import LevelCount
-from ltc_ir.records.vocabulary import Level, Phase
+from ltc_ir.records.vocabulary import By, Level, Phase
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,14 @@ def _jaxpr(stream: Stream, reading: Reading) -> tuple[LevelCount, Evidence]:
 
 
 def _stablehlo(context: _Context) -> LevelCount:
-    stream = _stablehlo_stream(context, context.reading.question.wants)
-    facts: dict[str, Any] = {"constants": _constants(stream, context.staged.lowered)}
+    stream = stablehlo_level.read(
+        context.staged.module(),
+        context.reading.question.wants,
+        context.ownership,
+        context.evidence,
+        library=context.reading.library,
+    )
+    facts: dict[str, Any] = {"constants": constant_bytes(stream, context.staged.lowered)}
     if context.reading.text:
         text = context.staged.lowered.as_text()
         facts |= {"lines": len(text.splitlines()), "bytes": len(text.encode())}
@@ -70,13 +76,8 @@ def _stablehlo(context: _Context) -> LevelCount:
     return count_stablehlo(stream, context.reading.question, facts)
 
 
-def _stablehlo_stream(context: _Context, wants: Collection[Any]) -> Stream:
-    return stablehlo_level.read(
-        context.staged.module(), wants, context.ownership, context.evidence, library=context.reading.library
-    )
-
-
-def _constants(stream: Stream, lowered: Any) -> dict[str, int | None]:
+def constant_bytes(stream: Stream, lowered: Any) -> dict[str, int | None]:
+    """Stored bytes of constants that are neither scalar nor splat: all of them, and those in the text."""
     embedded = stream.facts["constants"].embedded_bytes
     hoisted = compat.hoisted_constants(lowered)
     if hoisted is None:
@@ -90,18 +91,29 @@ def _stored_bytes(value: Any) -> int:
 
 
 def _hlo(context: _Context) -> LevelCount:
+    stream, compiled = compiled_stream(
+        context.staged,
+        context.reading.question.wants,
+        context.ownership,
+        context.evidence,
+        library=context.reading.library,
+    )
+    return count_hlo(stream, context.reading.question, xla_facts(compiled))
+
+
+def compiled_stream(
+    staged: Staged, wants: Collection[By], ownership: Ownership, evidence: Evidence, **reading: Any
+) -> tuple[Stream, Any]:
+    """The stream of what XLA made of a program, and the compiled program itself."""
     from ltc_ir.ir import hlo as hlo_level
     from ltc_ir.ir.hlo_text import parse
 
-    compiled = context.staged.compiled
+    compiled = staged.compiled
     module = parse(compiled.as_text())
-    evidence = context.evidence
     if compat.names_lose_transforms():
-        evidence = replace(evidence, doubtful=_several_phases(_stablehlo_stream(context, ())))
-    stream = hlo_level.read(
-        module, context.reading.question.wants, context.ownership, evidence, library=context.reading.library
-    )
-    return count_hlo(stream, context.reading.question, _xla_facts(compiled))
+        lowered = stablehlo_level.read(staged.module(), (), ownership, evidence)
+        evidence = replace(evidence, doubtful=_several_phases(lowered))
+    return hlo_level.read(module, wants, ownership, evidence, **reading), compiled
 
 
 def _several_phases(stream: Stream) -> frozenset[str]:
@@ -117,7 +129,7 @@ def _several_phases(stream: Stream) -> frozenset[str]:
     return frozenset(name for name in shared if name)
 
 
-def _xla_facts(compiled: Any) -> dict[str, Any]:
+def xla_facts(compiled: Any) -> dict[str, Any]:
     """XLA's own estimates, each ``None`` with a reason where this backend has none."""
     facts: dict[str, Any] = {"reasons": {}}
     try:
