@@ -1,0 +1,254 @@
+"""A check in words, the same in a terminal, a failing test, a pull request and an annotation: what grew, where, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status, worst
+from ltc_ir.records.vocabulary import NO_SOURCE
+from ltc_ir.render.diff_words import signed
+from ltc_ir.render.plain_words import WIDTH, cut, figure, plain, ratio, size, wrapped
+
+MOST = 12
+"""Lines of a message at most."""
+NAME = 48
+"""Characters of an operation's name at most; a function's gets what is left of the line."""
+_LEVELS = {"stablehlo": "StableHLO", "hlo": "HLO"}
+_LEADS = {
+    Status.MATCH: "matches its snapshot",
+    Status.SHRUNK: "has shrunk",
+    Status.MOVED: "has moved",
+    Status.CHANGED: "has changed",
+    Status.GROWN: "has grown",
+    Status.DRIFT: "has drifted",
+    Status.UNSTABLE: "is unstable",
+    Status.MISSING: "has no snapshot",
+    Status.NOT_COMPARABLE: "cannot be compared",
+    Status.ERROR: "failed",
+}
+_EXPLAINED = {
+    Status.MOVED: "the same totals, in other functions or phases",
+    Status.CHANGED: "the same counts, of another structure or other types",
+    Status.DRIFT: "it has grown, and another JAX recorded it",
+    Status.UNSTABLE: "two captures of the same program disagree",
+}
+_SAID_FIRST = frozenset({Status.UNSTABLE, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
+"""Where the reason is the news, and totals are not."""
+_COUNTED = {"broken": "with a broken rule", Status.NOT_COMPARABLE: "not comparable", Status.ERROR: "failed"}
+_FIGURES = frozenset({"total", "lines", "bytes", "max_depth", "fingerprint", "private_functions", "fusions", "flops"})
+
+
+def message(check: ProgramCheck) -> list[str]:
+    """What one program's check says: at most twelve lines, worst first, the last one what to do."""
+    head, tail = _head(check), [*_rules(check.changes), *_notes(check), *_files(check)]
+    return [*head, *_body(check, MOST - len(head) - len(tail)), *tail]
+
+
+def tells(check: ProgramCheck) -> bool:
+    """Whether there is more to say of a program than that it matches."""
+    return verdict(check) != Status.MATCH or bool(check.changes or check.notes)
+
+
+def verdict(check: ProgramCheck) -> str:
+    """One word for how a program stands: its status, or ``broken`` where only a rule says no."""
+    return "broken" if check.broken and check.exit_code() == 1 and _holds(check) else check.status.value
+
+
+def _holds(check: ProgramCheck) -> bool:
+    return check.status in {Status.MATCH, Status.SHRUNK, Status.MOVED, Status.CHANGED, Status.MISSING}
+
+
+def summary(check: Check) -> str:
+    """All of a check in one line: ``12 checked: 10 match, 1 grown, 1 missing; 2 not checked (reason)``."""
+    found = [verdict(one) for one in check.checks]
+    order = [*Status, "broken"]
+    counted = [f"{found.count(word)} {_COUNTED.get(word, word)}" for word in order if word in found]
+    parts = [f"{len(found)} checked: {', '.join(counted)}" if found else "nothing was checked"]
+    if check.problems:
+        parts.append(f"{len(check.problems)} problem{'s' * (len(check.problems) > 1)} with the rules")
+    if check.unchecked:
+        reasons = list(dict.fromkeys(check.unchecked.values()))
+        others = f", and {len(reasons) - 1} other reason{'s' * (len(reasons) > 2)}" if len(reasons) > 1 else ""
+        parts.append(f"{len(check.unchecked)} not checked ({cut(reasons[0], 80)}{others})")
+    return "; ".join(parts)
+
+
+def ranked(checks: Iterable[ProgramCheck], strict: bool = False) -> list[ProgramCheck]:
+    """Programs worst first: by the exit code each gives, then by how far it is from a match."""
+    known = [70, 130, 5, 4, 2, 1, 3, 0]
+    order = list(Status)
+
+    def badness(one: ProgramCheck) -> tuple[int, int, str, str]:
+        return known.index(worst([one.exit_code(strict)])), -order.index(one.status), one.target, one.program
+
+    return sorted(checks, key=badness)
+
+
+def name_of(check: ProgramCheck) -> str:
+    """A target and its program, cut where they are long."""
+    return f"{cut(check.target, NAME)} {cut(check.program, NAME)}"
+
+
+def level_name(level: str) -> str:
+    """A level as people write it."""
+    return " ".join(_LEVELS.get(word, word) for word in level.split())
+
+
+def _head(check: ProgramCheck) -> list[str]:
+    lead = f"{name_of(check)} {_lead(check)}"
+    totals = _totals(check)
+    if check.status in _SAID_FIRST:
+        told = check.reason or _EXPLAINED.get(check.status) or totals
+        begun = f"{name_of(check)}: " if told.startswith(check.target) else f"{lead}: "
+        return wrapped(told, begun, "  ") if told else [lead]
+    lines = [f"{lead}: {totals}" if totals else lead]
+    if len(lines[0]) > WIDTH and totals:
+        lines = [f"{lead}:", *wrapped(totals, "  ", "  ", 1)]
+    told = check.reason or _EXPLAINED.get(check.status)
+    return [*lines, *wrapped(told, "  ", "  ", 3 - len(lines))] if told else lines
+
+
+def _lead(check: ProgramCheck) -> str:
+    broken = len({change.rule for change in check.changes if change.fails})
+    if not _holds(check) or not broken:
+        return _LEADS[check.status]
+    breaks = "breaks a rule" if broken == 1 else f"breaks {broken} rules"
+    if check.status is Status.MATCH:
+        return breaks if check.file is None else f"{breaks}, though it matches its snapshot"
+    return f"{_LEADS[check.status]} and {breaks}"
+
+
+def _totals(check: ProgramCheck) -> str:
+    """The total of each level, and of StableHLO its lines instead where they changed."""
+    lines = {one.level: (one.baseline, one.current) for one in check.changes if _in_head(one, "lines")}
+    told = [
+        f"{level_name(level)} lines {_sides(*lines[level])}"
+        if level in lines
+        else f"{level_name(level)} {_sides(*pair, '' if told_before else ' operations')}"
+        for told_before, (level, pair) in enumerate(check.totals.items())
+    ]
+    return ", ".join(told)
+
+
+def _sides(before: float | None, after: float | None, unit: str = "") -> str:
+    if before is None or before == after:
+        return figure(after) + unit
+    grown = ratio(before, after)
+    return f"{figure(before)} -> {figure(after)}{unit}" + (f" ({grown})" if grown else "")
+
+
+def _in_head(change: CheckChange, metric: str) -> bool:
+    return change.metric == metric and None not in {change.baseline, change.current} and change.waived is None
+
+
+def _body(check: ProgramCheck, room: int) -> list[str]:
+    """The changes, as many as there is room for; those whose figures stand in the headline only where there are no others."""
+    told = [one for one in check.changes if not (_in_head(one, "lines") or _in_head(one, "total"))]
+    blocks = [_block(change) for change in told or check.changes]
+    if sum(map(len, blocks)) <= room:
+        return [line for block in blocks for line in block]
+    shown: list[str] = []
+    for number, block in enumerate(blocks):
+        if len(shown) + len(block) > room - 1:
+            left = len(blocks) - number
+            return [*shown, f"  … and {left} more change{'s' * (left > 1)}"]
+        shown += block
+    return shown
+
+
+def _block(change: CheckChange) -> list[str]:
+    lines = [change_in_words(change)]
+    if change.sources:
+        lines.append(f"      {_sources(change.sources)}")
+    if change.waived is not None:
+        lines.append(f"      waived: {cut(change.waived, WIDTH - 14)}")
+    return lines
+
+
+def change_in_words(change: CheckChange) -> str:
+    """One change as a line: ``+39 dot_general, 16 -> 55 (3.44x), backward, in ltc_ir.lab.models.ltc:rhs``."""
+    line = f"  {_phrase(change)}" + (f", {plain(change.phase)}" if change.phase else "")
+    if not change.function or change.function == NO_SOURCE:
+        return line
+    return f"{line}, in {cut(change.function, max(32, WIDTH - len(line) - 5))}"
+
+
+def _phrase(change: CheckChange) -> str:
+    name, before, after = _named(change), change.baseline, change.current
+    if before is None and after is None:
+        return f"another {name}"
+    amount = _exact if is_bytes(change.metric) else figure
+    if after is None or (after == 0 and before):
+        return f"{name} is gone: was {amount(before)}" if after == 0 else f"{name} is not known: was {amount(before)}"
+    if before is None:
+        return f"{name}: {amount(after)}"
+    if before == 0 and after:
+        return f"new {name}: {amount(after)}"
+    if before == after:
+        return f"{name}: {amount(after)}, as before"
+    return f"{_difference(change)} {name}, {_both(change)}"
+
+
+def _named(change: CheckChange) -> str:
+    """The metric with its level, unless the name itself tells: a primitive is the jaxpr's, a dialect StableHLO's."""
+    name = cut(change.metric, NAME)
+    told = change.level == "stablehlo" and name.startswith(("stablehlo.", "func.", "chlo.", "sdy.", "builtin."))
+    if told or (change.level == "jaxpr" and name not in _FIGURES and "." not in name):
+        return name
+    return f"{level_name(change.level)} {name}"
+
+
+def is_bytes(metric: str) -> bool:
+    """Whether a figure is a number of bytes."""
+    return metric == "bytes" or metric.endswith((".bytes", "_bytes", "bytes_accessed"))
+
+
+def _exact(number: float | None) -> str:
+    if number is None:
+        return "?"
+    return size(number) + (f" ({figure(number)} bytes)" if abs(number) >= 1024 else "")
+
+
+def _difference(change: CheckChange) -> str:
+    difference = change.change or 0
+    if not is_bytes(change.metric):
+        return signed(difference)
+    return f"{'+' if difference > 0 else ''}{size(difference)}"
+
+
+def _both(change: CheckChange) -> str:
+    before, after = change.baseline, change.current
+    if not is_bytes(change.metric) or before is None or after is None:
+        return _sides(before, after)
+    told = [ratio(before, after), f"{figure(before)} -> {figure(after)} bytes" if max(before, after) >= 1024 else ""]
+    more = ", ".join(part for part in told if part)
+    return f"{size(before)} -> {size(after)}" + (f" ({more})" if more else "")
+
+
+def _sources(sources: tuple[str, ...]) -> str:
+    """Lines of source; of a file named just before, only its own name."""
+    told: list[str] = []
+    last = ""
+    for source in sources[:3]:
+        file = source.rpartition(":")[0]
+        told.append(source.rpartition("/")[2] if file == last else source)
+        last = file
+    return cut(", ".join(told), WIDTH - 6)
+
+
+def _rules(changes: Iterable[CheckChange]) -> list[str]:
+    """The rules that are broken, each once; of more than two the first, and how many others."""
+    broken = list(dict.fromkeys((one.rule, one.where) for one in changes if one.fails and one.rule))
+    told = [f"  rule: {cut(rule or '', 72)}" + (f" ({cut(where, 30)})" if where else "") for rule, where in broken]
+    return told if len(told) < 3 else [told[0], f"  … and {len(told) - 1} more rules"]
+
+
+def _notes(check: ProgramCheck) -> list[str]:
+    told = [f"  note: {cut(note, WIDTH - 8)}" for note in check.notes]
+    return told if len(told) < 3 else [told[0], f"  … and {len(told) - 1} more notes"]
+
+
+def _files(check: ProgramCheck) -> list[str]:
+    verb = "accept" if check.status in {Status.GROWN, Status.DRIFT} else "record"
+    lines = [f"  snapshot: {plain(check.file)}"] if check.file else []
+    return [*lines, f"  {verb}: {plain(check.accept)}"] if check.accept else lines

@@ -1,0 +1,59 @@
+"""Text of others made fit to print, cut or wrapped to a width, and numbers as people read them."""
+
+from __future__ import annotations
+
+import textwrap
+
+WIDTH = 108
+"""Columns a line of a message takes at most, commands and paths apart: those are there to be copied."""
+
+
+def plain(text: str) -> str:
+    """One line without control characters, whatever an operation or a function is called."""
+    return "".join(char if char.isprintable() else _spelled(char) for char in text)
+
+
+def _spelled(char: str) -> str:
+    return " " if char in "\n\r\t" else char.encode("unicode_escape").decode("ascii")
+
+
+def cut(text: str, width: int) -> str:
+    """At most ``width`` characters: what is too long loses its middle, for names differ at their ends."""
+    text = plain(text)
+    if len(text) <= width:
+        return text
+    front = (width - 1) // 3
+    return f"{text[:front]}…{text[len(text) - (width - 1 - front) :]}"
+
+
+def wrapped(text: str, first: str, then: str, most: int = 4) -> list[str]:
+    """A sentence over several lines, the first begun with ``first``; what does not fit ends in ``…``."""
+    return textwrap.wrap(
+        plain(text), WIDTH, initial_indent=first, subsequent_indent=then, max_lines=most, placeholder=" …"
+    ) or [first.rstrip()]
+
+
+def figure(value: float | None) -> str:
+    """A number with thousands apart; ``?`` where it is not known."""
+    if value is None:
+        return "?"
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def size(number: float) -> str:
+    """A number of bytes as people read it: ``12 bytes``, ``1.5 KiB``, ``4 MiB``."""
+    amount, unit = abs(number), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    shown = f"{amount:.1f}".removesuffix(".0")
+    return f"{'-' if number < 0 else ''}{shown} {'byte' if (shown, unit) == ('1', 'bytes') else unit}"
+
+
+def ratio(before: float | None, after: float | None) -> str:
+    """``3.44x``; nothing where there is nothing to divide by, or no difference to see."""
+    if not before or after is None:
+        return ""
+    shown = f"{after / before:.2f}x"
+    return "" if shown == "1.00x" else shown
