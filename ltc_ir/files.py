@@ -87,6 +87,8 @@ def _replace(target: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         Path(neighbour).chmod(_mode(target))
         Path(neighbour).replace(target)
     except BaseException:

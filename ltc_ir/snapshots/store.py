@@ -1,0 +1,189 @@
+"""The folder of snapshots: finds, reads, writes and removes them, one process at a time, each file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.files import read_bytes, write_whole
+from ltc_ir.records.snapshot import Identity, Snapshot
+from ltc_ir.snapshots import layout, naming
+
+DIRECTORY = "snapshots"
+"""The folder where no other is named."""
+
+_STALE = re.compile(r"\..+\.toml\.[a-z0-9_]{8}")
+"""The neighbours that `files.write_whole` writes to; one that is left over is a killed writer's."""
+_ELSEWHERE = "name a writable folder with --dir"
+
+
+class Store:
+    """The snapshots below one folder, which need not exist until one is written.
+
+    Files that do not end in ``.toml``, and hidden ones, are none of its business.
+    """
+
+    def __init__(self, directory: str | Path = DIRECTORY) -> None:
+        self.directory = Path(directory)
+        self._held = 0
+
+    def path_of(self, target: str, program: str, identity: Identity) -> Path:
+        """Where the snapshot of a program lies, or would lie."""
+        return self.directory / naming.path_of(target, program, identity)
+
+    def read(self, target: str, program: str, identity: Identity) -> Snapshot | None:
+        """The snapshot of a program; ``None`` where there is none.
+
+        Raises:
+            UsageError: the file is there and cannot be read, or is another program's.
+        """
+        path = self.path_of(target, program, identity)
+        return self.load(path) if os.path.lexists(path) else None
+
+    def load(self, path: Path) -> Snapshot:
+        """The snapshot in a file of this store.
+
+        Raises:
+            UsageError: it cannot be read, or holds what belongs in another file.
+        """
+        made = layout.loads_bytes(read_bytes(str(path)), path.as_posix())
+        home = self.path_of(made.target, made.program, made.identity)
+        if home != path:
+            raise UsageError(
+                f"{path.as_posix()} holds what belongs in {home.as_posix()}",
+                "was it copied or renamed by hand? delete it, and run `ltc-ir snapshot update`",
+            )
+        return made
+
+    def nearest(self, target: str, program: str, identity: Identity) -> Snapshot | None:
+        """The same program's snapshot under the nearest other JAX: the newest older one, else the oldest newer one.
+
+        Raises:
+            UsageError: that file cannot be read.
+        """
+        own = self.path_of(target, program, identity)
+        wanted = naming.parse(own.name)
+        others: dict[tuple[int, ...], Path] = {}
+        for path in sorted(own.parent.glob("*" + naming.ENDING)):
+            found = naming.parse(path.name)
+            if found and wanted and found != wanted and found._replace(jax=wanted.jax) == wanted:
+                others[_release(found.jax)] = path
+        here = _release(naming.jax_minor(identity.jax))
+        older, newer = [one for one in others if one < here], [one for one in others if one > here]
+        best = max(older) if older else min(newer, default=None)
+        return None if best is None else self.load(others[best])
+
+    def paths(self) -> list[Path]:
+        """The files of the store, in the order of their paths."""
+        found = []
+        for folder, folders, names in os.walk(self.directory):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(folder, name) for name in names if name.endswith(naming.ENDING) and name[0] != "."]
+        return sorted(found)
+
+    def all(self) -> Iterator[tuple[Path, Snapshot | LtcIrError]]:
+        """Each file with its snapshot, or with the error that says why it is none."""
+        yield from self._loaded(self.paths())
+
+    def find(self, targets: Collection[str]) -> Iterator[tuple[Path, Snapshot | LtcIrError]]:
+        """The files of these targets, as `all`; of every target where none is named."""
+        folders = {self.directory / naming.folder_of(target) for target in targets}
+        yield from self._loaded([path for path in self.paths() if not targets or path.parent in folders])
+
+    def _loaded(self, paths: list[Path]) -> Iterator[tuple[Path, Snapshot | LtcIrError]]:
+        for path in paths:
+            try:
+                yield path, self.load(path)
+            except LtcIrError as error:
+                yield path, error
+
+    def write(self, snapshot: Snapshot) -> Path:
+        """Write a snapshot to its file, whole or not at all.
+
+        Raises:
+            UsageError: the folder is not writable.
+        """
+        path = self.path_of(snapshot.target, snapshot.program, snapshot.identity)
+        data = layout.dumps(snapshot).encode()
+        with self.lock():
+            _make_folder(path.parent)
+            write_whole(str(path), data)
+        return path
+
+    def remove(self, path: Path) -> None:
+        """Delete a file of the store, and the folders that it leaves empty.
+
+        Raises:
+            UsageError: it cannot be deleted.
+        """
+        with self.lock():
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise UsageError(f"cannot delete {path}: {error.strerror}", _ELSEWHERE) from error
+            for folder in path.parents:
+                if folder == self.directory or not folder.is_relative_to(self.directory):
+                    break
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+    def sweep(self) -> list[Path]:
+        """Delete what killed writers left behind: half-written neighbours of files, hidden by their names."""
+        swept = []
+        with self.lock():
+            for folder, _, names in os.walk(self.directory):
+                for path in (Path(folder, name) for name in names if _STALE.fullmatch(name)):
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+                        swept.append(path)
+        return sorted(swept)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the store, so that no other process writes to it; whoever holds it already goes on.
+
+        It is the folder itself that is locked, so nothing is left behind. Where the system has no such lock, there is none.
+
+        Raises:
+            UsageError: there is no such folder and none can be made.
+        """
+        if self._held:
+            yield
+            return
+        _make_folder(self.directory)
+        handle = os.open(self.directory, os.O_RDONLY) if _LOCKS else None
+        try:
+            if handle is not None:
+                _flock(handle)
+            self._held = 1
+            yield
+        finally:
+            self._held = 0
+            if handle is not None:
+                os.close(handle)
+
+
+_LOCKS = os.name == "posix"
+
+
+def _flock(handle: int) -> None:
+    """Wait for the lock of an open folder; some network file systems have none."""
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder.as_posix()}: {error.strerror}", _ELSEWHERE) from error
+
+
+def _release(minor: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in minor.split("."))
