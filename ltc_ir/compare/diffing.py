@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ltc_ir.compare.aliases import rename, rename_groups, renamed
 from ltc_ir.compare.metrics import Figures, figures, reason
 from ltc_ir.compare.standing import check_filters, environment_notes, side_notes
 from ltc_ir.errors import NotComparableError, UsageError
-from ltc_ir.records.count import Count, Group, LevelCount, Tally
+from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount, Tally
 from ltc_ir.records.diff import Change, Diff, Figure, GroupChange, LevelDiff, Pair, Side
 from ltc_ir.records.vocabulary import HEADLINE, Level, Phase
 
@@ -86,6 +87,7 @@ def _diff_level(
     baseline: LevelCount, current: LevelCount, headline: bool, grouped: bool
 ) -> tuple[LevelDiff, list[str]]:
     """One level of one pair, and what its reader must know."""
+    baseline, current, basis = _on_one_basis(baseline, current)
     names = renamed(baseline.level, baseline.tally, current.tally)
     left, right = rename(baseline.tally, names), rename(current.tally, names)
     first = HEADLINE if headline and baseline.level == Level.JAXPR else ()
@@ -99,7 +101,19 @@ def _diff_level(
         metrics=(_total("total", left, right, merged), *_metrics(baseline, current)),
         by=by,
     )
-    return made, _level_notes(baseline.level, names, left, right, merged)
+    return made, [*basis, *_level_notes(baseline.level, names, left, right, merged)]
+
+
+def _on_one_basis(baseline: LevelCount, current: LevelCount) -> tuple[LevelCount, LevelCount, list[str]]:
+    """Both sides as they count alike: once per call path, where one of them knows no other count."""
+    if baseline.basis == current.basis:
+        return baseline, current, []
+    if baseline.expanded is None or current.expanded is None:
+        note = f"{baseline.level}: one side counts each operation as the text stands, the other once per call path"
+        return baseline, current, [note]
+    left = replace(baseline, tally=baseline.expanded, by=baseline.expanded_by, basis=EXPANDED)
+    right = replace(current, tally=current.expanded, by=current.expanded_by, basis=EXPANDED)
+    return left, right, [f"{baseline.level}: both sides are counted once per call path, as the snapshot is"]
 
 
 def _level_notes(level: str, names: Mapping[str, str], left: Tally, right: Tally, merged: bool) -> list[str]:

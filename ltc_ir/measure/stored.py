@@ -11,17 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn
 
 from ltc_ir import files
+from ltc_ir.compare.from_snapshot import count_of
 from ltc_ir.errors import LimitError, UsageError
 from ltc_ir.records import codec
 from ltc_ir.records.count import Count
 from ltc_ir.records.vocabulary import By, Level, Phase, word
+from ltc_ir.snapshots.layout import loads_bytes
 
 LIMIT = 60.0
 """Seconds a file may take."""
@@ -38,7 +39,9 @@ _MLIR = re.compile(
     rb'module\b|func\b|[a-z_]\w*\.[\w.$]+|"[\w.$-]+"\s*[(<]|[#!][\w.$-]+\s*=|%[\w.$#-]+\s*[=:,]|\{-#', re.ASCII
 )
 """What MLIR text can begin with: an operation in either form, an alias, a result, or resources."""
-_HINT = "it reads StableHLO text, bytecode and portable artifacts, HLO text, and count records of its own"
+_SNAPSHOT = re.compile(rb'^(?:# ltc-ir snapshot|schema *=|kind *= *"snapshot")', re.MULTILINE)
+"""A line that a snapshot has, be it in conflict or cut short."""
+_HINT = "it reads StableHLO text, bytecode and portable artifacts, HLO text, and records and snapshots of its own"
 _BROKEN = "the file is broken, or a much newer version wrote it; write it anew, as text if it is bytecode"
 
 _HEADER = 8
@@ -69,6 +72,8 @@ def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Coun
     kind = sniff(data, where)
     if kind == RECORD:
         return _record(data, where)
+    if kind == SNAPSHOT:
+        return count_of(loads_bytes(data, where), request["by"], where)
     body = reader.ask(data, {**request, "wants": "count", "kind": kind})
     return codec.loads(body, f"the answer about {where}")
 
@@ -81,9 +86,9 @@ def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
     """
     data, where = read(path), files.called(path)
     kind = sniff(data, where)
-    if kind == RECORD:
+    if kind in {RECORD, SNAPSHOT}:
         raise UsageError(
-            f"{where} is a record, which holds no text", "give the IR itself, as written by `ltc-ir lower`"
+            f"{where} is a {kind}, which holds no text", "give the IR itself, as written by `ltc-ir lower`"
         )
     if kind == HLO:
         return Level.HLO.value, data.decode(errors="replace")
@@ -92,10 +97,10 @@ def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
 
 
 def sniff(data: bytes, where: str = "the file") -> str:
-    """What a file is, by its content: `RECORD`, `BYTECODE`, `MLIR` or `HLO`.
+    """What a file is, by its content: `RECORD`, `SNAPSHOT`, `BYTECODE`, `MLIR` or `HLO`.
 
     Raises:
-        UsageError: it is empty, a snapshot, a serialised export, or nothing that can be read here.
+        UsageError: it is empty, a serialised export, or nothing that can be read here.
     """
     if data.startswith(_MAGIC):
         return BYTECODE
@@ -109,8 +114,8 @@ def sniff(data: bytes, where: str = "the file") -> str:
         return MLIR
     if data.startswith(b"{", rest):
         return RECORD
-    if _is_snapshot(data):
-        raise UsageError(f"{where} is a snapshot, which this ltc-ir cannot read yet", _HINT)
+    if _SNAPSHOT.search(data):
+        return SNAPSHOT
     if _is_export(data):
         raise UsageError(f"{where} is a serialised jax.export.Exported", "write its mlir_module_serialized instead")
     raise UsageError(f"{where} is no IR ltc-ir can read", _HINT)
@@ -137,14 +142,6 @@ def _check_size(path: str, size: int) -> None:
 def _is_export(data: bytes) -> bool:
     """Whether a file is what ``Exported.serialize`` writes: a FlatBuffer (its root's place comes first) with a module in it."""
     return 4 <= int.from_bytes(data[:4], "little") < data.find(_ARTIFACT)
-
-
-def _is_snapshot(data: bytes) -> bool:
-    try:
-        found = tomllib.loads(data.decode())
-    except (ValueError, RecursionError):
-        return False
-    return "schema" in found
 
 
 def _record(data: bytes, where: str) -> Count:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.count import Count, Function, Group, LevelCount, Loop, Tally, make_tally
+from ltc_ir.records.count import MODULE, Count, Function, Group, LevelCount, Loop, Tally, make_tally
 from ltc_ir.records.environment import Environment
 
 SCHEMA = 1
@@ -70,6 +70,8 @@ def _level_to_dict(made: LevelCount) -> dict[str, Any]:
             data["expanded"]["by"] = [_group_to_dict(group) for group in made.expanded_by]
     data["loops"] = [vars(loop).copy() for loop in made.loops]
     data["functions"] = [vars(function).copy() for function in made.functions]
+    if made.basis != MODULE:
+        data["basis"] = made.basis
     if made.by is not None:
         data["by"] = [_group_to_dict(group) for group in made.by]
     if made.reasons:
@@ -153,6 +155,7 @@ def _level_from_dict(level: str, data: Mapping[str, Any]) -> LevelCount:
         functions=tuple(Function(**function) for function in data.get("functions", ())),
         by=_groups_from_list(data.get("by")),
         expanded_by=_groups_from_list(expanded.get("by") if expanded else None),
+        basis=str(data.get("basis", MODULE)),
         reasons=data.get("reasons", {}),
         **{name: data.get(name) for name in _LEVEL_FIELDS.get(level, ())},
     )

@@ -69,12 +69,17 @@ class Function:
     operations: int
 
 
+MODULE, EXPANDED = "module", "expanded"
+"""What a tally counts: each operation as it stands in the text, or once per call path."""
+
+
 @dataclass(frozen=True)
 class LevelCount:
     """The count of one program at one level; what a level does not have, or could not be had, is ``None``.
 
     ``tally`` counts each operation once as it stands; ``expanded`` once per call path (StableHLO only; a jaxpr's tally is
-    that already). ``attributed`` are the shares (0 to 1) with a phase and with a source line. ``lines`` and ``bytes`` are of
+    that already). Where ``basis`` is ``expanded``, as in a snapshot, ``tally`` is no other than ``expanded``, and ``by`` than
+    ``expanded_by``. ``attributed`` are the shares (0 to 1) with a phase and with a source line. ``lines`` and ``bytes`` are of
     the printed text; ``constants`` are bytes of constants that are neither scalar nor splat. ``flops``, ``bytes_accessed``
     and ``memory`` (bytes) are XLA's own estimates, a loop body counted once. ``reasons`` says why a field is ``None``.
     """
@@ -97,6 +102,7 @@ class LevelCount:
     functions: tuple[Function, ...] = ()
     by: tuple[Group, ...] | None = None
     expanded_by: tuple[Group, ...] | None = None
+    basis: str = MODULE
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
