@@ -266,12 +266,12 @@ def each_program(target: Target, programs: Collection[str] | None, do: Callable[
     return unavailable
 
 
-def stage(target: Target, program: str, platform: str | None = None) -> Any:
-    """A program of a target, ready to pass the stages."""
+def stage(target: Target, program: str, platform: str | None = None, *, clear: bool = True) -> Any:
+    """A program of a target, ready to pass the stages; from cleared caches unless ``clear`` is false."""
     from ltc_ir.programs.derive import make_program
     from ltc_ir.programs.stages import Staged
 
-    return Staged(make_program(target, program), f"{target.name or 'target'} {program}", platform)
+    return Staged(make_program(target, program), f"{target.name or 'target'} {program}", platform, clear)
 
 
 def resolve(target: Inspectable, args: tuple[Any, ...] | None = None, options: Options | None = None) -> Target:

@@ -130,8 +130,18 @@ class Ownership:
     def _shortened(self, path: str) -> str:
         if path.startswith(self._root):
             return path.removeprefix(self._root)
+        if own := _own_project(str(Path(path).parent)):
+            return path.removeprefix(own)
         roots = [entry.rstrip("/") + "/" for entry in sys.path if entry and path.startswith(entry.rstrip("/") + "/")]
         return path.removeprefix(max(roots, key=len)) if roots else path
+
+
+@lru_cache(maxsize=1024)
+def _own_project(folder: str) -> str | None:
+    """The project a folder outside the current one lies in: a function is called alike from whatever folder it is inspected."""
+    here = Path(folder)
+    found = next((one for one in (here, *here.parents) if (one / "pyproject.toml").is_file()), None)
+    return None if found is None else f"{found}/"
 
 
 def without_repeats(frames: Sequence[Frame]) -> tuple[Frame, ...]:

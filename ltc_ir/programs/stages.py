@@ -23,7 +23,7 @@ from ltc_ir.records.environment import Environment
 from ltc_ir.records.vocabulary import PLATFORMS
 
 _HERE = Path(__file__).resolve().parents[1]
-for _part in ("programs", "measure", "api.py", "compat.py", "inspecting.py"):
+for _part in ("programs", "measure", "api.py", "compat.py", "capturing.py", "guarding.py", "asserting.py"):
     compat.exclude_from_tracebacks(str(_HERE / _part))
 
 
@@ -34,25 +34,28 @@ class Staged:
         program: what is traced.
         label: how messages call it, e.g. ``ltc grad``.
         platform: what it is lowered for; the default backend where ``None``.
+        clear: whether to clear JAX's caches before tracing, so that nothing depends on what was traced before.
     """
 
-    def __init__(self, program: Program, label: str, platform: str | None = None) -> None:
+    def __init__(self, program: Program, label: str, platform: str | None = None, clear: bool = True) -> None:
         if platform is not None and platform not in PLATFORMS:
             raise UsageError(f"unknown platform {platform!r}", f"platforms are {', '.join(PLATFORMS)}")
         self.program = program
         self.label = label
         self.platform = platform
+        self.clear = clear
         self.outside = _frames_outside()
 
     @cached_property
     def traced(self) -> Any:
-        """The ``jax.stages.Traced`` of the program, from cleared caches.
+        """The ``jax.stages.Traced`` of the program, from cleared caches unless told otherwise.
 
         Raises:
             TargetError: the user's function failed.
         """
         clear: Callable[[], None] = jax.clear_caches
-        clear()
+        if self.clear:
+            clear()
         program = self.program
         with users_failure(self.label, "trace", program.explain):
             return _jitted(program).trace(*program.args, **program.kwargs)

@@ -1,0 +1,147 @@
+"""Captures live programs: the inventory that rules are judged on, and the snapshot that would be kept of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
+from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.snapshot import IN_PROCESS, HloFacts, Identity, Provenance, Snapshot
+from ltc_ir.records.vocabulary import Level
+
+CHILD_LIMIT = 900.0
+"""Seconds the second capture may take, in its own process."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to capture: what to lower for, whether to compile for HLO too, whether rules need operands and attributes."""
+
+    platform: str = "cpu"
+    hlo: bool = False
+    detailed: bool = False
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels to take."""
+        return tuple(level for level in Level if level is not Level.HLO or self.hlo)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """One program as it is now: its inventory with live sources, and the facts that a file would keep."""
+
+    inventory: Inventory
+    snapshot: Snapshot
+
+
+def capture(target: Any, program: str, asked: Asked, *, clear: bool = True) -> Captured:
+    """Trace and lower one program of a Target, and read it.
+
+    Raises:
+        UsageError: the target has no such program. TargetError: the user's function failed.
+    """
+    from ltc_ir.compare.facts import facts_of, snapshot_of
+    from ltc_ir.measure.taking import take
+
+    staged = api.stage(target, program, asked.platform, clear=clear)
+    names = (target.name or "target", program)
+    inventory = take(staged, asked.levels, api.ownership_of(target), names=names, detailed=asked.detailed)
+    identity, provenance = _identity(target, program, staged, inventory.devices)
+    snapshot = snapshot_of(inventory, identity, provenance, IN_PROCESS)
+    if asked.hlo:
+        hlo = HloFacts(provenance.jaxlib, _device_kind(), facts_of(inventory.levels[Level.HLO.value]))
+        snapshot = _with_hlo(snapshot, hlo)
+    return Captured(inventory, snapshot)
+
+
+def _with_hlo(snapshot: Snapshot, hlo: HloFacts) -> Snapshot:
+    from dataclasses import replace
+
+    gating = {level: facts for level, facts in snapshot.levels.items() if level != Level.HLO.value}
+    return replace(snapshot, levels=gating, hlo=hlo)
+
+
+def _device_kind() -> str:
+    import jax
+
+    return str(jax.devices()[0].device_kind)
+
+
+def _identity(target: Any, program: str, staged: Any, devices: int) -> tuple[Identity, Provenance]:
+    from ltc_ir import compat
+    from ltc_ir.programs.declaring import declaration
+    from ltc_ir.programs.stages import environment
+
+    here = environment(staged.platform)
+    declared, arguments = declaration(target, program, staged.program)
+    identity = Identity(
+        jax=minor_of(str(here.jax)),
+        platform=staged.platform,
+        devices=devices,
+        x64=bool(here.x64),
+        config=compat.tracing_options(),
+        declaration=declared,
+        arguments=arguments,
+    )
+    return identity, Provenance(str(here.jax), str(here.jaxlib))
+
+
+def minor_of(version: str) -> str:
+    """The minor version of a release: ``0.10`` of ``0.10.2``."""
+    return ".".join(version.split(".")[:2])
+
+
+def capture_again(
+    wanted: Mapping[str, Sequence[str]], asked: Asked, options: Any = None, x64: bool | None = None
+) -> dict[tuple[str, str], Snapshot | LtcIrError]:
+    """Capture programs of targets by name in a process of its own, with another hash seed and in the opposite order.
+
+    Args:
+        wanted: the programs of each target's name.
+        asked: how to capture.
+        options: what else is said about the targets.
+        x64: 64-bit types on or off; as the environment says where ``None``.
+    """
+    from ltc_ir.snapshots.layout import loads
+
+    request = {
+        "wanted": {name: list(programs) for name, programs in wanted.items()},
+        "asked": asdict(asked),
+        "options": None if options is None else vars(options),
+        "x64": x64,
+    }
+    answer = _in_child(json.dumps(request))
+    made: dict[tuple[str, str], Snapshot | LtcIrError] = {}
+    for target, program, text, failure in answer:
+        made[target, program] = _failure(failure) if text is None else loads(text, f"the second capture of {target}")
+    return made
+
+
+def _failure(failure: Mapping[str, Any]) -> LtcIrError:
+    kinds = {kind.exit_code: kind for kind in (UsageError, TargetError, LimitError)}
+    return kinds.get(failure["code"], UsageError)(failure["message"], failure["hint"])
+
+
+def _in_child(request: str) -> list[Any]:
+    seed = int(os.environ.get("PYTHONHASHSEED", "0") or 0) if os.environ.get("PYTHONHASHSEED", "").isdigit() else 0
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    environment = {**os.environ, "PYTHONHASHSEED": str((seed + 4711) % 4294967295), "PYTHONPATH": path}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "ltc_ir.capturing_child"],
+            input=request, capture_output=True, text=True, check=False, timeout=CHILD_LIMIT, env=environment,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise LimitError(f"the second capture took longer than {CHILD_LIMIT:g} s", "select fewer targets") from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise LimitError(f"the second capture ended with exit {done.returncode}: {said}", "try the target by itself")
+    return list(json.loads(done.stdout))

@@ -1,0 +1,53 @@
+"""Captures programs a second time, in a process with another hash seed and in the opposite order; see `capture_again`.
+
+Run as ``python -m ltc_ir.capturing_child``: a request in JSON on standard input, snapshots as their files' text in JSON on
+standard output. What the targets print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.capturing import Asked, capture
+from ltc_ir.errors import LtcIrError
+from ltc_ir.snapshots.layout import dumps
+
+
+def answer(request: dict[str, Any]) -> list[tuple[str, str, str | None, dict[str, Any] | None]]:
+    """The text of each snapshot, or what failed."""
+    from ltc_ir.programs.options import Options
+
+    options = None if request["options"] is None else Options(**_tuples(request["options"]))
+    asked = Asked(**request["asked"])
+    made: list[tuple[str, str, str | None, dict[str, Any] | None]] = []
+    with api.configured(request["x64"]):
+        for name, programs in reversed(request["wanted"].items()):
+            for program in reversed(programs):
+                try:
+                    captured = capture(api.resolve(name, None, options), program, asked)
+                    made.append((name, program, dumps(captured.snapshot), None))
+                except LtcIrError as error:
+                    failure = {"code": error.exit_code, "message": error.message, "hint": error.hint}
+                    made.append((name, program, None, failure))
+    return made
+
+
+def _tuples(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
+def main() -> None:
+    """Answer one request, with nothing else on standard output."""
+    data = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    request = json.loads(sys.stdin.read())
+    with data:
+        json.dump(answer(request), data)
+
+
+if __name__ == "__main__":
+    main()
