@@ -16,6 +16,7 @@ from ltc_ir_cli.commands.count import count
 from ltc_ir_cli.commands.diff import diff
 from ltc_ir_cli.commands.doctor import doctor
 from ltc_ir_cli.commands.lower import lower
+from ltc_ir_cli.commands.snapshot import snapshot_app
 from ltc_ir_cli.commands.targets import targets
 from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, unwritable
 
@@ -42,6 +43,7 @@ def top(context: typer.Context, version: opt.Version = False) -> None:  # noqa: 
 
 for _command in (count, lower, diff, targets, doctor):
     app.command()(_command)
+app.add_typer(snapshot_app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +81,7 @@ def _usage_or_bug(error: Exception) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "ltc-ir"
-        offered = "commands" if path == "ltc-ir" else "options"
+        offered = "commands" if context is None or hasattr(context.command, "commands") else "options"
         print(f"error: {error.format_message()}", file=sys.stderr)
         print(f"hint: {path} --help lists the {offered}", file=sys.stderr)
         return WRONG_USAGE

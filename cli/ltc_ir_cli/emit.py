@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltc_ir.files import write_whole
-from ltc_ir_cli.console import TALK, data_descriptor, write_data
+from ltc_ir_cli.console import TALK, data_descriptor, say, write_data
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +28,15 @@ def emit(rendered: str | bytes | list[RenderableType], output: str | None = None
         write_data(data)
     else:
         write_whole(output, data)
+
+
+def append(path: str, text: str) -> None:
+    """Add text to the end of a file that another program reads; where that fails it is said, for the result is out already."""
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        say(f"warning: cannot add to {path}: {error.strerror}")
 
 
 def _laid_out(renderables: list[RenderableType], output: str | None) -> str:

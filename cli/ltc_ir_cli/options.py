@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -212,6 +212,62 @@ Top = Annotated[
 Library = Annotated[
     bool, typer.Option("--library", help="Let library frames count as sources, so that a library's cost can be named")
 ]
+
+
+ManyTargets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TARGET]...",
+        help="ltc, ctrnn, node, a project's own name, module:name or file.py:name; several may stand here",
+        autocompletion=complete_target,
+        callback=lambda value: [_target(one) for one in value or ()],
+        show_default=False,
+    ),
+]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        metavar="RULE",
+        help='Hold this too: "while = 0", "grad/total +5%" (repeatable)',
+        callback=given,
+        show_default=False,
+    ),
+]
+Directory = Annotated[
+    str | None,
+    typer.Option(
+        "--dir", metavar="DIR", help="Where the snapshots are (default snapshots)", callback=given, show_default=False
+    ),
+]
+KeepHlo = Annotated[bool, typer.Option("--hlo", help="Facts of optimised HLO too; compiles")]
+
+
+def one_line(param: typer.CallbackParam, value: str | None) -> str | None:
+    """Refuse a reason that says nothing, or that would not fit on the line it is kept on."""
+    if value is None:
+        return None
+    if not value.strip():
+        raise UsageError(
+            f"{param.opts[0]}: no reason given", f'say why: {param.opts[0]} "heads are computed twice now"'
+        )
+    if not value.isprintable():
+        raise UsageError(f"{param.opts[0]}: the reason is more than one line", "say it in one line of plain text")
+    return value.strip()
+
+
+def options_of_one(targets: Sequence[str], *given: Any, **more: Any) -> Any:
+    """The Options of the one target they are about; ``None`` where none were given."""
+    options = target_options(*given, **more)
+    named = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
+    if not named:
+        return None
+    if len(targets) != 1:
+        raise UsageError(
+            f"{named[0]} is about one target, not {len(targets) or 'all'}", "name the one target it is about"
+        )
+    refuse_for_file(targets[0], options)
+    return options
 
 
 def words(values: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _programs(checks: tuple[ProgramCheck, ...]) -> Table:
     differing = {level for one in checks for level, sides in one.totals.items() if sides[0] not in {None, sides[1]}}
     for level in levels:
         for title in (level_name(level), *(("change", "ratio") if level in differing else ())):
-            table.add_column(title, justify="right", no_wrap=True)
+            table.add_column(Text(title), justify="right", no_wrap=True)
     for one in checks:
         style = style_of(one)
         cells = [

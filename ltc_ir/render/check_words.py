@@ -86,21 +86,21 @@ def ranked(checks: Iterable[ProgramCheck], strict: bool = False) -> list[Program
 
 def name_of(check: ProgramCheck) -> str:
     """A target and its program, cut where they are long."""
-    return f"{cut(check.target, NAME)} {cut(check.program, NAME)}"
+    return f"{cut(check.target, NAME)} {cut(check.program, 24)}"
 
 
 def level_name(level: str) -> str:
     """A level as people write it."""
-    return " ".join(_LEVELS.get(word, word) for word in level.split())
+    return " ".join(_LEVELS.get(word, word) for word in cut(level, NAME).split())
 
 
 def _head(check: ProgramCheck) -> list[str]:
     lead = f"{name_of(check)} {_lead(check)}"
     totals = _totals(check)
     if check.status in _SAID_FIRST:
-        told = check.reason or _EXPLAINED.get(check.status) or totals
-        begun = f"{name_of(check)}: " if told.startswith(check.target) else f"{lead}: "
-        return wrapped(told, begun, "  ") if told else [lead]
+        why = check.reason or _EXPLAINED.get(check.status) or totals
+        begun = f"{name_of(check)}: " if why.startswith(check.target) else f"{lead}: "
+        return wrapped(why, begun, "  ") if why else [lead]
     lines = [f"{lead}: {totals}" if totals else lead]
     if len(lines[0]) > WIDTH and totals:
         lines = [f"{lead}:", *wrapped(totals, "  ", "  ", 1)]
@@ -167,7 +167,7 @@ def _block(change: CheckChange) -> list[str]:
 
 def change_in_words(change: CheckChange) -> str:
     """One change as a line: ``+39 dot_general, 16 -> 55 (3.44x), backward, in ltc_ir.lab.models.ltc:rhs``."""
-    line = f"  {_phrase(change)}" + (f", {plain(change.phase)}" if change.phase else "")
+    line = f"  {_phrase(change)}" + (f", {cut(change.phase, 16)}" if change.phase else "")
     if not change.function or change.function == NO_SOURCE:
         return line
     return f"{line}, in {cut(change.function, max(32, WIDTH - len(line) - 5))}"
@@ -239,7 +239,7 @@ def _sources(sources: tuple[str, ...]) -> str:
 def _rules(changes: Iterable[CheckChange]) -> list[str]:
     """The rules that are broken, each once; of more than two the first, and how many others."""
     broken = list(dict.fromkeys((one.rule, one.where) for one in changes if one.fails and one.rule))
-    told = [f"  rule: {cut(rule or '', 72)}" + (f" ({cut(where, 30)})" if where else "") for rule, where in broken]
+    told = [f"  rule: {cut(rule or '', 72)}" + (f" ({cut(where, 24)})" if where else "") for rule, where in broken]
     return told if len(told) < 3 else [told[0], f"  … and {len(told) - 1} more rules"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.records.codec import SCHEMA, dumps
@@ -24,6 +24,31 @@ if TYPE_CHECKING:
 _OPERATIONS = 10
 """Operations of a level that a table shows; JSON and CSV have them all."""
 _COLUMNS = ("target", "program", "level", "view", "phase", "function", "name", "count")
+
+
+def stored_rows(stored: Iterable[Any]) -> list[dict[str, str]]:
+    """A row per file of a store, of what a listing says of it."""
+    return [
+        {
+            "target": plain(one.target),
+            "program": plain(one.program),
+            "jax": one.jax,
+            "platform": one.platform + (" x64" if one.x64 else ""),
+            "operations": ", ".join(f"{level_name(level)} {total:,}" for level, total in one.totals.items()),
+            "captured": one.captured,
+            "accepted": str(one.accepted or ""),
+            "file": plain(one.file),
+        }
+        for one in stored
+    ]
+
+
+def pruned_rows(pruned: Iterable[Any]) -> list[dict[str, str]]:
+    """A row per file that is of no more use."""
+    return [
+        {"file": plain(one.file), "removed": "yes" if one.removed else "no", "reason": plain(one.reason)}
+        for one in pruned
+    ]
 
 
 def snapshot_sheets(snapshot: Snapshot) -> list[Sheet]:

@@ -1,0 +1,239 @@
+"""The ``snapshot`` commands: programs held against what was recorded of them, and what is recorded."""
+
+# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# ruff: noqa: ARG001, PLR0917
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from ltc_ir_cli import options as opt
+from ltc_ir_cli.console import say, stdout_is_data
+from ltc_ir_cli.emit import append, emit
+from ltc_ir_cli.progress import progress
+
+JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable by which GitHub names the file whose Markdown it shows as a job's summary."""
+WRONG_USAGE = 2
+
+snapshot_app = typer.Typer(
+    name="snapshot",
+    help="Record programs, and say when they grow.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+CheckFormat = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        envvar="LTC_IR_FORMAT",
+        help=f"table, json, csv, markdown, junit or github (which also adds Markdown to ${JOB_SUMMARY})",
+    ),
+]
+
+
+@snapshot_app.callback(invoke_without_command=True)
+def top(context: typer.Context) -> None:
+    """Record programs, and say when they grow."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(WRONG_USAGE)
+
+
+@snapshot_app.command()
+def check(
+    target: opt.ManyTargets = None,
+    program: opt.Programs = None,
+    directory: opt.Directory = None,
+    rule: opt.Rules = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on what shrank, moved or changed as well")] = False,
+    hlo: opt.KeepHlo = False,
+    args: opt.Args = None,
+    loss: opt.Loss = None,
+    argnums: opt.Argnums = None,
+    has_aux: opt.HasAux = None,
+    static_argnums: opt.StaticArgnums = None,
+    static_argnames: opt.StaticArgnames = None,
+    format: CheckFormat = "table",
+    output: opt.Output = None,
+    platform: opt.Platform = None,
+    x64: opt.X64 = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> int:
+    """Hold programs against snapshots and rules.
+
+    Writes nothing. Exit 0 where all hold, 1 where something grew or a rule is broken, 3 where there is nothing to compare with.
+    """
+    from ltc_ir.render.check_formats import CHECK_FORMATS
+    from ltc_ir.render.check_markdown import check_to_markdown
+    from ltc_ir.render.check_words import summary
+
+    render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
+    with stdout_is_data():
+        statics = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
+        asked = _asked(target, program, directory, opt.options_of_one(target or (), args, loss, argnums, **statics))
+        from ltc_ir import guarding
+
+        with progress() as shown:
+            made = guarding.check(
+                **asked, rules=tuple(rule or ()), strict=strict, hlo=hlo, platform=platform, x64=x64, progress=shown
+            )
+        emit(render(made), output)
+        if format == "github" and os.environ.get(JOB_SUMMARY):
+            append(os.environ[JOB_SUMMARY], check_to_markdown(made))
+        _say_unless_shown(summary(made), format, output)
+    return made.exit_code
+
+
+@snapshot_app.command()
+def update(
+    target: opt.ManyTargets = None,
+    program: opt.Programs = None,
+    directory: opt.Directory = None,
+    accept_growth: Annotated[
+        str | None,
+        typer.Option(
+            "--accept-growth",
+            metavar="REASON",
+            help="Record what grew, too, and keep why, in one line",
+            callback=opt.one_line,
+            show_default=False,
+        ),
+    ] = None,
+    ci: Annotated[bool, typer.Option("--ci", help="Write even where CI is set")] = False,
+    hlo: opt.KeepHlo = False,
+    args: opt.Args = None,
+    loss: opt.Loss = None,
+    argnums: opt.Argnums = None,
+    has_aux: opt.HasAux = None,
+    static_argnums: opt.StaticArgnums = None,
+    static_argnames: opt.StaticArgnames = None,
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    platform: opt.Platform = None,
+    x64: opt.X64 = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> int:
+    """Record programs; grown ones with a reason.
+
+    What is new, smaller or moved is written as it is. What grew is refused, unless --accept-growth says why.
+    """
+    from ltc_ir.render.update_formats import UPDATE_FORMATS, update_summary
+
+    render = UPDATE_FORMATS[opt.known_format(format, UPDATE_FORMATS)]
+    with stdout_is_data():
+        statics = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
+        asked = _asked(target, program, directory, opt.options_of_one(target or (), args, loss, argnums, **statics))
+        from ltc_ir import guarding
+
+        with progress() as shown:
+            made = guarding.update(
+                **asked, accept_growth=accept_growth, in_ci=ci, hlo=hlo, platform=platform, x64=x64, progress=shown
+            )
+        emit(render(made), output)
+        _say_unless_shown(update_summary(made), format, output)
+    return made.exit_code
+
+
+@snapshot_app.command("list")
+def listing(
+    target: opt.ManyTargets = None,
+    directory: opt.Directory = None,
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> None:
+    """List the snapshots there are."""
+    from ltc_ir.render.listings import LISTING_FORMATS
+    from ltc_ir.render.snapshot_formats import stored_rows
+
+    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
+    with stdout_is_data():
+        from ltc_ir import guarding
+
+        found = guarding.listing(tuple(target or ()), directory=directory)
+        emit(render("snapshots", stored_rows(found)), output)
+
+
+@snapshot_app.command()
+def show(
+    target: opt.ManyTargets = None,
+    program: opt.Programs = None,
+    directory: opt.Directory = None,
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> None:
+    """Show what snapshots hold.
+
+    What made them, their facts by level and phase, and the growth that was accepted.
+    """
+    from ltc_ir.render.snapshot_formats import SNAPSHOT_FORMATS
+
+    render = SNAPSHOT_FORMATS[opt.known_format(format, SNAPSHOT_FORMATS)]
+    with stdout_is_data():
+        from ltc_ir import guarding
+
+        programs = opt.words(program) or None
+        emit(render(guarding.show(tuple(target or ()), programs=programs, directory=directory)), output)
+
+
+@snapshot_app.command()
+def prune(
+    target: opt.ManyTargets = None,
+    directory: opt.Directory = None,
+    write: Annotated[bool, typer.Option("--write", help="Remove them; without it they are only listed")] = False,
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> None:
+    """List or remove snapshots of what is gone."""
+    from ltc_ir.render.listings import LISTING_FORMATS
+    from ltc_ir.render.snapshot_formats import pruned_rows
+
+    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
+    with stdout_is_data():
+        from ltc_ir import guarding
+
+        found = guarding.prune(tuple(target or ()), directory=directory, write=write)
+        emit(render("pruned", pruned_rows(found)), output)
+        left = sum(not one.removed for one in found)
+        if left and not write:
+            say(f"note: nothing was removed; --write removes {'this file' if left == 1 else f'these {left} files'}")
+
+
+def _asked(target: list[str] | None, program: list[str] | None, directory: str | None, options: Any) -> dict[str, Any]:
+    """What is held or recorded, as the verbs take it."""
+    return {
+        "targets": tuple(target or ()),
+        "programs": opt.words(program) or None,
+        "directory": directory,
+        "options": options,
+    }
+
+
+def _say_unless_shown(line: str, format: str, output: str | None) -> None:
+    """The summary on stderr, where a table on stdout has not said it."""
+    if format != "table" or output is not None:
+        say(line)
