@@ -130,13 +130,14 @@ def loads(text: str, where: str) -> Snapshot:
             with ``where``, and the line where that can be told.
     """
     data = parsed(text, where)
-    if "schema" not in data:
+    if "schema" not in data and not text.startswith(HEAD[:10]):
         raise UsageError(f"{where}: no snapshot: it has no schema", RESTORE)
-    table = Table(migrated(data, where), File(text, where))
-    table.take("schema", int)
-    table.word("kind", ("snapshot",))
-    if data.get("end") != {"whole": True}:
+    newest = migrated(data, where) if "schema" in data else data
+    if newest.get("kind", "snapshot") == "snapshot" and newest.get("end") != {"whole": True}:
         raise UsageError(f"{where}: the file is cut short: its last line is missing", RESTORE)
+    table = Table(newest, File(text, where))
+    table.word("kind", ("snapshot",))
+    table.take("schema", int)
     table.take("end", dict)
     return _snapshot(table)
 

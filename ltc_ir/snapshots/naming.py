@@ -21,7 +21,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 """Names that Windows keeps for devices, whatever their ending."""
 _MINOR = re.compile(r"(\d+\.\d+)(?:\D.*)?", re.DOTALL)
 _NAME = re.compile(
-    r"(?P<program>[^@]+)@(?P<minor>\d+\.\d+)(?:-(?P<platform>(?!x64\b)[a-z0-9_.-]+?))?(?P<x64>-x64)?\.toml"
+    r"(?P<program>[^@]+)@(?P<minor>\d+\.\d+)(?:-(?P<platform>(?!x64\.toml$)[a-z0-9_.-]+?))?(?P<x64>-x64)?\.toml"
 )
 
 

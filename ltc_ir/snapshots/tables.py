@@ -97,7 +97,7 @@ class Table:
         """One of some words."""
         found = self.take(key, str)
         if found not in words:
-            self.fail(f"{key} is {_shown(found)}; it is one of {', '.join(words)}", key)
+            self.fail(f"{key} is {_shown(found)}, not {' or '.join(words)}", key)
         return found
 
     def number(self, key: str, least: int = 0) -> int:

@@ -235,7 +235,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
         (PNG, "is no IR ltc-ir can read"),
         (bytes(range(256)) * 40, "is no IR ltc-ir can read"),
         (b"import jax\nx = 1\n", "is no IR ltc-ir can read"),
-        (b'schema = 1\nkind = "count"\n', "cannot read yet"),
+        (b'schema = 1\nkind = "count"\n', "not snapshot"),
         (b"{", "is not JSON"),
         (b'{"a": 1}', "no record of ltc-ir"),
         (b'{"a":' + b"[" * 200_000, "is no IR"),

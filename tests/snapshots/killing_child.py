@@ -1,0 +1,51 @@
+"""Kills a writer at random moments, and tells after each kill what the files hold: ``python … STORE KILLS``."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+from ltc_ir.snapshots.layout import dumps
+from ltc_ir.snapshots.store import Store
+from tests.snapshots.made import versions
+
+PROGRAMS = ("forward", "grad")
+
+
+def rewrite(store: Store) -> None:
+    """Write both programs' files, each time in the other version, until the end."""
+    for number in count():
+        for program in PROGRAMS:
+            store.write(versions(program)[number % 2])
+
+
+def killed_after(store: Store, seconds: float) -> None:
+    writer = os.fork()
+    if not writer:
+        rewrite(store)
+    time.sleep(seconds)
+    os.kill(writer, signal.SIGKILL)
+    os.waitpid(writer, 0)
+
+
+def main() -> None:
+    store, kills = Store(sys.argv[1]), int(sys.argv[2])
+    known = {
+        dumps(made).encode(): word
+        for program in PROGRAMS
+        for made, word in zip(versions(program), ("old", "new"), strict=True)
+    }
+    paths: list[Path] = [store.write(versions(program)[0]) for program in PROGRAMS]
+    chosen = random.Random(0)
+    for _ in range(kills):
+        killed_after(store, chosen.random() * 0.03)
+        print(*(known.get(path.read_bytes(), "broken") for path in paths), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""A snapshot's file says what the snapshot says, alike for the same facts, and is refused with words where it is damaged."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from ltc_ir.errors import UsageError
+from ltc_ir.records.snapshot import IN_PROCESS, LevelFacts, Snapshot
+from ltc_ir.snapshots.layout import dumps, loads, loads_bytes
+from tests.snapshots.made import JAXPR, USUAL, usual
+from tests.snapshots.random_snapshots import snapshots
+
+pytestmark = pytest.mark.versions
+
+WHERE = "snapshots/net/grad@0.10.toml"
+TEXT = dumps(USUAL)
+
+
+def refused(text: str | bytes) -> str:
+    """The message a text is refused with; whatever else it raises is a failure of the test."""
+    with pytest.raises(UsageError) as caught:
+        loads_bytes(text if isinstance(text, bytes) else text.encode(), WHERE)
+    message = caught.value.message
+    assert message.startswith(WHERE)
+    assert message.isprintable()
+    return message.removeprefix(WHERE)
+
+
+def line_of(line: str, text: str = TEXT) -> int:
+    return text.splitlines().index(line) + 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(snapshots)
+def test_any_snapshot_comes_back_as_it_was(snapshot: Snapshot):
+    text = dumps(snapshot)
+    back = loads_bytes(text.encode(), WHERE)
+    assert back == snapshot
+    assert back.identity.arguments == snapshot.identity.arguments
+    assert dumps(back) == text
+    assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_the_order_in_which_facts_were_found_does_not_show():
+    def turned(facts: LevelFacts) -> LevelFacts:
+        ops = {block: dict(reversed(counts.items())) for block, counts in reversed(facts.ops.items())}
+        types = {phase: dict(reversed(counts.items())) for phase, counts in reversed(facts.types.items())}
+        return replace(facts, ops=ops, types=types, metrics=dict(reversed(facts.metrics.items())))
+
+    levels = {level: turned(facts) for level, facts in reversed(USUAL.levels.items())}
+    assert dumps(replace(USUAL, levels=levels)) == TEXT
+
+
+def test_nothing_counted_is_not_written():
+    more = replace(JAXPR, ops={**JAXPR.ops, ("forward", "net:gone"): {"add": 0}, ("primal", "net:none"): {}})
+    assert dumps(usual(levels={"jaxpr": more})) == dumps(usual(levels={"jaxpr": JAXPR}))
+
+
+def test_one_fact_a_line_and_a_blank_line_before_each_block():
+    lines = TEXT.splitlines()
+    assert "dot_general = 4" in lines
+    assert '  "jaxpr total 12 -> 19",' in lines
+    assert '"stablehlo.add" = 3' in lines
+    assert all(lines[number - 1] == "" for number, line in enumerate(lines) if line.startswith("["))
+    assert TEXT.endswith("\n[end]\nwhole = true\n")
+
+
+def test_a_level_reads_from_the_whole_to_the_parts():
+    heads = [line for line in TEXT.splitlines() if line.startswith("[jaxpr")]
+    assert heads == [
+        "[jaxpr]",
+        "[jaxpr.metrics]",
+        "[jaxpr.types.forward]",
+        "[jaxpr.types.backward]",
+        '[jaxpr.ops.forward."net:dense"]',
+        '[jaxpr.ops.forward."net:loss"]',
+        '[jaxpr.ops.backward."net:dense"]',
+        '[jaxpr.ops.backward."net:loss"]',
+    ]
+
+
+def test_a_file_that_windows_line_ends_went_through_is_read():
+    assert loads(TEXT.replace("\n", "\r\n"), WHERE) == USUAL
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("dot_general = 2", "dot_general = true", "is True, not a whole number"),
+        ("dot_general = 2", "dot_general = 2.0", "is 2.0, not a whole number"),
+        ("dot_general = 2", "dot_general = nan", "is nan, not a whole number"),
+        ("dot_general = 2", 'dot_general = "2"', "is '2', not a whole number"),
+        ("dot_general = 2", "dot_general = -2", "is -2; it is 1 or more"),
+        ("dot_general = 2", "dot_general = 0", "is 0; it is 1 or more"),
+        ("dot_general = 2", "dot_general = " + "9" * 101, "a number of more than 100 digits; it is"),
+        ("dot_general = 2", "dot_general = 2024-01-01", "not a whole number"),
+        ("max_depth = 2", "max_depth = -1", "0 or more"),
+        ("devices = 1", "devices = true", "devices is True"),
+        ("devices = 1", "devices = 0", "devices is 0; it is 1 or more"),
+        ("x64 = false", "x64 = 0", "x64 is 0, not true or false"),
+        ('captured = "twice"', 'captured = "once"', "captured is 'once', not twice or in-process"),
+        ('jax = "0.10"', 'jax = "0.10.2"', "not a minor version"),
+        ('program = "grad"', 'programme = "grad"', "program is missing"),
+        ('arguments = "f32[8]"', 'arguments = "f32[8]"\nhost = "a"', "unknown key 'host' in [identity]"),
+        ('reason = "a deeper network"', "reason = 5", "reason is 5, not text in [accepted.0]"),
+        ('  "jaxpr total 12 -> 19",', "  12,", "growth holds 12, not text"),
+        ("[jaxpr.metrics]", "[jaxpr.measures]", "unknown key 'measures' in [jaxpr]"),
+        ("[stablehlo]", "[stablehlo]\ntotal = 3", "unknown key 'total' in [stablehlo]"),
+        ("[jaxpr.types.backward]", "[jaxpr.types.sideways]", "'sideways' is none of primal"),
+        ("[provenance]", "[origin]", "provenance is missing"),
+        ('kind = "snapshot"', 'kind = "count"', "kind is 'count', not snapshot"),
+        ("schema = 1", 'schema = "1"', "schema is '1', which no snapshot has"),
+        ("schema = 1", "schema = true", "schema is True, which no snapshot has"),
+        ("schema = 1", "schema = -1", "schema is -1, which no snapshot has"),
+        ("whole = true", "whole = false", "cut short"),
+        ("whole = true", "whole = true\nmore = 1", "cut short"),
+    ],
+)
+def test_a_wrong_value_is_refused(old, new, words):
+    assert TEXT.count(f"\n{old}\n"), "the test changes nothing"
+    assert words in refused(TEXT.replace(f"\n{old}\n", f"\n{new}\n", 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dot_general = 4", "dot_general = -4"),
+        ('"stablehlo.add" = 3', '"stablehlo.add" = true'),
+        ("x64 = false", "x64 = 1"),
+        ("lines = 40", "lines = 1e3"),
+        ("dot_general = 4", "dot_general = 4 4"),
+        ("dot_general = 4", "dot_general = 4\ndot_general = 5"),
+        ('program = "grad"', 'program = "grad'),
+        ("[jaxpr.types.backward]", "[jaxpr.types.sideways]"),
+        ('[jaxpr.ops.backward."net:dense"]', "[jaxpr.ops.backward.dense]\nadd = 0"),
+    ],
+)
+def test_the_line_of_a_wrong_value_is_named(old, new):
+    text = TEXT.replace(f"\n{old}\n", f"\n{new}\n", 1)
+    changed = line_of(old) + new.count("\n")
+    assert refused(text).startswith(f":{changed}: ")
+
+
+def test_of_two_acceptances_the_wrong_one_is_named():
+    text = TEXT.replace("[jaxpr]\n", "[[accepted]]\nreason = 7\n\n[jaxpr]\n", 1)
+    assert refused(text).startswith(f":{line_of('reason = 7', text)}: reason is 7")
+
+
+def test_a_missing_key_is_said_of_its_table():
+    text = TEXT.replace('declaration = "c0ffee"\n', "")
+    assert refused(text) == f":{line_of('[identity]', text)}: declaration is missing in [identity]"
+
+
+@pytest.mark.parametrize("marker", ["<<<<<<< HEAD", "=======", ">>>>>>> branch", "||||||| 1234abc"])
+@pytest.mark.parametrize("line", [1, 20, TEXT.count("\n")])
+def test_a_marker_of_a_merge_conflict_is_named_with_its_line(marker, line):
+    lines = TEXT.splitlines()
+    text = "\n".join([*lines[: line - 1], marker, *lines[line - 1 :]]) + "\n"
+    with pytest.raises(UsageError) as caught:
+        loads(text, WHERE)
+    assert caught.value.message == f"{WHERE}:{line}: a merge conflict is not settled"
+    assert "either side" in (caught.value.hint or "") and "snapshot update" in (caught.value.hint or "")
+
+
+def test_what_a_newer_version_wrote_is_refused_whatever_else_it_holds():
+    text = 'schema = 2\nkind = "picture"\nlevels = 7\n'
+    assert refused(text) == ": written by a newer ltc-ir: schema 2, and this one reads up to 1"
+
+
+def test_what_was_written_before_the_first_release_is_brought_up_to_date():
+    old = TEXT.replace("schema = 1", "schema = 0").replace('captured = "twice"\n', "")
+    assert loads(old, WHERE) == replace(USUAL, captured=IN_PROCESS)
+    assert "captured is missing" in refused(TEXT.replace('captured = "twice"\n', ""))
+
+
+def test_a_file_cut_at_any_line_is_seen_to_be_cut():
+    lines = TEXT.splitlines(keepends=True)
+    for kept, last in enumerate(lines[:-1], 1):
+        within_a_list = last.startswith("  ") or last.endswith("[\n")
+        assert ("Invalid" if within_a_list else "cut short") in refused("".join(lines[:kept]))
+
+
+def test_a_file_cut_at_any_byte_is_seen_to_be_cut():
+    data = dumps(usual(target="naïve:schrïtt")).encode()
+    chosen = random.Random(0)
+    for kept in {*(chosen.randrange(len(data)) for _ in range(200)), *range(len(data) - 30, len(data) - 1)}:
+        refused(data[:kept])
+    assert loads_bytes(data[:-1], WHERE).program == "grad", "only the last newline is missing"
+
+
+def test_a_mangled_file_is_read_or_refused_and_never_crashes():
+    chosen = random.Random(1)
+    refusals = 0
+    for _ in range(3000):
+        data = bytearray(TEXT.encode())
+        for _ in range(chosen.randrange(1, 4)):
+            start = chosen.randrange(len(data))
+            data[start : start + chosen.randrange(8)] = chosen.choice(PIECES)
+        try:
+            loads_bytes(bytes(data), WHERE)
+        except UsageError as error:
+            refusals += 1
+            assert error.message.startswith(WHERE)
+            assert error.message.isprintable()
+    assert refusals > 2000
+
+
+PIECES = [
+    b"", b"\n", b'"', b"'''", b"[", b"[[", b"]", b"=", b"{", b".", b"\xff", b"\x00", b"\\u", b"nan", b"-1", b"1979-05-27",
+    b"[[[[[[[[" * 2000, b"9" * 5000, b"\n[a.b.c]\n", b"\n[jaxpr]\n", b"\n[[jaxpr]]\n", b"\n=======\n", b"\xf0\x9f", b"#",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a = 1\n", "hello", "\ufeff" + TEXT, "[schema]\n", "schema = [1]\n"])
+def test_what_is_no_snapshot_is_refused(text):
+    refused(text)
+
+
+def merged(base: Snapshot, ours: Snapshot, theirs: Snapshot, folder) -> tuple[int, str]:
+    """How many conflicts git leaves between two branches, and what it makes of them."""
+    names = []
+    for name, snapshot in {"ours": ours, "base": base, "theirs": theirs}.items():
+        (folder / name).write_text(dumps(snapshot), encoding="utf-8")
+        names.append(str(folder / name))
+    done = subprocess.run(["git", "merge-file", "-p", *names], capture_output=True, text=True, check=False)
+    assert 0 <= done.returncode < 128, done.stderr
+    return done.returncode, done.stdout
+
+
+def changed(phase: str, function: str, **ops: int) -> Snapshot:
+    """The usual snapshot with other operations in one function, and another fingerprint, as after a change to it."""
+    block = {**JAXPR.ops[phase, function], **ops}
+    facts = replace(JAXPR, ops={**JAXPR.ops, (phase, function): block}, fingerprint=f"after {function}")
+    return usual(levels={**USUAL.levels, "jaxpr": facts})
+
+
+NEIGHBOURS = [
+    (("forward", "net:dense", {"tanh": 5}), ("forward", "net:loss", {"mul": 9})),
+    (("forward", "net:dense", {"zeta": 1}), ("forward", "net:loss", {"abs": 1})),
+    (("forward", "net:loss", {"reduce_sum": 3}), ("backward", "net:dense", {"dot_general": 9})),
+    (("backward", "net:dense", {"mul": 7}), ("backward", "net:loss", {"mul": 7})),
+    (("forward", "net:dense", {"add": 7}), ("backward", "net:loss", {"add": 7})),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), NEIGHBOURS)
+def test_branches_that_touch_two_functions_conflict_in_the_fingerprint_alone(ours, theirs, tmp_path):
+    left, right = (changed(phase, function, **ops) for phase, function, ops in (ours, theirs))
+    conflicts, text = merged(USUAL, left, right, tmp_path)
+    assert conflicts == 1
+    inside = re.search(r"^<<<<<<<.*?^>>>>>>>", text, re.DOTALL | re.MULTILINE)
+    assert inside and {line.split(" ")[0] for line in inside[0].splitlines()} <= {
+        "<<<<<<<", "fingerprint", "=======", ">>>>>>>",
+    }  # fmt: skip
+    settled = loads(re.sub(r"^<<<<<<<.*\n(.*\n)=======\n.*\n>>>>>>>.*\n", r"\1", text, flags=re.MULTILINE), WHERE)
+    for phase, function, ops in (ours, theirs):
+        assert settled.levels["jaxpr"].ops[phase, function].items() >= ops.items()
+    assert "a merge conflict is not settled" in refused(text)
+
+
+def test_branches_that_touch_two_levels_merge(tmp_path):
+    ours = usual(levels={**USUAL.levels, "jaxpr": replace(JAXPR, fingerprint="00")})
+    theirs = usual(accepted=())
+    conflicts, text = merged(USUAL, ours, theirs, tmp_path)
+    assert not conflicts
+    assert loads(text, WHERE) == replace(ours, accepted=())

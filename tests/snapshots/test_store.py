@@ -1,0 +1,236 @@
+"""The store finds what it wrote, names the file that is wrong, and never leaves half a file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.records.snapshot import Identity, Snapshot
+from ltc_ir.snapshots.layout import loads_bytes
+from ltc_ir.snapshots.store import Store
+from tests.snapshots.made import USUAL, usual
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "snapshots")
+
+
+def child(module: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", f"tests.snapshots.{module}", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def error_of(store: Store, path: Path) -> str:
+    found = dict(store.all())[path]
+    assert isinstance(found, LtcIrError)
+    return found.message
+
+
+def test_what_was_written_is_read(store):
+    path = store.write(USUAL)
+    assert path == store.path_of("net:step", "grad", USUAL.identity)
+    assert store.read("net:step", "grad", USUAL.identity) == USUAL
+    assert list(store.all()) == [(path, USUAL)]
+
+
+def test_what_was_not_written_is_none(store):
+    assert store.read("net:step", "grad", USUAL.identity) is None
+    assert list(store.all()) == []
+    assert not store.directory.exists(), "asking makes no folder"
+
+
+def test_conditions_in_the_name_are_kept_apart_and_others_are_not(store):
+    store.write(USUAL)
+    for fields in ({"jax": "0.9"}, {"x64": True}, {"platform": "tpu"}):
+        assert store.read("net:step", "grad", usual(**fields).identity) is None
+    other = replace(USUAL.identity, declaration="other", devices=4)
+    assert store.read("net:step", "grad", other) == USUAL
+
+
+def test_writing_again_replaces(store):
+    store.write(USUAL)
+    store.write(usual(captured="in-process"))
+    assert [made for _, made in store.all()] == [usual(captured="in-process")]
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "nearest"),
+    [
+        (["0.6", "0.9", "0.12"], "0.10", "0.9"),
+        (["0.6", "0.10"], "0.10", "0.6"),
+        (["0.11", "0.12"], "0.10", "0.11"),
+        (["0.9", "1.0"], "0.12", "0.9"),
+        (["0.10"], "0.10", None),
+        ([], "0.10", None),
+    ],
+)
+def test_the_nearest_other_jax_is_the_newest_older_one_else_the_oldest_newer(store, held, asked, nearest):
+    for jax in held:
+        store.write(usual(jax=jax))
+    found = store.nearest("net:step", "grad", Identity(asked))
+    assert (found and found.identity.jax) == nearest
+
+
+def test_another_program_platform_or_target_is_never_near(store):
+    for made in (usual(program="loss"), usual(platform="tpu"), usual(x64=True), usual(target="net:other")):
+        store.write(replace(made, identity=replace(made.identity, jax="0.9")))
+    assert store.nearest("net:step", "grad", Identity("0.10")) is None
+
+
+def test_the_files_of_some_targets(store):
+    for target in ("ltc", "ltc/deep", "net:step"):
+        store.write(usual(target=target))
+    assert {made.target for _, made in store.find(["ltc", "net:step"])} == {"ltc", "net:step"}
+    assert len(list(store.find([]))) == 3
+    assert list(store.find(["nothing"])) == []
+
+
+def test_a_broken_file_of_a_target_is_found_with_it(store):
+    path = store.write(usual(target="ltc"))
+    store.write(usual(target="other"))
+    path.write_text("schema = 1\n")
+    ((found, error),) = store.find(["ltc"])
+    assert found == path
+    assert isinstance(error, UsageError)
+    with pytest.raises(UsageError, match="cut short"):
+        store.read("ltc", "grad", USUAL.identity)
+
+
+def test_what_is_no_toml_is_let_be(store):
+    path = store.write(USUAL)
+    for name in ("README.md", ".hidden.toml", "grad@0.10.toml.orig", ".git/config.toml"):
+        (store.directory / name).parent.mkdir(exist_ok=True)
+        (store.directory / name).write_text("hello")
+    assert list(store.all()) == [(path, USUAL)]
+
+
+def test_a_toml_that_is_no_snapshot_is_an_error_with_its_name(store):
+    store.write(USUAL)
+    path = store.directory / "settings.toml"
+    path.write_text("[tool]\na = 1\n")
+    assert error_of(store, path).startswith(path.as_posix())
+    assert len(list(store.all())) == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["grad@0.9.toml", "grad@0.10-x64.toml", "grad@0.10-tpu.toml", "loss@0.10.toml", "copy.toml", "Grad@0.10.toml"],
+)
+def test_a_copy_under_another_name_is_refused_naming_both(store, name):
+    path = store.write(USUAL)
+    copy = path.with_name(name)
+    copy.write_bytes(path.read_bytes())
+    message = error_of(store, copy)
+    assert copy.as_posix() in message and path.as_posix() in message
+
+
+def test_a_copy_in_another_targets_folder_is_refused_when_it_is_read(store):
+    path = store.write(USUAL)
+    copy = store.path_of("net:other", "grad", USUAL.identity)
+    copy.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(UsageError) as caught:
+        store.read("net:other", "grad", USUAL.identity)
+    assert copy.as_posix() in caught.value.message and path.as_posix() in caught.value.message
+
+
+def test_removing_takes_the_empty_folders_along_and_no_more(store):
+    deep = store.write(usual(target="a/b/c"))
+    store.write(usual(target="a"))
+    store.remove(deep)
+    assert not (store.directory / "a" / "b").exists()
+    assert len(list(store.all())) == 1
+    store.remove(store.path_of("a", "grad", USUAL.identity))
+    assert store.directory.is_dir()
+    assert list(store.directory.iterdir()) == []
+
+
+def test_a_folder_with_something_else_in_it_is_kept(store):
+    path = store.write(usual(target="a/b"))
+    (path.parent / "README.md").write_text("why")
+    store.remove(path)
+    assert (path.parent / "README.md").exists()
+
+
+def test_a_store_that_cannot_be_written_to_is_refused_with_words(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError) as caught:
+        Store(tmp_path / "file").write(USUAL)
+    assert "--dir" in (caught.value.hint or "")
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_what_a_killed_writer_left_is_swept_and_nothing_else(store):
+    path = store.write(USUAL)
+    left = path.with_name(f".{path.name}.ab12_xyz")
+    left.write_text("half")
+    others = [path.with_name(".notes.txt.ab12_xyz"), path.with_name(".grad@0.10.toml.swp")]
+    for other in others:
+        other.write_text("an editor's")
+    assert store.sweep() == [left]
+    assert path.is_file() and all(other.is_file() for other in others)
+
+
+def test_the_neighbour_a_writer_writes_to_is_one_that_is_swept(store, monkeypatch):
+    def killed(_: int) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(os, "fsync", killed)
+    monkeypatch.setattr(Path, "unlink", lambda *_: None)
+    with pytest.raises(SystemExit):
+        store.write(USUAL)
+    monkeypatch.undo()
+    assert list(store.all()) == []
+    assert len(store.sweep()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_writer_killed_at_any_moment_leaves_each_file_whole(store):
+    killer = child("killing_child", store.directory, 200)
+    lines = [line.split() for line in killer.communicate(timeout=120)[0].splitlines()]
+    assert killer.returncode == 0
+    assert len(lines) == 200
+    for position in (0, 1):
+        assert {line[position] for line in lines} == {"old", "new"}
+    assert list(store.directory.rglob(".*")), "no writer was killed while it wrote"
+    store.sweep()
+    assert not list(store.directory.rglob(".*"))
+    assert all(isinstance(made, Snapshot) for _, made in store.all())
+
+
+def test_two_processes_do_not_hold_the_store_at_once(store, tmp_path):
+    notes = tmp_path / "notes"
+    both = [child("appending_child", store.directory, notes, name) for name in "ab"]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    for process in both:
+        assert process.stdout
+        process.stdout.close()
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    assert len(lines) == 80
+    for (entering, first), (leaving, last) in zip(lines[::2], lines[1::2], strict=True):
+        assert (entering, first, last) == (leaving, "in", "out")
+    assert list(store.directory.iterdir()) == [], "a lock leaves nothing behind"
+
+
+def test_a_lock_is_freed_by_an_error_and_taken_twice_by_its_holder(store):
+    with pytest.raises(ZeroDivisionError), store.lock():
+        raise ZeroDivisionError
+    with store.lock(), store.lock():
+        store.write(USUAL)
+    other = Store(store.directory)
+    other.write(usual(captured="in-process"))
+    assert other.read("net:step", "grad", USUAL.identity) == usual(captured="in-process")
+
+
+def test_a_system_without_locks_writes_all_the_same(store, monkeypatch):
+    monkeypatch.setattr("ltc_ir.snapshots.store._LOCKS", False)
+    assert loads_bytes(store.write(USUAL).read_bytes(), "it") == USUAL
