@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir.errors import UsageError
@@ -71,5 +72,107 @@ TARGET_KEYS: Mapping[str, tuple[type, str]] = {
     "has_aux": (bool, "true"),
     "static_argnums": (int, "[0]"),
     "static_argnames": (str, '["name"]'),
+    "rules": (str, '["total +20"]'),
 }
 """What a target's table in pyproject.toml may say: the type of a value (of each item where a list is), and an example."""
+
+
+@dataclass(frozen=True)
+class WrittenRule:
+    """A rule as a project wrote it: its text, the targets it speaks of (all where there are none), and where it stands."""
+
+    text: str
+    targets: tuple[str, ...] = ()
+    where: str = "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class GuardConfig:
+    """What a project says of its snapshots: their folder, the targets that are guarded, the rules, and the raw waivers."""
+
+    directory: str = "snapshots"
+    targets: tuple[str, ...] = ()
+    rules: tuple[WrittenRule, ...] = ()
+    waivers: tuple[Mapping[str, Any], ...] = ()
+
+
+def guard() -> GuardConfig:
+    """The project's ``[tool.ltc-ir.snapshots]``, and the rules that stand with its targets.
+
+    Raises:
+        UsageError: an unknown key, or a value of another type than that key takes.
+    """
+    entries = table().get("snapshots", {})
+    if not isinstance(entries, Mapping):
+        raise UsageError("pyproject.toml: tool.ltc-ir.snapshots is no table", 'write dir = "snapshots" under it')
+    for key in entries:
+        if key not in _GUARD_KEYS:
+            raise _no_snapshots_key(key)
+    directory = entries.get("dir", GuardConfig.directory)
+    if not isinstance(directory, str) or not directory:
+        raise _wrong("dir", directory)
+    rules = [_rule(entry) for entry in _items(entries, "rules")]
+    for name, options in targets().items():
+        own = options.get("rules", [])
+        rules += [WrittenRule(text, (name,)) for text in (own if isinstance(own, list) else [own])]
+    return GuardConfig(
+        directory,
+        tuple(name for name in _items(entries, "targets") if _is_name("targets", name)),
+        tuple(rules),
+        tuple(entry for entry in _items(entries, "waivers") if _is_table("waivers", entry)),
+    )
+
+
+def _items(entries: Mapping[str, Any], key: str) -> list[Any]:
+    found = entries.get(key, [])
+    if not isinstance(found, list):
+        raise _wrong(key, found)
+    return found
+
+
+def _rule(entry: Any) -> WrittenRule:
+    """A rule, a string or ``{rule = "...", targets = ["name"]}``."""
+    if isinstance(entry, str):
+        return WrittenRule(entry)
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("rule"), str):
+        raise _wrong("rules", entry)
+    for key in entry:
+        if key not in {"rule", "targets"}:
+            raise UsageError(f"pyproject.toml: a rule has an unknown key {key!r}", "keys are rule, targets")
+    names = entry.get("targets", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"pyproject.toml: rule {entry['rule']!r} has targets = {names!r}", 'write targets = ["ltc"]')
+    return WrittenRule(entry["rule"], tuple(names))
+
+
+def _is_name(key: str, item: Any) -> bool:
+    if not isinstance(item, str) or not item:
+        raise _wrong(key, item)
+    return True
+
+
+def _is_table(key: str, item: Any) -> bool:
+    if not isinstance(item, Mapping):
+        raise _wrong(key, item)
+    return True
+
+
+def _no_snapshots_key(key: str) -> UsageError:
+    return UsageError(
+        f"pyproject.toml: tool.ltc-ir.snapshots has an unknown key {key!r}", f"keys are {', '.join(_GUARD_KEYS)}"
+    )
+
+
+def _wrong(key: str, value: Any) -> UsageError:
+    return UsageError(
+        f"pyproject.toml: tool.ltc-ir.snapshots has {key} = {value!r}", f"write {key} = {_GUARD_KEYS[key]}"
+    )
+
+
+_GUARD_KEYS: Mapping[str, str] = {
+    "dir": '"snapshots"',
+    "targets": '["ltc"]',
+    "rules": '["total +20", {rule = "while = 0", targets = ["ltc"]}]',
+    "waivers": '[{op = "dot_general", reason = "why", until = 2027-01-31}]',
+}
+"""What `[tool.ltc-ir.snapshots]` may say, with an example of each."""

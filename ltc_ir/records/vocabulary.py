@@ -67,3 +67,11 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 HEADLINE = ("dot_general", "scan", "while", "tanh", "transpose")
 """The five primitives the publication tabulates, shown first where a forward stands beside its gradient."""
+
+COLLECTIVES = frozenset(
+    {
+        "all-gather", "all-reduce", "all-to-all", "collective-broadcast", "collective-permute", "ragged-all-to-all",
+        "reduce-scatter",
+    }
+)  # fmt: skip
+"""The collectives of optimised HLO; an asynchronous one is a pair, ``-start`` and ``-done``, that counts once."""

@@ -1,0 +1,77 @@
+"""Where a figure's operations stand: the block that has most of them or moved most, and the live lines there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ltc_ir.records.inventory import Entry
+from ltc_ir.records.snapshot import Block
+from ltc_ir.records.vocabulary import NO_SOURCE
+
+_MOST = 3
+
+
+class Place(NamedTuple):
+    """A phase, a function, and the lines in it, largest first."""
+
+    phase: str | None = None
+    function: str | None = None
+    sources: tuple[str, ...] = ()
+
+
+NOWHERE = Place()
+
+
+def most_moved(before: Mapping[Block, int], after: Mapping[Block, int]) -> Block | None:
+    """The block whose figure moved most in the direction of the whole; where the whole stayed, the one that gained most."""
+    moves = {block: after.get(block, 0) - before.get(block, 0) for block in sorted({*before, *after})}
+    whole = sum(moves.values())
+    sign = -1 if whole < 0 else 1
+    sizes = {block: move * sign for block, move in moves.items() if move}
+    return max(sizes, key=lambda block: (sizes[block], _is_named(block))) if sizes else None
+
+
+def place_of(entries: Iterable[Entry], block: Block | None = None) -> Place:
+    """The place of these operations: in that block, or in the one that has most of them."""
+    held = list(entries)
+    if block is None:
+        block = most_moved({}, blocks(held))
+    if block is None:
+        return NOWHERE
+    lines: Counter[str] = Counter()
+    for entry in held:
+        if (entry.phase, entry.function) == block and entry.source != NO_SOURCE:
+            lines[entry.source] += entry.number
+    return Place(*block, largest(lines))
+
+
+def blocks(entries: Iterable[Entry]) -> Counter[Block]:
+    """How many of these operations each block has."""
+    found: Counter[Block] = Counter()
+    for entry in entries:
+        found[entry.phase, entry.function] += entry.number
+    return found
+
+
+def largest(sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """The three largest, ties by name."""
+    return tuple(sorted(sizes, key=lambda name: (-sizes[name], name))[:_MOST])
+
+
+def _is_named(block: Block) -> bool:
+    return block[1] != NO_SOURCE
+
+
+def most_grown(
+    before: Mapping[Block, Mapping[str, int]], after: Mapping[Block, Mapping[str, int]]
+) -> tuple[Block, str] | None:
+    """The block and operation that grew most; ``None`` where nothing did."""
+    growth = {
+        (block, name): number - before.get(block, {}).get(name, 0)
+        for block, counts in after.items()
+        for name, number in counts.items()
+    }
+    largest_first = sorted(growth, key=lambda key: (-growth[key], key))
+    return largest_first[0] if largest_first and growth[largest_first[0]] > 0 else None

@@ -1,0 +1,54 @@
+"""Inventories written by hand, for what is judged on them."""
+
+from __future__ import annotations
+
+from ltc_ir.compare.facts import snapshot_of
+from ltc_ir.records.inventory import Constant, Entry, Inventory, LevelInventory
+from ltc_ir.records.snapshot import Identity, Provenance, Snapshot
+
+HERE = Identity(jax="0.10", arguments="f32[8]", declaration="a1")
+MADE = Provenance(jax="0.10.2", jaxlib="0.10.2")
+
+JAXPR = (
+    Entry("dot_general", "forward", "m:net", "m.py:9", 3, ("f32",), ("f32", "f32"), bytes=16),
+    Entry("dot_general", "backward", "m:net", "m.py:9", 6, ("f32",), ("f32", "f32"), bytes=16),
+    Entry("tanh", "forward", "m:act", "m.py:4", 2, ("f32",), ("f32",), bytes=16),
+    Entry("scan", "forward", "m:loop", "m.py:12", 1, ("f32", "i32"), bytes=20),
+)
+STABLEHLO = (
+    Entry("stablehlo.dot_general", "forward", "m:net", "m.py:9", 3, ("f32",), bytes=16),
+    Entry("stablehlo.dot_general", "backward", "m:net", "m.py:9", 6, ("f32",), bytes=16),
+    Entry("stablehlo.tanh", "forward", "m:act", "m.py:4", 2, ("f32",), bytes=16),
+    Entry("stablehlo.while", "forward", "m:loop", "m.py:12", 1, ("f32", "i32"), bytes=20),
+)
+FIGURES = {"lines": 40, "constants.bytes": 400, "constants.embedded.bytes": 0, "max_depth": 3}
+
+
+def inventory(
+    jaxpr=JAXPR, stablehlo=STABLEHLO, hlo=None, *, target="m", program="grad", devices=1, detailed=True, **figures
+) -> Inventory:
+    """A program; figures are given as ``constants_bytes=3`` for ``constants.bytes``."""
+    metrics = FIGURES | {name.replace("_bytes", ".bytes").replace("constants_", "constants."): value for name, value in figures.items()}
+    constants = (Constant(400, "f32", "forward", "m:act", "m.py:3"),) if metrics["constants.bytes"] else ()
+    levels = {
+        "jaxpr": LevelInventory("jaxpr", tuple(jaxpr), {"max_depth": 3}, fingerprint=f"j{hash(tuple(jaxpr))}"),
+        "stablehlo": LevelInventory("stablehlo", tuple(stablehlo), metrics, constants, f"s{hash(tuple(stablehlo))}"),
+    }
+    if hlo is not None:
+        flops = {"flops": 12.5, "memory.temporary_bytes": 2048}
+        levels["hlo"] = LevelInventory("hlo", tuple(hlo), flops, reasons={"bytes_accessed": "XLA did not say"})
+    return Inventory(target, program, devices, levels, detailed)
+
+
+def snapshot(of: Inventory, identity: Identity = HERE, provenance: Provenance = MADE, device=None) -> Snapshot:
+    return snapshot_of(of, identity, provenance, device=device)
+
+
+def changed(entries, name, number, **fields):
+    """The entries with the first of that name given another number, and whatever else is said."""
+    made, done = [], False
+    for entry in entries:
+        hit = entry.name == name and not done
+        made.append(entry._replace(number=number, **fields) if hit else entry)
+        done |= hit
+    return tuple(made)
