@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ltc_ir.records.check import Check, ProgramCheck
-from ltc_ir.render.check_words import level_name, message, name_of, ranked, summary, tells, verdict
+from ltc_ir.render.check_words import level_name, message, name_of, ranked, summary, tells, total_levels, verdict
 from ltc_ir.render.plain_words import cut, figure, plain, ratio
 
 MOST = 60_000
@@ -53,7 +53,7 @@ def fenced(lines: Iterable[str]) -> str:
 def _table(order: Sequence[ProgramCheck], strict: bool) -> str:
     if not order:
         return ""
-    levels = list(dict.fromkeys(level for one in order for level in one.totals))
+    levels = total_levels(order)
     columns = ["", "program", "status", *(escaped(level_name(level)) for level in levels)]
     head = [_row(columns), _row(["---", "---", "---", *("---:" for _ in levels)])]
     rows = [_row([_mark(one, strict), *_cells(one, levels)]) for one in order]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ltc_ir.records.check import Check, Problem, ProgramCheck
-from ltc_ir.render.check_words import level_name, message, name_of, ranked, summary, tells, verdict
+from ltc_ir.render.check_words import level_name, message, name_of, ranked, summary, tells, total_levels, verdict
 from ltc_ir.render.diff_words import signed
 from ltc_ir.render.plain_words import figure, plain, ratio
 
@@ -37,7 +37,11 @@ def check_to_table(check: Check) -> list[RenderableType]:
         shown += [problem_text(problem), Text("")]
     for what, why in check.unchecked.items():
         shown.append(Text(f"not checked: {plain(what)}: {plain(why)}", style="dim"))
-    return [*shown, Text(summary(check), style="bold green" if check.exit_code == 0 else "bold")]
+    return [
+        *shown,
+        *([Text("")] if check.unchecked else []),
+        Text(summary(check), style="bold green" if check.exit_code == 0 else "bold"),
+    ]
 
 
 def style_of(check: ProgramCheck) -> str:
@@ -58,7 +62,7 @@ def _programs(checks: tuple[ProgramCheck, ...]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    levels = list(dict.fromkeys(level for one in checks for level in one.totals))
+    levels = total_levels(checks)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("program", no_wrap=True, min_width=16)
     table.add_column("status", no_wrap=True)

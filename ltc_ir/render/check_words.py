@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status, worst
 from ltc_ir.records.vocabulary import NO_SOURCE
@@ -28,13 +28,13 @@ _LEADS = {
 }
 _EXPLAINED = {
     Status.MOVED: "the same totals, in other functions or phases",
-    Status.CHANGED: "the same counts, of another structure or other types",
     Status.DRIFT: "it has grown, and another JAX recorded it",
     Status.UNSTABLE: "two captures of the same program disagree",
 }
 _SAID_FIRST = frozenset({Status.UNSTABLE, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
 """Where the reason is the news, and totals are not."""
 _COUNTED = {"broken": "with a broken rule", Status.NOT_COMPARABLE: "not comparable", Status.ERROR: "failed"}
+Sides = tuple[float | None, float | None]
 _FIGURES = frozenset({"total", "lines", "bytes", "max_depth", "fingerprint", "private_functions", "fusions", "flops"})
 
 
@@ -89,23 +89,41 @@ def name_of(check: ProgramCheck) -> str:
     return f"{cut(check.target, NAME)} {cut(check.program, 24)}"
 
 
+def total_levels(checks: Iterable[ProgramCheck]) -> list[str]:
+    """The levels whose totals a table shows: operations; the lines of a text are for messages."""
+    return list(dict.fromkeys(level for one in checks for level in one.totals if not level.endswith(" lines")))
+
+
 def level_name(level: str) -> str:
     """A level as people write it."""
     return " ".join(_LEVELS.get(word, word) for word in cut(level, NAME).split())
 
 
 def _head(check: ProgramCheck) -> list[str]:
-    lead = f"{name_of(check)} {_lead(check)}"
-    totals = _totals(check)
+    lead, totals = f"{name_of(check)} {_lead(check)}", _totals(_headline(check))
+    why = check.reason or _explained(check)
     if check.status in _SAID_FIRST:
-        why = check.reason or _EXPLAINED.get(check.status) or totals
-        begun = f"{name_of(check)}: " if why.startswith(check.target) else f"{lead}: "
-        return wrapped(why, begun, "  ") if why else [lead]
+        why = why or totals
+        named = why.startswith((check.target, "no snapshot")) and not check.broken
+        return wrapped(why, f"{name_of(check)}: " if named else f"{lead}: ", "  ") if why else [lead]
     lines = [f"{lead}: {totals}" if totals else lead]
     if len(lines[0]) > WIDTH and totals:
         lines = [f"{lead}:", *wrapped(totals, "  ", "  ", 1)]
-    told = check.reason or _EXPLAINED.get(check.status)
-    return [*lines, *wrapped(told, "  ", "  ", 3 - len(lines))] if told else lines
+    return [*lines, *wrapped(why, "  ", "  ", 3 - len(lines))] if why else lines
+
+
+def _explained(check: ProgramCheck) -> str:
+    """What a status means, where the changes and the notes do not say it."""
+    if check.status is Status.DRIFT and check.notes:
+        return ""
+    if check.status is not Status.CHANGED:
+        return _EXPLAINED.get(check.status, "")
+    if any(change.waived for change in check.changes):
+        return "what grew is waived"
+    counts = [change for change in check.changes if not change.metric.startswith(("types.", "fingerprint"))]
+    if any((change.change or 0) > 0 for change in counts):
+        return "" if check.broken else "what grew is permitted by a rule"
+    return "the same counts, of another structure or other types" if check.changes and not counts else ""
 
 
 def _lead(check: ProgramCheck) -> str:
@@ -118,15 +136,26 @@ def _lead(check: ProgramCheck) -> str:
     return f"{_LEADS[check.status]} and {breaks}"
 
 
-def _totals(check: ProgramCheck) -> str:
-    """The total of each level, and of StableHLO its lines instead where they changed."""
-    lines = {one.level: (one.baseline, one.current) for one in check.changes if _in_head(one, "lines")}
-    told = [
-        f"{level_name(level)} lines {_sides(*lines[level])}"
-        if level in lines
-        else f"{level_name(level)} {_sides(*pair, '' if told_before else ' operations')}"
-        for told_before, (level, pair) in enumerate(check.totals.items())
-    ]
+def _headline(check: ProgramCheck) -> dict[tuple[str, str], Sides]:
+    """The figures of the first line by level and metric: totals, and lines in place of a total where both find no room."""
+    found: dict[tuple[str, str], Sides] = {}
+    for name, sides in check.totals.items():
+        level, _, metric = name.partition(" ")
+        found[level, metric or "total"] = sides
+    for change in check.changes:
+        if change.metric == "lines" and change.waived is None and change.baseline is not None:
+            found.setdefault((change.level, "lines"), (change.baseline, change.current))
+    for level, metric in list(found):
+        if metric == "lines" and len(_totals(found)) > WIDTH - len(f"{name_of(check)} {_lead(check)}: "):
+            found.pop((level, "total"), None)
+    return found
+
+
+def _totals(headline: Mapping[tuple[str, str], Sides]) -> str:
+    told: list[str] = []
+    for (level, metric), sides in headline.items():
+        unit = "" if told or metric != "total" else " operations"
+        told.append(f"{level_name(level)}{' ' + metric if metric != 'total' else ''} {_sides(*sides, unit)}")
     return ", ".join(told)
 
 
@@ -137,14 +166,12 @@ def _sides(before: float | None, after: float | None, unit: str = "") -> str:
     return f"{figure(before)} -> {figure(after)}{unit}" + (f" ({grown})" if grown else "")
 
 
-def _in_head(change: CheckChange, metric: str) -> bool:
-    return change.metric == metric and None not in {change.baseline, change.current} and change.waived is None
-
-
 def _body(check: ProgramCheck, room: int) -> list[str]:
     """The changes, as many as there is room for; those whose figures stand in the headline only where there are no others."""
-    told = [one for one in check.changes if not (_in_head(one, "lines") or _in_head(one, "total"))]
-    blocks = [_block(change) for change in told or check.changes]
+    headline = _headline(check)
+    told = [one for one in check.changes if (one.level, one.metric) not in headline or one.waived is not None]
+    once = {(one.level, one.metric, one.baseline, one.current): one for one in reversed(told or check.changes)}
+    blocks = [_block(change) for change in reversed(once.values())]
     if sum(map(len, blocks)) <= room:
         return [line for block in blocks for line in block]
     shown: list[str] = []

@@ -44,6 +44,53 @@ def test_a_change_whose_figures_are_in_the_headline_is_told_again_only_where_the
     assert not [line for line in message(grown(DOTS, TOTAL)) if "jaxpr total" in line]
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("f", "f grad has grown: jaxpr 94 -> 139 operations (1.48x), StableHLO 7, StableHLO lines 3 -> 4 (1.33x)"),
+        ("a_longer_name", "a_longer_name grad has grown: jaxpr 94 -> 139 operations (1.48x), StableHLO lines 3 -> 4 (1.33x)"),
+    ],
+)  # fmt: skip
+def test_lines_stand_for_a_total_where_there_is_no_room_for_both(name: str, first: str) -> None:
+    totals = {"jaxpr": (94, 139), "stablehlo": (7, 7), "stablehlo lines": (3, 4)}
+    rows = [CheckChange(metric, "stablehlo", 3, 4, **GROWTH) for metric in ("lines", "total")]
+    lines = message(ProgramCheck(name, "grad", Status.GROWN, (DOTS, *rows), totals))
+    assert lines[0] == first
+    assert (" StableHLO total, 3 -> 4" in "".join(lines)) == (name != "f")
+
+
+def test_one_figure_that_breaks_two_rules_is_told_once() -> None:
+    bound = CheckChange("dot_general", "jaxpr", 16, 55, "backward", RHS, (f"{FILE}:57",), "dot_general <= 20", "--rule")
+    lines = message(grown(bound, DOTS))
+    assert [line for line in lines if "dot_general," in line] == [
+        f"  +39 dot_general, 16 -> 55 (3.44x), backward, in {RHS}"
+    ]
+    assert [line for line in lines if "rule:" in line] == [
+        "  rule: dot_general <= 20 (--rule)",
+        "  rule: no growth (default)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ([CheckChange("fingerprint", "jaxpr", None, None)], "the same counts, of another structure or other types"),
+        ([CheckChange("types.f64", "jaxpr", 0, 3)], "the same counts, of another structure or other types"),
+        ([CheckChange("mul", "jaxpr", 1, 2)], "what grew is permitted by a rule"),
+        ([CheckChange("mul", "jaxpr", 1, 2, rule="no growth", where="default", waived="known")], "what grew is waived"),
+    ],
+)
+def test_changed_says_what_that_means(changes: list[CheckChange], why: str) -> None:
+    assert message(ProgramCheck("ltc", "grad", Status.CHANGED, tuple(changes), TOTALS))[1] == f"  {why}"
+
+
+def test_a_missing_snapshot_is_said_once() -> None:
+    why = "no snapshot for JAX 0.12"
+    assert message(ProgramCheck("ltc", "grad", Status.MISSING, reason=why)) == [f"ltc grad: {why}"]
+    broken = ProgramCheck("ltc", "grad", Status.MISSING, (DOTS,), reason=why)
+    assert message(broken)[0] == f"ltc grad has no snapshot and breaks a rule: {why}"
+
+
 @pytest.mark.parametrize("number", [1, 3, 4, 5, 40])
 @pytest.mark.parametrize("rules", [1, 2, 9])
 @pytest.mark.parametrize("notes", [0, 1, 2, 9])
