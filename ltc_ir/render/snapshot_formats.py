@@ -26,21 +26,23 @@ _OPERATIONS = 10
 _COLUMNS = ("target", "program", "level", "view", "phase", "function", "name", "count")
 
 
-def stored_rows(stored: Iterable[Any]) -> list[dict[str, str]]:
-    """A row per file of a store, of what a listing says of it."""
-    return [
-        {
-            "target": plain(one.target),
-            "program": plain(one.program),
-            "jax": one.jax,
-            "platform": one.platform + (" x64" if one.x64 else ""),
-            "operations": ", ".join(f"{level_name(level)} {total:,}" for level, total in one.totals.items()),
-            "captured": one.captured,
-            "accepted": str(one.accepted or ""),
-            "file": plain(one.file),
-        }
-        for one in stored
-    ]
+def stored_rows(stored: Sequence[Any]) -> list[dict[str, str]]:
+    """A row per file of a store, of what a listing says of it; a column of problems only where there is one."""
+    problems = any(one.problem for one in stored)
+    return [_stored_row(one) | ({"problem": plain(one.problem or "")} if problems else {}) for one in stored]
+
+
+def _stored_row(one: Any) -> dict[str, str]:
+    return {
+        "target": plain(one.target),
+        "program": plain(one.program),
+        "jax": plain(one.jax),
+        "platform": plain(one.platform) + (" x64" if one.x64 else ""),
+        "operations": ", ".join(f"{level_name(level)} {total:,}" for level, total in one.totals.items()),
+        "captured": plain(one.captured),
+        "accepted": str(one.accepted or ""),
+        "file": plain(one.file),
+    }
 
 
 def pruned_rows(pruned: Iterable[Any]) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from ltc_ir import guarding
 from ltc_ir.guarding import Pruned, Stored
 from ltc_ir.records.check import Action, Check, Problem, ProgramCheck, Status, Update, Written
 from tests.cli.conftest import Command, Ran, environment, record_of
+from tests.house.test_cold_start import imported
 from tests.render.test_check_formats import CHECK, GROWN, SNAPSHOT, UPDATE
 
 pytestmark = pytest.mark.versions
@@ -248,6 +249,17 @@ def test_list_names_the_files(command: Command, answers: Answer) -> None:
     assert "jaxpr 1,594" in command("snapshot", "list").out
 
 
+def test_a_file_that_cannot_be_read_is_listed_with_what_is_wrong(command: Command, answers: Answer) -> None:
+    assert "problem" not in command_list(command, answers, STORED).out
+    broken = Stored("", "", "", "", False, "snapshots/a.toml", problem="snapshots/a.toml is no TOML")
+    assert "snapshots/a.toml is no TOML" in command_list(command, answers, [*STORED, broken]).out
+
+
+def command_list(command: Command, answers: Answer, stored: list[Stored]) -> Ran:
+    answers("listing", stored)
+    return command("snapshot", "list")
+
+
 def test_show_prints_what_is_stored(command: Command, answers: Answer) -> None:
     asked = answers("show", [SNAPSHOT])
     found = record_of(command("snapshot", "show", "ltc", "--program", "grad", "--format", "json"))
@@ -319,6 +331,11 @@ def test_progress_is_shown_on_a_terminal_only_and_not_where_quiet_was_asked_for(
         check=True, timeout=60,
     )  # fmt: skip
     assert "tracing" not in piped.stderr + piped.stdout
+
+
+@pytest.mark.parametrize("argv", [["snapshot", "--help"], ["snapshot", "check", "--help"]])
+def test_help_stays_cold(argv: list[str], folder: Path) -> None:
+    assert imported(argv, folder) == []
 
 
 def test_completion_offers_targets(folder: Path) -> None:
