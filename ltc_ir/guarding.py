@@ -1,30 +1,23 @@
-"""The verbs of the guard: check, update, list, show, prune. They take an inventory of live programs and set it against files."""
+"""The verbs of the guard: check, update, list, show and prune set live programs against the files of a store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from ltc_ir.records.check import Check, Update
+from ltc_ir import api
+from ltc_ir.compare.checking import check_all
+from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.guard.capturing import capture_again
+from ltc_ir.guard.looking import Look, Progress, confirmed, name_of, of_tests, selected
+from ltc_ir.guard.pruning import reason_to_prune
+from ltc_ir.guard.recording import record, recorded
+from ltc_ir.guard.setup import Guard, Options, guard_of, under_ci
+from ltc_ir.records.check import Check, ProgramCheck, Status, Update
 from ltc_ir.records.snapshot import Snapshot
-
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One file of a store as a listing shows it: what it is of, whether this process could check it, how it was captured."""
-
-    target: str
-    program: str
-    jax: str
-    platform: str
-    x64: bool
-    file: str
-    totals: Mapping[str, int] = field(default_factory=dict)
-    captured: str = ""
-    accepted: int = 0
+from ltc_ir.snapshots.naming import canonical, folder_of, parse
 
 
 def check(
@@ -35,13 +28,57 @@ def check(
     rules: Sequence[str] = (),
     strict: bool = False,
     hlo: bool = False,
-    options: Any = None,
+    options: Options = None,
     platform: str | None = None,
     x64: bool | None = None,
     progress: Progress | None = None,
 ) -> Check:
-    """Hold programs against their snapshots and the rules; writes nothing, ever."""
-    raise NotImplementedError
+    """Hold programs against their snapshots and the rules; writes nothing, ever.
+
+    Args:
+        targets: names, or Targets; where none, those that pyproject.toml names, else all that have snapshots.
+        programs: the programs to check; all that a target has where ``None``.
+        directory: the folder of the snapshots; that of pyproject.toml where ``None``.
+        rules: rules besides the project's own.
+        strict: let what has shrunk, moved or changed fail too.
+        hlo: look at optimised HLO too; it is compared only where jaxlib and device are the recorded ones, and gates nothing.
+        options: what else is said about a target found by name.
+        platform: what to lower for; cpu where ``None``, whatever the machine.
+        x64: enable or disable 64-bit types; as configured where ``None``.
+        progress: told what is at work.
+
+    Raises:
+        UsageError: nothing to check, or a rule, a waiver or pyproject.toml that cannot be read.
+    """
+    guard = guard_of(directory, rules, hlo=hlo, options=options, platform=platform, x64=x64)
+    with api.configured(x64):
+        looked = Look(guard, programs, options, progress)
+        named = selected(targets, guard)
+        for target in named:
+            looked.at(target)
+        cases = confirmed(looked.cases, guard, options, x64, progress)
+        unchecked = looked.unchecked | ({} if targets else of_tests(guard.store))
+        complete: bool | Collection[str] = (
+            (not targets or [name_of(one) for one in named]) if programs is None else False
+        )
+        made = check_all(
+            cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
+        )  # fmt: skip
+    told = tuple(_told(one, guard) for one in made.checks)
+    return replace(made, checks=(*told, *looked.failed))
+
+
+def _told(one: ProgramCheck, guard: Guard) -> ProgramCheck:
+    """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
+    if one.status is Status.MATCH:
+        return one
+    grown = one.status in {Status.GROWN, Status.DRIFT}
+    made = replace(one, accept=guard.accept(one.target, one.program, grown))
+    if one.status is not Status.MISSING:
+        return made
+    folder = guard.store.directory / folder_of(one.target)
+    others = sorted({found.jax for path in folder.glob("*.toml") if (found := parse(path.name)) is not None})
+    return replace(made, reason=f"{one.reason}; there are some for {', '.join(others)}") if others else made
 
 
 def update(
@@ -52,25 +89,119 @@ def update(
     accept_growth: str | None = None,
     in_ci: bool = False,
     hlo: bool = False,
-    options: Any = None,
+    options: Options = None,
     platform: str | None = None,
     x64: bool | None = None,
     progress: Progress | None = None,
 ) -> Update:
-    """Record programs: new, shrunk and moved facts as they are, grown ones only with a reason."""
-    raise NotImplementedError
+    """Record programs: new, shrunk and moved facts as they are, grown ones only with a reason.
+
+    Everything is captured twice, the second time in a process with another hash seed and the opposite order; what the two
+    disagree on is not written. Nothing that was not selected is touched, and nothing is deleted.
+
+    Args:
+        targets: as for `check`, and so are the arguments not named here.
+        programs: the programs to record; all that a target has where ``None``.
+        directory: the folder of the snapshots.
+        accept_growth: why growth is accepted; kept in the file.
+        in_ci: write although the environment says ``CI``.
+        hlo: keep facts of optimised HLO too.
+        options: what else is said about a target found by name.
+        platform: what to lower for.
+        x64: enable or disable 64-bit types.
+        progress: told what is at work.
+
+    Raises:
+        UsageError: nothing to record, an empty reason, or a CI run without ``in_ci``.
+    """
+    if under_ci() and not in_ci:
+        raise UsageError("CI is set, and an update writes", "update where you work and commit; or add --ci")
+    if accept_growth is not None and not accept_growth.strip():
+        raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
+    guard = guard_of(directory, hlo=hlo, options=options, platform=platform, x64=x64)
+    with api.configured(x64):
+        looked = Look(guard, programs, options, progress)
+        for target in selected(targets, guard):
+            looked.at(target)
+        first = {(case.current.target, case.current.program): case for case in looked.cases}
+        wanted: dict[str, list[str]] = {}
+        for target_name, program in first:
+            wanted.setdefault(target_name, []).append(program)
+        if progress is not None and wanted:
+            progress("capturing all a second time")
+        again = capture_again(wanted, guard.asked, options, x64) if wanted else {}
+    failed = [recorded(one) for one in looked.failed]
+    with guard.store.lock():
+        guard.store.sweep()
+        written = [
+            record(guard.store, case, again[key], accept_growth, guard.accept(*key, True))
+            for key, case in first.items()
+        ]
+    unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
+    return Update((*written, *failed), unavailable)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One file of a store as a listing shows it: what it is of, its totals by level, how it was captured; or what is wrong."""
+
+    target: str
+    program: str
+    jax: str
+    platform: str
+    x64: bool
+    file: str
+    totals: Mapping[str, int] = field(default_factory=dict)
+    captured: str = ""
+    accepted: int = 0
+    problem: str | None = None
 
 
 def listing(targets: Sequence[str] = (), *, directory: str | None = None) -> list[Stored]:
     """The files of a store, in the order of their paths; of these targets only, where some are named."""
-    raise NotImplementedError
+    store = guard_of(directory).store
+    return [_stored(path, one) for path, one in store.find([canonical(name) for name in targets])]
+
+
+def _stored(path: Path, one: Snapshot | LtcIrError) -> Stored:
+    if isinstance(one, LtcIrError):
+        return Stored("", "", "", "", False, path.as_posix(), problem=one.message)
+    totals = {level: facts.total for level, facts in one.levels.items()}
+    who = one.identity
+    return Stored(
+        one.target,
+        one.program,
+        who.jax,
+        who.platform,
+        who.x64,
+        path.as_posix(),
+        totals,
+        one.captured,
+        len(one.accepted),
+    )
 
 
 def show(
     targets: Sequence[str] = (), *, programs: Sequence[str] | None = None, directory: str | None = None
 ) -> list[Snapshot]:
-    """The snapshots of these targets and programs, read whole."""
-    raise NotImplementedError
+    """The snapshots of these targets and programs, read whole.
+
+    Raises:
+        UsageError: there are none, or one of them cannot be read.
+    """
+    store = guard_of(directory).store
+    found = []
+    for _, one in store.find([canonical(name) for name in targets]):
+        if isinstance(one, LtcIrError):
+            raise one
+        if programs is None or one.program in programs:
+            found.append(one)
+    if not found:
+        what = ", ".join([*targets, *(programs or ())]) or "anything"
+        raise UsageError(
+            f"{store.directory.as_posix()} has no snapshot of {what}", "ltc-ir snapshot list shows those there are"
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -84,4 +215,12 @@ class Pruned:
 
 def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: bool = False) -> list[Pruned]:
     """The files whose target or program is gone; removed only where ``write``."""
-    raise NotImplementedError
+    store = guard_of(directory).store
+    found = []
+    for path, one in list(store.find([canonical(name) for name in targets])):
+        reason = reason_to_prune(one)
+        if reason is not None:
+            if write:
+                store.remove(path)
+            found.append(Pruned(path.as_posix(), reason, write))
+    return found

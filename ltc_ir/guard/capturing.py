@@ -13,7 +13,7 @@ from typing import Any
 from ltc_ir import api
 from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
 from ltc_ir.records.inventory import Inventory
-from ltc_ir.records.snapshot import IN_PROCESS, HloFacts, Identity, Provenance, Snapshot
+from ltc_ir.records.snapshot import IN_PROCESS, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
 
 CHILD_LIMIT = 900.0
@@ -48,25 +48,15 @@ def capture(target: Any, program: str, asked: Asked, *, clear: bool = True) -> C
     Raises:
         UsageError: the target has no such program. TargetError: the user's function failed.
     """
-    from ltc_ir.compare.facts import facts_of, snapshot_of
+    from ltc_ir.compare.facts import snapshot_of
     from ltc_ir.measure.taking import take
 
     staged = api.stage(target, program, asked.platform, clear=clear)
     names = (target.name or "target", program)
     inventory = take(staged, asked.levels, api.ownership_of(target), names=names, detailed=asked.detailed)
     identity, provenance = _identity(target, program, staged, inventory.devices)
-    snapshot = snapshot_of(inventory, identity, provenance, IN_PROCESS)
-    if asked.hlo:
-        hlo = HloFacts(provenance.jaxlib, _device_kind(), facts_of(inventory.levels[Level.HLO.value]))
-        snapshot = _with_hlo(snapshot, hlo)
-    return Captured(inventory, snapshot)
-
-
-def _with_hlo(snapshot: Snapshot, hlo: HloFacts) -> Snapshot:
-    from dataclasses import replace
-
-    gating = {level: facts for level, facts in snapshot.levels.items() if level != Level.HLO.value}
-    return replace(snapshot, levels=gating, hlo=hlo)
+    device = _device_kind() if asked.hlo else None
+    return Captured(inventory, snapshot_of(inventory, identity, provenance, IN_PROCESS, device=device))
 
 
 def _device_kind() -> str:
@@ -136,7 +126,7 @@ def _in_child(request: str) -> list[Any]:
     environment = {**os.environ, "PYTHONHASHSEED": str((seed + 4711) % 4294967295), "PYTHONPATH": path}
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "ltc_ir.capturing_child"],
+            [sys.executable, "-P", "-m", "ltc_ir.guard.capturing_child"],
             input=request, capture_output=True, text=True, check=False, timeout=CHILD_LIMIT, env=environment,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

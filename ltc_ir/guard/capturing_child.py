@@ -1,7 +1,7 @@
 """Captures programs a second time, in a process with another hash seed and in the opposite order; see `capture_again`.
 
-Run as ``python -m ltc_ir.capturing_child``: a request in JSON on standard input, snapshots as their files' text in JSON on
-standard output. What the targets print goes to standard error.
+Run as ``python -m ltc_ir.guard.capturing_child``: a request in JSON on standard input, snapshots as the text of
+their files in JSON on standard output. What the targets print goes to standard error.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sys
 from typing import Any
 
 from ltc_ir import api
-from ltc_ir.capturing import Asked, capture
 from ltc_ir.errors import LtcIrError
+from ltc_ir.guard.capturing import Asked, capture
 from ltc_ir.snapshots.layout import dumps
 
 

@@ -1,0 +1,1 @@
+"""What the guard works with: live programs captured, held against files, and recorded."""

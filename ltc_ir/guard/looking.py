@@ -1,0 +1,168 @@
+"""A look at targets: each program captured and set beside its file, what failed, and what could not be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ltc_ir import api, config
+from ltc_ir.compare.checking import Case, check_program
+from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.guard.capturing import Captured, capture, capture_again, minor_of
+from ltc_ir.guard.setup import Guard, Options
+from ltc_ir.records.check import ProgramCheck, Status
+from ltc_ir.records.snapshot import Snapshot
+from ltc_ir.snapshots.naming import canonical, parse
+from ltc_ir.snapshots.store import Store
+
+Progress = Callable[[str], None]
+
+TEST = "::"
+"""What the name of a target met in a test has in it, and no other."""
+
+
+def name_of(target: Any) -> str:
+    """What snapshots call a target: a file's path is relative to the project."""
+    return canonical(_absolute(target)) if isinstance(target, str) else str(target.name)
+
+
+def selected(targets: Sequence[Any], guard: Guard) -> list[Any]:
+    """The targets to look at, in order: those named, those of the project, or those of the store."""
+    if targets:
+        return list(dict.fromkeys(targets))
+    said = config.guard().targets
+    if said:
+        return list(said)
+    stored = [one.target for _, one in guard.store.all() if isinstance(one, Snapshot) and TEST not in one.target]
+    found = list(dict.fromkeys([*config.targets(), *stored]))
+    if not found:
+        raise UsageError(
+            f"nothing to check: {guard.store.directory.as_posix()} has no snapshots and no target is named",
+            "record one: ltc-ir snapshot update TARGET",
+        )
+    return found
+
+
+def of_tests(store: Store) -> dict[str, str]:
+    """The snapshots that only a test run can check, for its functions have no name."""
+    kept = [one for _, one in store.all() if isinstance(one, Snapshot) and TEST in one.target]
+    return {f"{len(kept)} snapshots of tests": "pytest -m ir checks them"} if kept else {}
+
+
+class Look:
+    """A look at targets: what there is to compare, what failed, and what could not be made."""
+
+    def __init__(
+        self, guard: Guard, programs: Sequence[str] | None, options: Options, progress: Progress | None
+    ) -> None:
+        self.guard = guard
+        self.programs = programs
+        self.options = options
+        self.progress = progress
+        self.cases: list[Case] = []
+        self.failed: list[ProgramCheck] = []
+        self.unchecked: dict[str, str] = {}
+
+    def at(self, target: Any) -> None:
+        """Look at all programs of one target; a failure is its own, and the others go on."""
+        name = name_of(target)
+        try:
+            found = named(target, self.options)
+            kept = self.stored(name)
+        except LtcIrError as error:
+            self.fail(name, "forward" if not self.programs else self.programs[0], error)
+            return
+        wanted = list(self.programs or program_names(found))
+        for program in wanted:
+            self.program(found, program, kept)
+        for program in kept if self.programs is None else ():
+            if program not in wanted:
+                self.unchecked[f"{name} {program}"] = "the target has no such program any more: ltc-ir snapshot prune"
+
+    def stored(self, name: str) -> set[str]:
+        """The programs of a target that have a snapshot for this JAX."""
+        import jax
+
+        minor = minor_of(jax.__version__)
+        found = (parse(path.name) for path, _ in self.guard.store.find([name]))
+        return {one.program for one in found if one is not None and one.jax == minor}
+
+    def program(self, target: Any, program: str, kept: Collection[str]) -> None:
+        """Look at one program; one that was not asked for, has no snapshot and cannot be made is left out."""
+        if self.progress is not None:
+            self.progress(f"{target.name} {program}")
+        try:
+            captured = capture(target, program, self.guard.asked)
+        except (UsageError, TargetError) as error:
+            if self.programs is None and program != "forward" and program not in kept:
+                self.unchecked[f"{target.name} {program}"] = error.message
+            else:
+                self.fail(str(target.name), program, error)
+            return
+        try:
+            self.cases.append(case_of(self.guard, captured))
+        except LtcIrError as error:
+            self.fail(str(target.name), program, error)
+
+    def fail(self, target: str, program: str, error: LtcIrError) -> None:
+        """Remember what failed, with the exit code it gives."""
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=reason, code=error.exit_code))
+
+
+def named(target: Any, options: Options = None) -> Any:
+    """A Target under the name that its snapshots bear: a file's path is relative to the project."""
+    found = api.resolve(target, None, options)
+    return replace(found, name=name_of(target)) if isinstance(target, str) else found
+
+
+def _absolute(name: str) -> str:
+    path, separator, rest = name.rpartition(":")
+    return f"{Path(path).resolve()}:{rest}" if separator and path.endswith(".py") else name
+
+
+def program_names(target: Any) -> tuple[str, ...]:
+    """The programs a target may have."""
+    from ltc_ir.programs.derive import program_names as names
+
+    return names(target)
+
+
+def case_of(guard: Guard, captured: Captured) -> Case:
+    """A captured program beside what the store has of it.
+
+    Raises:
+        UsageError: its file is there and cannot be read.
+    """
+    current = captured.snapshot
+    baseline = guard.store.read(current.target, current.program, current.identity)
+    file = guard.store.path_of(current.target, current.program, current.identity).as_posix()
+    return Case(captured.inventory, current, baseline, file)
+
+
+def confirmed(
+    cases: Sequence[Case], guard: Guard, options: Options, x64: bool | None, progress: Progress | None
+) -> list[Case]:
+    """The cases; those that differ with what a second capture says of them, so that noise is never called growth."""
+    differing = [case for case in cases if differs(case)]
+    wanted: dict[str, list[str]] = {}
+    for case in differing:
+        wanted.setdefault(case.current.target, []).append(case.current.program)
+    if not wanted:
+        return list(cases)
+    if progress is not None:
+        progress(f"{len(differing)} differ: capturing them again")
+    again = capture_again(wanted, guard.asked, options, x64)
+    return [_with_second(case, again.get((case.current.target, case.current.program))) for case in cases]
+
+
+def _with_second(case: Case, second: Snapshot | LtcIrError | None) -> Case:
+    return replace(case, confirm=lambda: second) if isinstance(second, Snapshot) else case
+
+
+def differs(case: Case) -> bool:
+    """Whether a program is not what its snapshot says; one without a snapshot differs from nothing."""
+    found = check_program(case.inventory, case.current, case.baseline)
+    return found.status not in {Status.MATCH, Status.MISSING, Status.NOT_COMPARABLE}
