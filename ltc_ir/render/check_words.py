@@ -170,6 +170,7 @@ def _body(check: ProgramCheck, room: int) -> list[str]:
     """The changes, as many as there is room for; those whose figures stand in the headline only where there are no others."""
     headline = _headline(check)
     told = [one for one in check.changes if (one.level, one.metric) not in headline or one.waived is not None]
+    told = [one for one in told if not _is_told(one, told)]
     once = {(one.level, one.metric, one.baseline, one.current): one for one in reversed(told or check.changes)}
     blocks = [_block(change) for change in reversed(once.values())]
     if sum(map(len, blocks)) <= room:
@@ -181,6 +182,13 @@ def _body(check: ProgramCheck, room: int) -> list[str]:
             return [*shown, f"  … and {left} more change{'s' * (left > 1)}"]
         shown += block
     return shown
+
+
+def _is_told(change: CheckChange, told: Iterable[CheckChange]) -> bool:
+    """Whether constants in the text are all the constants there are, which another change tells."""
+    sides = (change.level, change.baseline, change.current)
+    all_of_them = [(one.level, one.baseline, one.current) for one in told if one.metric == "constants.bytes"]
+    return change.metric == "constants.embedded.bytes" and change.waived is None and sides in all_of_them
 
 
 def _block(change: CheckChange) -> list[str]:
@@ -277,5 +285,5 @@ def _notes(check: ProgramCheck) -> list[str]:
 
 def _files(check: ProgramCheck) -> list[str]:
     verb = "accept" if check.status in {Status.GROWN, Status.DRIFT} else "record"
-    lines = [f"  snapshot: {plain(check.file)}"] if check.file else []
+    lines = [f"  snapshot: {plain(check.file)}"] if check.file and check.status is not Status.MISSING else []
     return [*lines, f"  {verb}: {plain(check.accept)}"] if check.accept else lines

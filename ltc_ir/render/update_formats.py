@@ -39,14 +39,26 @@ def _told(one: Written) -> list[str]:
         why = wrapped(one.reason or "nobody accepted its growth", f"{name} is not recorded: ", "  ")
         return why if one.check is None else [*why, *(f"  {line}" for line in message(one.check))]
     if one.check is not None and one.check.changes:
-        accepted = wrapped(one.reason, "  accepted: ", "  ", 1) if one.reason else []
-        shown = [
-            line for line in message(one.check) if not line.startswith(("  accept: ", "  record: ", "  snapshot: "))
-        ]
-        return [*shown, *accepted]
+        return _recorded(one, _without_advice(message(one.check)))
     if one.reason:
         return wrapped(one.reason, f"{name}: ", "  ")
     return [f"{name}:"] if one.unstable else []
+
+
+def _recorded(one: Written, lines: list[str]) -> list[str]:
+    """What was recorded beside what stood there before, or beside the snapshot of the nearest other JAX."""
+    if one.action is Action.STARTED:
+        return [*wrapped(one.reason or "", f"{_name(one)} is started ", "  "), *(f"  {line}" for line in lines)]
+    first, *rest = lines
+    why = wrapped(one.reason, "  ", "  ", 2) if one.reason else []
+    accepted = one.check is not None and one.check.broken
+    return [first, *why, *rest, *(["  accepted, with its reason in the file"] if accepted else [])]
+
+
+def _without_advice(lines: list[str]) -> list[str]:
+    """A check's message without what it says to one who has not recorded it yet."""
+    advice = ("  rule: ", "  snapshot: ", "  accept: ", "  record: ")
+    return [line for line in lines if not line.startswith(advice) and not line.endswith(" more rules")]
 
 
 def update_summary(update: Update) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -313,7 +314,9 @@ UPDATE = Update(
         Written("ltc", "forward", Action.NEW, "snapshots/ltc/forward.toml"),
         Written("ltc", "loss", Action.KEPT, "snapshots/ltc/loss.toml"),
         Written("ltc", "grad", Action.REFUSED, "snapshots/ltc/grad.toml", GROWN, code=None),
-        Written("node", "grad", Action.UPDATED, "snapshots/node/grad.toml", GROWN, reason="a second head"),
+        Written(
+            "node", "grad", Action.UPDATED, "snapshots/node/grad.toml", GROWN, reason="64-bit types were off, now on"
+        ),
         Written("node", "loss", Action.UPDATED, "snapshots/node/loss.toml", unstable=("fingerprint", "metric|lines")),
         Written("mine:f", "forward", Action.ERROR, reason="mine:f failed to trace: boom", code=4),
     ),
@@ -327,7 +330,8 @@ def test_an_update_says_what_was_written_accepted_refused_and_not_held() -> None
     for line in (
         "ltc grad is not recorded: nobody accepted its growth",
         '    accept: ltc-ir snapshot update ltc --accept-growth "why"',
-        "  accepted: a second head",
+        "  64-bit types were off, now on",
+        "  accepted, with its reason in the file",
         "  not held, two captures disagree: metric|lines",
         "mine:f forward: mine:f failed to trace: boom",
         "left out: node train_step: it has no optimiser",
@@ -349,7 +353,25 @@ def test_an_update_in_data() -> None:
     assert rows[4]["unstable"] == "fingerprint metric|lines"
     markdown = str(UPDATE_FORMATS["markdown"](UPDATE))
     assert "| ltc grad | refused | snapshots/ltc/grad.toml |" in markdown
-    assert "  accepted: a second head" in markdown
+    assert "  accepted, with its reason in the file" in markdown
+
+
+def test_what_was_recorded_is_told_without_advice() -> None:
+    grown = update_words(Written("ltc", "grad", Action.UPDATED, "a.toml", GROWN))
+    assert grown[0] == message(GROWN)[0]
+    assert grown[-1] == "  accepted, with its reason in the file"
+    assert not [line for line in grown if "--accept-growth" in line or "rule:" in line]
+    shrunk = update_words(Written("node", "grad", Action.UPDATED, "a.toml", CHECK.checks[2]))
+    assert shrunk[0].startswith("node grad has shrunk")
+    assert "accepted" not in "".join(shrunk)
+
+
+def test_a_first_snapshot_of_a_jax_shows_what_differs_from_the_nearest() -> None:
+    started = update_words(Written("ltc", "grad", Action.STARTED, "a.toml", GROWN, reason="beside JAX 0.6"))
+    assert started[0] == "ltc grad is started beside JAX 0.6"
+    assert "    +39 dot_general, 16 -> 55 (3.44x), backward, in m.net:rhs" in started
+    alike = Written("ltc", "grad", Action.STARTED, "a.toml", replace(GROWN, changes=()), reason="beside JAX 0.6")
+    assert update_words(alike) == ["ltc grad: beside JAX 0.6"]
 
 
 # --- snapshots

@@ -71,6 +71,16 @@ def test_one_figure_that_breaks_two_rules_is_told_once() -> None:
     ]
 
 
+def test_constants_that_are_all_in_the_text_are_told_once() -> None:
+    def row(metric: str, after: int) -> CheckChange:
+        return CheckChange(metric, "stablehlo", 0, after, **GROWTH)
+
+    both = message(grown(row("constants.bytes", 8), row("constants.embedded.bytes", 8)))
+    assert [line for line in both if "constants" in line] == ["  new StableHLO constants.bytes: 8 bytes"]
+    apart = message(grown(row("constants.bytes", 8), row("constants.embedded.bytes", 4)))
+    assert len([line for line in apart if "constants" in line]) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
