@@ -18,7 +18,9 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "ltc_ir" / "compare" / "vocabularies.json"
 
-LEVELS = ("jaxpr", "stablehlo", "hlo")
+MADE_WITH = "made_with"
+"""The key of the JAX versions whose names the file has."""
+
 DIALECTS = ("builtin", "func", "stablehlo", "chlo", "sdy", "mhlo", "shape", "tensor", "arith")
 """The dialects that a program JAX lowered can hold."""
 
@@ -38,7 +40,7 @@ recv recv-done reduce reduce-precision reduce-scatter reduce-window remainder re
 rng-bit-generator rng-get-and-update-state round-nearest-afz round-nearest-even rsqrt scaled-dot scan scatter select
 select-and-scatter send send-done set-dimension-size shift-left shift-right-arithmetic shift-right-logical sign sine
 sinh slice sort sqrt stochastic-convert subtract tan tanh topk transpose triangular-solve tuple while xor
-""".split()
+"""
 """The opcodes of XLA's own table (hlo_opcode.h); no part of XLA that Python reaches lists them."""
 
 
@@ -49,7 +51,7 @@ def plain(name: str) -> str:
 
 def found() -> dict[str, set[str]]:
     """The names this JAX has."""
-    return {"jaxpr": primitives(), "stablehlo": operations(), "hlo": {plain(name) for name in HLO}}
+    return {"jaxpr": primitives(), "stablehlo": operations(), "hlo": {plain(name) for name in HLO.split()}}
 
 
 def primitives() -> set[str]:
@@ -100,14 +102,22 @@ def operations() -> set[str]:
     return names
 
 
+def held() -> dict[str, list[str]]:
+    """What the file has."""
+    return dict(json.loads(FILE.read_text(encoding="utf-8"))) if FILE.is_file() else {}
+
+
 def main(arguments: list[str]) -> int:
     """Say what the file lacks of this JAX's names, or add them."""
-    held = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
-    merged = {level: sorted({*held.get(level, ()), *names}) for level, names in found().items()}
+    import jax
+
+    before = held()
+    names = {**found(), MADE_WITH: {jax.__version__}}
+    merged = {key: sorted({*before.get(key, ()), *more}) for key, more in names.items()}
     if "--update" in arguments:
         FILE.write_text(json.dumps(merged, indent=0, sort_keys=True) + "\n", encoding="utf-8")
         return 0
-    lacking = [f"{level} {name}" for level in LEVELS for name in merged[level] if name not in held.get(level, ())]
+    lacking = [f"{key} {name}" for key in merged for name in merged[key] if name not in before.get(key, ())]
     print("\n".join(lacking) or "the file has every name of this JAX")
     return 1 if lacking else 0
 

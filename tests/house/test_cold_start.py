@@ -13,6 +13,8 @@ import pytest
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count, LevelCount, Tally
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
+from ltc_ir.snapshots import layout
 
 pytestmark = pytest.mark.versions
 
@@ -39,6 +41,8 @@ COLD = {
     "stored count as JSON": ["count", "stored.json", "--format", "json"],
     "stored count as CSV": ["count", "stored.json", "--format", "csv"],
     "stored count as Markdown": ["count", "stored.json", "--format", "markdown"],
+    "snapshot": ["count", "stored.toml"],
+    "snapshot against a stored count": ["diff", "stored.toml", "stored.json"],
 }
 
 
@@ -56,11 +60,14 @@ def imported(argv: list[str], folder: Path, **more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a stored count in it."""
+    """A folder with a stored count and a snapshot in it."""
     made = tmp_path_factory.mktemp("cold")
     level = LevelCount("jaxpr", Tally({"mul": 2}, {"primal": {"mul": 2}}), {"phase": 1.0, "source": 1.0}, max_depth=0)
     count = Count("mine", Environment(jax="0.10.2"), {"forward": {"jaxpr": level}})
     (made / "stored.json").write_text(dumps(count_to_dict(count)))
+    facts = {"jaxpr": LevelFacts({("primal", "mine:forward"): {"mul": 2}})}
+    snapshot = Snapshot("mine", "forward", Identity("0.10"), Provenance("0.10.2", "0.10.2"), facts)
+    (made / "stored.toml").write_text(layout.dumps(snapshot))
     return made
 
 
