@@ -21,6 +21,8 @@ AT_STABLEHLO = frozenset({"while", "custom_call"})
 """Judged there though the jaxpr knows the word: a fully unrolled scan is still a scan in a jaxpr, and a jaxpr's custom calls
 are named otherwise (``custom_call`` is a word of Pallas)."""
 
+_OF_HLO = frozenset({"fusion"})
+"""Known to an older dialect too, which no lowering of JAX's uses: there it could not be broken."""
 _COLLECTIVES = frozenset(name.replace("-", "_") for name in COLLECTIVES)
 _ASYNC = frozenset(f"{name}_done" for name in _COLLECTIVES)
 
@@ -68,6 +70,8 @@ def resolve(selector: Selector, inventories: Collection[Inventory]) -> Meaning:
     """
     if selector.is_metric:
         return Meaning(selector.level or homes(selector.name)[0])
+    if selector.level is None and selector.name in _OF_HLO:
+        raise UsageError(f"{selector.name} is what XLA makes, so only hlo has it", f"write hlo:{selector.name}")
     for level in _candidates(selector):
         if _known(selector.name, level) or _present(selector.name, level, inventories):
             return Meaning(level)

@@ -1,0 +1,293 @@
+"""Programs held against their snapshots: every status, what each change says, and what comes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+
+from ltc_ir.compare.checking import Case, check_all, check_program
+from ltc_ir.compare.facts import stable
+from ltc_ir.compare.rules import parse_rule
+from ltc_ir.compare.waivers import Waiver
+from ltc_ir.records.check import Status
+from ltc_ir.records.inventory import Constant, Entry
+from ltc_ir.records.snapshot import Identity, Provenance
+from tests.compare.inventories import HERE, JAXPR, MADE, STABLEHLO, changed, inventory, snapshot
+from tests.compare.test_facts import ENTRIES
+
+BEFORE = inventory()
+
+
+def check(now, then=BEFORE, rules=(), waivers=(), **named):
+    """One program against the snapshot of another state of it, with the rules that it breaks."""
+    case = Case(now, named.pop("current", snapshot(now)), then and named.pop("baseline", snapshot(then)), **named)
+    found = check_all([case], [parse_rule(rule) for rule in rules], waivers, today=date(2026, 6, 1))
+    return found.checks[0]
+
+
+def more(name, number, **fields):
+    """The program with another number of one operation at both levels, as lowering has it."""
+    return inventory(changed(JAXPR, name, number, **fields), changed(STABLEHLO, f"stablehlo.{name}", number, **fields))
+
+
+def rows(found):
+    return [(change.level, change.metric, change.baseline, change.current, change.rule) for change in found.changes]
+
+
+@given(ENTRIES)
+def test_a_program_matches_its_own_snapshot(entries):
+    read = inventory(entries, entries)
+    found = check(read, read)
+    assert (found.status, found.changes, found.notes, found.exit_code(strict=True)) == (Status.MATCH, (), (), 0)
+    assert found.totals["jaxpr"] == (snapshot(read).levels["jaxpr"].total,) * 2
+
+
+def test_no_snapshot_is_missing():
+    found = check(BEFORE, None)
+    assert (found.status, found.changes, found.exit_code()) == (Status.MISSING, (), 3)
+    assert found.totals == {"jaxpr": (None, 12), "stablehlo": (None, 12), "stablehlo lines": (None, 40)}
+
+
+def test_invariants_are_judged_without_a_snapshot_too_and_steps_are_not():
+    found = check(BEFORE, None, rules=["while = 0", "total +0"])
+    assert found.status == Status.MISSING
+    assert rows(found) == [("stablehlo", "stablehlo.while", None, 1, "while = 0")]
+    assert found.exit_code() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"jax": "0.9"}, "recorded with JAX 0.9, this is JAX 0.10"),
+        ({"platform": "cuda"}, "recorded for cuda, this is lowered for cpu"),
+        ({"devices": 4}, "it spanned 4 devices, now 1 device"),
+        ({"x64": True}, "64-bit types were on, now off"),
+        ({"config": {"jax_numpy_rank_promotion": "raise"}}, "jax_numpy_rank_promotion was raise, now unset"),
+        ({"declaration": "b", "arguments": "f32[16]"}, "the arguments were f32[16], now f32[8]"),
+        ({"declaration": "b"}, "the target is declared otherwise: shardings, static values, argnums or loss"),
+    ],
+)
+def test_each_difference_of_identity_is_not_comparable_and_said(fields, reason):
+    found = check(more("tanh", 9), baseline=snapshot(BEFORE, replace(HERE, **fields)), rules=["total +0"])
+    assert (found.status, found.reason, found.changes) == (Status.NOT_COMPARABLE, reason, ())
+    assert found.exit_code() == 3
+
+
+def test_several_differences_of_identity_are_all_said():
+    found = check(BEFORE, baseline=snapshot(BEFORE, replace(HERE, jax="0.9", x64=True)))
+    assert found.reason == "recorded with JAX 0.9, this is JAX 0.10; 64-bit types were on, now off"
+
+
+def test_growth_fails_and_names_the_block_and_lines_that_grew():
+    now = inventory((*JAXPR, Entry("dot_general", "backward", "m:new", "m.py:20", 2, ("f32",))))
+    found = check(now)
+    (change,) = found.changes
+    assert (found.status, found.exit_code()) == (Status.GROWN, 1)
+    assert rows(found) == [("jaxpr", "dot_general", 9, 11, "no growth")]
+    assert (change.phase, change.function, change.sources, change.where) == (
+        "backward",
+        "m:new",
+        ("m.py:20",),
+        "default",
+    )
+    assert found.totals["jaxpr"] == (12, 14)
+
+
+def test_growth_under_another_patch_release_is_drift():
+    older = snapshot(BEFORE, provenance=Provenance("0.10.1", "0.10.2"))
+    found = check(more("tanh", 3), baseline=older)
+    assert (found.status, found.exit_code()) == (Status.DRIFT, 1)
+    assert "recorded with JAX 0.10.1 and jaxlib 0.10.2, this is JAX 0.10.2 and jaxlib 0.10.2" in found.notes
+    assert check(BEFORE, baseline=older).status == Status.MATCH
+
+
+def test_an_operation_that_grew_in_one_block_and_shrank_as_much_in_another_moved():
+    now = inventory(changed(JAXPR, "tanh", 2, function="m:renamed"))
+    found = check(now)
+    (change,) = found.changes
+    assert (found.status, found.exit_code(), found.exit_code(strict=True)) == (Status.MOVED, 0, 1)
+    assert (change.metric, change.baseline, change.current, change.rule) == ("tanh", 2, 2, None)
+    assert (change.function, change.sources) == ("m:renamed", ("m.py:4",))
+
+
+def test_fewer_operations_are_shrunk_and_more_of_another_are_growth():
+    found = check(more("tanh", 1))
+    assert (found.status, found.exit_code(), found.exit_code(strict=True)) == (Status.SHRUNK, 0, 1)
+    assert rows(found) == [
+        ("jaxpr", "tanh", 2, 1, None),
+        ("stablehlo", "stablehlo.tanh", 2, 1, None),
+    ]
+    traded = inventory((*changed(JAXPR, "dot_general", 1), Entry("sin", "forward", "m:f", "m.py:2", 1)))
+    assert check(traded).status == Status.GROWN
+
+
+def test_figures_that_are_no_operations_grow_too():
+    found = check(inventory(lines=41))
+    assert (found.status, rows(found)) == (Status.GROWN, [("stablehlo", "lines", 40, 41, "no growth")])
+    found = check(inventory(constants_bytes=500))
+    assert (found.status, rows(found)) == (Status.GROWN, [("stablehlo", "constants.bytes", 400, 500, "no growth")])
+    assert (found.changes[0].function, found.changes[0].sources) == ("m:act", ("m.py:3",))
+
+
+def test_the_largest_constant_is_named_first():
+    now = inventory(constants_bytes=8500)
+    held = (Constant(400, "f32", "forward", "m:act", "m.py:3"), Constant(8100, "f32", "primal", "m:table", "m.py:30"))
+    level = replace(now.levels["stablehlo"], constants=held)
+    found = check(replace(now, levels={**now.levels, "stablehlo": level}))
+    assert (found.changes[0].function, found.changes[0].sources) == ("m:table", ("m.py:30",))
+
+
+def test_equal_counts_with_other_types_are_changed():
+    found = check(inventory(changed(JAXPR, "tanh", 2, results=("f64",))))
+    assert (found.status, found.exit_code(), found.exit_code(strict=True)) == (Status.CHANGED, 0, 1)
+    assert rows(found) == [("jaxpr", "types.f32", 12, 10, None), ("jaxpr", "types.f64", 0, 2, None)]
+    assert (found.changes[1].function, found.changes[1].sources) == ("m:act", ("m.py:4",))
+
+
+def test_a_type_that_is_new_is_said_beside_growth():
+    found = check(inventory((*JAXPR, Entry("sin", "forward", "m:f", "m.py:2", 1, ("f64",)))))
+    assert rows(found) == [("jaxpr", "sin", 0, 1, "no growth"), ("jaxpr", "types.f64", 0, 1, None)]
+
+
+def test_equal_facts_with_another_fingerprint_are_changed():
+    level = replace(BEFORE.levels["jaxpr"], fingerprint="other")
+    found = check(replace(BEFORE, levels={**BEFORE.levels, "jaxpr": level}))
+    assert (found.status, rows(found)) == (Status.CHANGED, [("jaxpr", "fingerprint", None, None, None)])
+
+
+def test_what_the_snapshot_does_not_hold_is_skipped_with_a_note():
+    stored, other = snapshot(BEFORE), snapshot(more("tanh", 5))
+    levels = {name: stable(stored.levels[name], other.levels[name]) for name in stored.levels}
+    found = check(more("tanh", 7), baseline=replace(stored, levels=levels))
+    assert (found.status, found.changes) == (Status.MATCH, ())
+    assert any("op|forward|m:act|tanh" in note for note in found.notes)
+    assert check(more("dot_general", 8), baseline=replace(stored, levels=levels)).status == Status.GROWN
+
+
+def test_what_a_second_capture_denies_is_unstable():
+    now = more("tanh", 5)
+    found = check(now, confirm=lambda: snapshot(BEFORE))
+    assert (found.status, found.changes, found.exit_code()) == (Status.UNSTABLE, (), 1)
+    assert "jaxpr op|forward|m:act|tanh" in (found.reason or "")
+    assert check(now, confirm=lambda: snapshot(now)).status == Status.GROWN
+
+
+def test_a_second_capture_is_asked_only_where_something_differs():
+    def never():
+        raise AssertionError("nothing differs")
+
+    assert check(BEFORE, confirm=never).status == Status.MATCH
+
+
+def test_an_operation_that_jax_renamed_is_no_growth():
+    older = inventory((*JAXPR, Entry("pjit", "primal", "m:f", number=2)))
+    newer = inventory((*JAXPR, Entry("jit", "primal", "m:f", "m.py:1", number=2)))
+    found = check(newer, older)
+    assert found.status in {Status.MATCH, Status.CHANGED}  # their fingerprints are no matter of names
+    assert not [change for change in found.changes if change.metric != "fingerprint"]
+    grown = inventory((*JAXPR, Entry("jit", "primal", "m:f", "m.py:1", number=3)))
+    assert rows(check(grown, older))[0] == ("jaxpr", "jit", 2, 3, "no growth")
+
+
+def test_a_level_on_one_side_only_is_said_and_no_match():
+    half = replace(BEFORE, levels={"jaxpr": BEFORE.levels["jaxpr"]})
+    for now, then, says in ((half, BEFORE, "in the snapshot only"), (BEFORE, half, "not in the snapshot")):
+        found = check(now, then)
+        assert (found.status, found.exit_code(strict=True)) == (Status.CHANGED, 1)
+        assert any(says in note for note in found.notes)
+    neither = replace(BEFORE, levels={"stablehlo": BEFORE.levels["stablehlo"]})
+    assert check(half, neither).status == Status.NOT_COMPARABLE
+
+
+def test_recomputation_that_is_gone_is_said_so():
+    remat = inventory((*JAXPR, Entry("tanh", "recompute", "m:act", "m.py:4", 4)))
+    found = check(BEFORE, remat)
+    assert found.status == Status.SHRUNK
+    assert [note for note in found.notes if note.startswith("recompute gone: 4 jaxpr operations")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "status", "code"),
+    [
+        ([], Status.GROWN, 1),
+        (["tanh +1"], Status.CHANGED, 0),
+        (["total +1"], Status.CHANGED, 0),
+        (["total +10%"], Status.CHANGED, 0),
+        (["total +5%"], Status.GROWN, 1),
+        (["grad/forward.tanh +1"], Status.CHANGED, 0),
+        (["backward.tanh +1"], Status.GROWN, 1),
+        (["jaxpr:tanh +1"], Status.GROWN, 1),
+        (["jaxpr:tanh +1", "stablehlo:tanh +1"], Status.CHANGED, 0),
+        (["total +1", "tanh +0"], Status.CHANGED, 1),
+        (["dot_general +5"], Status.GROWN, 1),
+        (["tanh <= 9"], Status.GROWN, 1),
+        (["tanh <= 2", "tanh +1"], Status.CHANGED, 1),
+    ],
+)
+def test_a_step_rule_permits_growth(rules, status, code):
+    now = replace(more("tanh", 3))
+    now = inventory(now.levels["jaxpr"].entries, now.levels["stablehlo"].entries, lines=41)
+    found = check(now, rules=rules)
+    assert (found.status, found.exit_code()) == (status, code)
+
+
+def test_constants_grow_by_their_own_rule_only():
+    now = inventory(constants_bytes=500)
+    assert check(now, rules=["total +100"]).status == Status.GROWN
+    assert check(now, rules=["constants.bytes +99"]).status == Status.GROWN
+    assert check(now, rules=["constants.bytes +100"]).status == Status.CHANGED
+
+
+def test_a_waiver_tolerates_growth_and_its_lines():
+    now = more("tanh", 3)
+    now = inventory(now.levels["jaxpr"].entries, now.levels["stablehlo"].entries, lines=41)
+    found = check(now, waivers=[Waiver("tanh", "known", date(2026, 6, 1))])
+    assert (found.status, found.exit_code()) == (Status.CHANGED, 0)
+    assert {change.metric: change.waived for change in found.changes} == {
+        "tanh": "known", "stablehlo.tanh": "known", "lines": None,
+    }  # fmt: skip
+
+
+def test_the_worst_comes_first_and_twins_last():
+    jaxpr = changed(changed(JAXPR, "dot_general", 13), "tanh", 1)
+    stablehlo = changed(changed(STABLEHLO, "stablehlo.dot_general", 13), "stablehlo.tanh", 1)
+    jaxpr += (Entry("sin", "forward", "m:f", "m.py:2", 2),)
+    found = check(inventory(jaxpr, stablehlo, lines=80), rules=["while = 0"])
+    assert [(change.level, change.metric) for change in found.changes] == [
+        ("stablehlo", "stablehlo.while"),
+        ("jaxpr", "dot_general"),
+        ("jaxpr", "sin"),
+        ("stablehlo", "lines"),
+        ("stablehlo", "stablehlo.dot_general"),
+        ("jaxpr", "tanh"),
+        ("stablehlo", "stablehlo.tanh"),
+    ]
+
+
+def test_optimised_hlo_is_noted_and_gates_nothing():
+    then, now = (inventory(hlo=(Entry("fusion", "forward", number=number),)) for number in (2, 5))
+    found = check(now, current=snapshot(now, device="cpu"), baseline=snapshot(then, device="cpu"))
+    assert (found.status, found.exit_code(strict=True)) == (Status.MATCH, 0)
+    assert found.notes == ("hlo (not held): total 2 -> 5, fusion 2 -> 5",)
+    other = check(now, current=snapshot(now, device="TPU v5"), baseline=snapshot(then, device="cpu"))
+    assert other.notes == ("hlo is not compared: recorded with jaxlib 0.10.2 on cpu, not 0.10.2 on TPU v5",)
+
+
+def test_a_check_of_several_targets_has_their_problems_once():
+    cases = [Case(inventory(target=name), snapshot(inventory(target=name)), None) for name in ("a", "b")]
+    found = check_all(cases, [parse_rule("dot_genral = 0")], unchecked={"c": "no gradient"})
+    assert len(found.problems) == 1
+    assert (found.exit_code, found.unchecked) == (2, {"c": "no gradient"})
+
+
+def test_the_command_and_the_file_are_handed_on():
+    found = check_program(BEFORE, snapshot(BEFORE), None, file="snapshots/m.toml", accept="ltc-ir snapshot update m")
+    assert (found.file, found.accept) == ("snapshots/m.toml", "ltc-ir snapshot update m")
+
+
+def test_identity_compares_without_its_reading_aid():
+    assert Identity("0.10", arguments="f32[8]") == Identity("0.10", arguments="other")
+    assert check(BEFORE, baseline=snapshot(BEFORE, replace(HERE, arguments="other"), MADE)).status == Status.MATCH
