@@ -29,7 +29,7 @@ class Store:
 
     def __init__(self, directory: str | Path = DIRECTORY) -> None:
         self.directory = Path(directory)
-        self._held = 0
+        self._held = False
 
     def path_of(self, target: str, program: str, identity: Identity) -> Path:
         """Where the snapshot of a program lies, or would lie."""
@@ -78,9 +78,13 @@ class Store:
         return None if best is None else self.load(others[best])
 
     def paths(self) -> list[Path]:
-        """The files of the store, in the order of their paths."""
+        """The files of the store, in the order of their paths.
+
+        Raises:
+            UsageError: a folder cannot be read.
+        """
         found = []
-        for folder, folders, names in os.walk(self.directory):
+        for folder, folders, names in os.walk(self.directory, onerror=_refuse):
             folders[:] = [name for name in folders if not name.startswith(".")]
             found += [Path(folder, name) for name in names if name.endswith(naming.ENDING) and name[0] != "."]
         return sorted(found)
@@ -102,16 +106,20 @@ class Store:
                 yield path, error
 
     def write(self, snapshot: Snapshot) -> Path:
-        """Write a snapshot to its file, whole or not at all.
+        """Write a snapshot to its file, whole or not at all, and never one that could not be read again.
 
         Raises:
-            UsageError: the folder is not writable.
+            UsageError: the folder is not writable, or the snapshot holds what no file can.
         """
         path = self.path_of(snapshot.target, snapshot.program, snapshot.identity)
-        data = layout.dumps(snapshot).encode()
+        text = layout.dumps(snapshot)
+        layout.loads(text, path.as_posix())
         with self.lock():
             _make_folder(path.parent)
-            write_whole(str(path), data)
+            try:
+                write_whole(str(path), text.encode())
+            except UsageError as error:
+                raise UsageError(error.message, _ELSEWHERE) from error
         return path
 
     def remove(self, path: Path) -> None:
@@ -155,27 +163,41 @@ class Store:
             yield
             return
         _make_folder(self.directory)
-        handle = os.open(self.directory, os.O_RDONLY) if _LOCKS else None
-        try:
-            if handle is not None:
-                _flock(handle)
-            self._held = 1
-            yield
-        finally:
-            self._held = 0
-            if handle is not None:
-                os.close(handle)
+        with _locked(self.directory) if _LOCKS else contextlib.nullcontext():
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
 
 
 _LOCKS = os.name == "posix"
 
 
-def _flock(handle: int) -> None:
-    """Wait for the lock of an open folder; some network file systems have none."""
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, once it is free; some network file systems have none."""
     import fcntl
 
-    with contextlib.suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        _refuse(error)
+        raise
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _refuse(error: OSError) -> None:
+    """Say of a folder that it cannot be read; one that is not there has nothing in it."""
+    if not isinstance(error, FileNotFoundError):
+        raise UsageError(
+            f"cannot read {error.filename}: {error.strerror}", "name a readable folder with --dir"
+        ) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -233,35 +233,43 @@ def merged(base: Snapshot, ours: Snapshot, theirs: Snapshot, folder) -> tuple[in
     return done.returncode, done.stdout
 
 
-def changed(phase: str, function: str, **ops: int) -> Snapshot:
-    """The usual snapshot with other operations in one function, and another fingerprint, as after a change to it."""
-    block = {**JAXPR.ops[phase, function], **ops}
-    facts = replace(JAXPR, ops={**JAXPR.ops, (phase, function): block}, fingerprint=f"after {function}")
+def changed(phase: str, function: str, ops: dict[str, int]) -> Snapshot:
+    """The usual snapshot after a change to one function: its own operations, and every figure of the whole."""
+    new = {**JAXPR.ops[phase, function], **ops}
+    more = sum(new.values()) - sum(JAXPR.ops[phase, function].values())
+    facts = LevelFacts(
+        ops={**JAXPR.ops, (phase, function): new},
+        types={**JAXPR.types, phase: {"f32": JAXPR.types[phase]["f32"] + more}},
+        metrics={"max_depth": JAXPR.metrics["max_depth"] + more},
+        fingerprint=f"after {function}",
+    )
     return usual(levels={**USUAL.levels, "jaxpr": facts})
 
 
 NEIGHBOURS = [
     (("forward", "net:dense", {"tanh": 5}), ("forward", "net:loss", {"mul": 9})),
-    (("forward", "net:dense", {"zeta": 1}), ("forward", "net:loss", {"abs": 1})),
+    (("forward", "net:dense", {"zeta": 1}), ("forward", "net:loss", {"abs": 2})),
     (("forward", "net:loss", {"reduce_sum": 3}), ("backward", "net:dense", {"dot_general": 9})),
-    (("backward", "net:dense", {"mul": 7}), ("backward", "net:loss", {"mul": 7})),
-    (("forward", "net:dense", {"add": 7}), ("backward", "net:loss", {"add": 7})),
+    (("backward", "net:dense", {"mul": 7}), ("backward", "net:loss", {"mul": 8})),
+    (("forward", "net:dense", {"add": 7}), ("backward", "net:loss", {"add": 9})),
 ]
 
 
 @pytest.mark.parametrize(("ours", "theirs"), NEIGHBOURS)
-def test_branches_that_touch_two_functions_conflict_in_the_fingerprint_alone(ours, theirs, tmp_path):
-    left, right = (changed(phase, function, **ops) for phase, function, ops in (ours, theirs))
-    conflicts, text = merged(USUAL, left, right, tmp_path)
-    assert conflicts == 1
-    inside = re.search(r"^<<<<<<<.*?^>>>>>>>", text, re.DOTALL | re.MULTILINE)
-    assert inside and {line.split(" ")[0] for line in inside[0].splitlines()} <= {
-        "<<<<<<<", "fingerprint", "=======", ">>>>>>>",
-    }  # fmt: skip
-    settled = loads(re.sub(r"^<<<<<<<.*\n(.*\n)=======\n.*\n>>>>>>>.*\n", r"\1", text, flags=re.MULTILINE), WHERE)
-    for phase, function, ops in (ours, theirs):
-        assert settled.levels["jaxpr"].ops[phase, function].items() >= ops.items()
+def test_branches_that_touch_two_functions_conflict_in_figures_of_the_whole_alone(ours, theirs, tmp_path):
+    conflicts, text = merged(USUAL, changed(*ours), changed(*theirs), tmp_path)
+    assert conflicts
+    last_marker = text.rindex(">>>>>>>")
+    assert text.index("[jaxpr]") < text.index("<<<<<<<")
+    assert last_marker < text.index("[jaxpr.ops.")
     assert "a merge conflict is not settled" in refused(text)
+    for side in (1, 2):
+        settled = loads(re.sub(CONFLICT, rf"\{side}", text), WHERE)
+        for phase, function, ops in (ours, theirs):
+            assert settled.levels["jaxpr"].ops[phase, function].items() >= ops.items()
+
+
+CONFLICT = re.compile(r"^<{7}.*\n((?:.*\n)*?)={7}\n((?:.*\n)*?)>{7}.*\n", re.MULTILINE)
 
 
 def test_branches_that_touch_two_levels_merge(tmp_path):

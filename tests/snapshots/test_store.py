@@ -169,6 +169,26 @@ def test_a_store_that_cannot_be_written_to_is_refused_with_words(tmp_path):
     assert (tmp_path / "file").read_text() == ""
 
 
+def test_a_store_that_is_no_folder_is_refused_and_not_taken_for_an_empty_one(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="Not a directory"):
+        list(Store(tmp_path / "file").all())
+
+
+@pytest.mark.parametrize("fields", [{"captured": "once"}, {"jax": "0.10.2"}])
+def test_what_could_not_be_read_again_is_not_written(store, fields):
+    with pytest.raises(UsageError):
+        store.write(usual(**fields))
+    assert list(store.all()) == []
+
+
+def test_a_file_that_cannot_be_replaced_is_said_with_the_right_hint(store):
+    store.path_of("net:step", "grad", USUAL.identity).mkdir(parents=True)
+    with pytest.raises(UsageError) as caught:
+        store.write(USUAL)
+    assert "--dir" in (caught.value.hint or "")
+
+
 def test_what_a_killed_writer_left_is_swept_and_nothing_else(store):
     path = store.write(USUAL)
     left = path.with_name(f".{path.name}.ab12_xyz")
