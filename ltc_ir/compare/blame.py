@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
-from ltc_ir.records.inventory import Entry
+from ltc_ir.records.inventory import Constant, Entry
 from ltc_ir.records.snapshot import Block
 from ltc_ir.records.vocabulary import NO_SOURCE
 
 _MOST = 3
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Place(NamedTuple):
@@ -75,3 +77,22 @@ def most_grown(
     }
     largest_first = sorted(growth, key=lambda key: (-growth[key], key))
     return largest_first[0] if largest_first and growth[largest_first[0]] > 0 else None
+
+
+def place_of_constants(constants: Iterable[Constant]) -> Place:
+    """The block with most bytes of constants, and the lines of the largest of them."""
+    held = list(constants)
+    if not held:
+        return NOWHERE
+    block = most_moved({}, _sizes(held, lambda one: (one.phase, one.function)))
+    if block is None:
+        return NOWHERE
+    inside = [one for one in held if (one.phase, one.function) == block and one.source != NO_SOURCE]
+    return Place(*block, largest(_sizes(inside, lambda one: one.source)))
+
+
+def _sizes(constants: Iterable[Constant], key: Callable[[Constant], Key]) -> Counter[Key]:
+    found: Counter[Key] = Counter()
+    for one in constants:
+        found[key(one)] += one.bytes
+    return found

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ltc_ir.compare.aliases import ALIASES
-from ltc_ir.compare.blame import NOWHERE, Place, blocks, largest, most_grown, most_moved, place_of
+from ltc_ir.compare.blame import NOWHERE, Place, blocks, most_grown, most_moved, place_of, place_of_constants
 from ltc_ir.compare.facts import METRICS, renamed, without
 from ltc_ir.records.check import CheckChange
-from ltc_ir.records.inventory import Constant, Entry, LevelInventory
+from ltc_ir.records.inventory import Entry, LevelInventory
 from ltc_ir.records.snapshot import Block, LevelFacts
-from ltc_ir.records.vocabulary import NO_SOURCE
 
 Sides = tuple[int, int]
 """A figure in the snapshot, and now."""
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -131,26 +127,7 @@ def _place_of_metric(found: Comparison, live: LevelInventory, name: str) -> Plac
     if name == "lines":
         grown = most_grown(found.before.ops, found.after.ops)
         return place_of(_named(found, live, grown[1]), grown[0]) if grown else NOWHERE
-    return _place_of_constants(live.constants)
-
-
-def _place_of_constants(constants: Iterable[Constant]) -> Place:
-    """The block with most bytes of constants, and the lines of the largest of them."""
-    held = list(constants)
-    if not held:
-        return NOWHERE
-    block = most_moved({}, _sizes(held, lambda one: (one.phase, one.function)))
-    if block is None:
-        return NOWHERE
-    inside = [one for one in held if (one.phase, one.function) == block and one.source != NO_SOURCE]
-    return Place(*block, largest(_sizes(inside, lambda one: one.source)))
-
-
-def _sizes(constants: Iterable[Constant], key: Callable[[Constant], Key]) -> Counter[Key]:
-    found: Counter[Key] = Counter()
-    for one in constants:
-        found[key(one)] += one.bytes
-    return found
+    return place_of_constants(live.constants)
 
 
 def _place_of_type(found: Comparison, live: LevelInventory, name: str) -> Place:

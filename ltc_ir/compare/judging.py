@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, NamedTuple, TypeVar
 
-from ltc_ir.compare.blame import Place, most_grown, most_moved, place_of
+from ltc_ir.compare.blame import Place, most_grown, most_moved, place_of, place_of_constants
 from ltc_ir.compare.facts import facts_of, renamed
 from ltc_ir.compare.filters import Filter
 from ltc_ir.compare.measuring import Measured, Stepped, level_of, measure, stepped
@@ -226,6 +226,8 @@ def _stored(selector: Selector, found: Verdict, inventory: Inventory, baseline: 
 
 def _place(rule: Rule, found: Verdict, inventory: Inventory, baseline: Snapshot | None) -> Place:
     measured, level = found.measured, found.measured.meaning.level
+    if rule.selector.name.startswith("constants."):
+        return place_of_constants(level_of(inventory, level).constants)
     stored = None if baseline is None else baseline.levels.get(level)
     if stored is None or found.step is None:
         return place_of(measured.entries)

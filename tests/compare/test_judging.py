@@ -207,6 +207,12 @@ def test_a_broken_rule_names_the_block_and_the_lines_that_have_most():
     assert (change.rule, change.where, change.fails) == ("dot_general <= 6", "--rule", True)
 
 
+def test_a_broken_bound_on_constants_names_who_uses_the_largest():
+    ((change,), _) = one("constants.bytes = 0")
+    assert (change.metric, change.current) == ("constants.bytes", 400)
+    assert (change.phase, change.function, change.sources) == ("forward", "m:act", ("m.py:3",))
+
+
 def test_a_broken_invariant_says_what_the_snapshot_had():
     ((change,), _) = one("while = 0", baseline=snapshot(inventory(stablehlo=changed(STABLEHLO, "stablehlo.while", 4))))
     assert (change.metric, change.baseline, change.current) == ("stablehlo.while", 4, 1)
