@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ltc_ir import api
-from ltc_ir.compare.checking import check_all
+from ltc_ir.compare.checking import Case, check_all
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.guard.capturing import capture_again
 from ltc_ir.guard.looking import Look, Progress, confirmed, name_of, of_tests, selected
 from ltc_ir.guard.pruning import reason_to_prune
 from ltc_ir.guard.recording import record, recorded
 from ltc_ir.guard.setup import Guard, Options, guard_of, under_ci
-from ltc_ir.records.check import Check, ProgramCheck, Status, Update
+from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.snapshots.naming import canonical, folder_of, parse
 
@@ -130,15 +130,27 @@ def update(
         if progress is not None and wanted:
             progress("capturing all a second time")
         again = capture_again(wanted, guard.asked, options, x64) if wanted else {}
-    failed = [recorded(one) for one in looked.failed]
+    written = [*_recorded(guard, first, again, accept_growth), *map(recorded, looked.failed)]
+    unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
+    return Update(tuple(written), unavailable)
+
+
+def _recorded(
+    guard: Guard,
+    first: Mapping[tuple[str, str], Case],
+    second: Mapping[tuple[str, str], Snapshot | LtcIrError],
+    reason: str | None,
+) -> list[Written]:
+    """Write what is to be written, file by file, with the store locked: what lies there is read again."""
+    made = []
     with guard.store.lock():
         guard.store.sweep()
-        written = [
-            record(guard.store, case, again[key], accept_growth, guard.accept(*key, True))
-            for key, case in first.items()
-        ]
-    unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
-    return Update((*written, *failed), unavailable)
+        for key, case in first.items():
+            written, snapshot = record(guard.store, case, second[key], reason, guard.accept(*key, True))
+            if snapshot is not None:
+                guard.store.write(snapshot)
+            made.append(written)
+    return made
 
 
 @dataclass(frozen=True)

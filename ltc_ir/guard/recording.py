@@ -9,7 +9,7 @@ from ltc_ir.compare.checking import Case, check_program
 from ltc_ir.compare.facts import stable
 from ltc_ir.errors import LtcIrError
 from ltc_ir.records.check import Action, CheckChange, ProgramCheck, Status, Written
-from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Acceptance, Snapshot
+from ltc_ir.records.snapshot import TWICE, Acceptance, Snapshot
 from ltc_ir.snapshots.store import Store
 
 _MOST_GROWTH = 12
@@ -29,9 +29,8 @@ def record(
     accept: str,
     *,
     captured: str = TWICE,
-    write: bool = True,
-) -> Written:
-    """Record one program, its store being locked.
+) -> tuple[Written, Snapshot | None]:
+    """What to record of one program: what is said of it, and the snapshot to write, where one is to be written.
 
     Args:
         store: where its file lies.
@@ -40,23 +39,22 @@ def record(
         reason: why growth is accepted; ``None`` where it is not.
         accept: the command that accepts it.
         captured: how the second capture was made.
-        write: write the file; a worker of a test run leaves that to the controller.
     """
     names = (case.current.target, case.current.program)
     if isinstance(second, LtcIrError):
-        return Written(
-            *names, Action.ERROR, case.file, reason=f"second capture: {second.message}", code=second.exit_code
-        )
+        why = f"second capture: {second.message}"
+        return Written(*names, Action.ERROR, case.file, reason=why, code=second.exit_code), None
     made = agreed(case.current, second, captured)
     try:
         baseline = store.read(*names, made.identity)
         nearest = store.nearest(*names, made.identity) if baseline is None else None
     except LtcIrError as error:
-        return Written(*names, Action.ERROR, case.file, reason=error.message, code=error.exit_code)
+        return Written(*names, Action.ERROR, case.file, reason=error.message, code=error.exit_code), None
     written = _decided(replace(case, current=made, baseline=baseline, accept=accept), nearest, reason)
-    if written.action in {Action.NEW, Action.STARTED, Action.UPDATED} and write:
-        store.write(to_write(made, baseline or nearest, written, reason))
-    return replace(written, unstable=_unstable(made))
+    written = replace(written, unstable=_unstable(made))
+    if written.action in {Action.REFUSED, Action.KEPT}:
+        return written, None
+    return written, _to_write(made, baseline or nearest, written, reason)
 
 
 def agreed(first: Snapshot, second: Snapshot, captured: str) -> Snapshot:
@@ -102,7 +100,7 @@ def _beside(case: Case, other: Snapshot) -> ProgramCheck:
     return check_program(case.inventory, case.current, like, file=case.file, accept=case.accept)
 
 
-def to_write(made: Snapshot, before: Snapshot | None, written: Written, reason: str | None) -> Snapshot:
+def _to_write(made: Snapshot, before: Snapshot | None, written: Written, reason: str | None) -> Snapshot:
     """The snapshot as its file will hold it: with the reasons that were ever given, and the HLO that was not looked at."""
     accepted = before.accepted if before is not None else ()
     grown = () if written.check is None else growth(written.check)
@@ -131,6 +129,3 @@ def _grown(changes: Iterable[CheckChange]) -> list[CheckChange]:
 def _line(change: CheckChange) -> str:
     before = 0 if change.baseline is None else change.baseline
     return f"{change.level} {change.metric} {before:g} -> {change.current:g}"
-
-
-__all__ = ["IN_PROCESS", "TWICE", "agreed", "growth", "record", "recorded", "to_write"]

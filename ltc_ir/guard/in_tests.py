@@ -1,0 +1,201 @@
+"""Checks a function in the process of a test: caches are cleared only where something differs, and nothing is written here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.compare.checking import Case, check_all
+from ltc_ir.compare.resolving import levels_of, needs_detail
+from ltc_ir.compare.rules import parse_rule
+from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.guard.capturing import Asked, Captured, capture
+from ltc_ir.guard.looking import case_of, differs, name_of
+from ltc_ir.guard.recording import record
+from ltc_ir.guard.setup import Guard, guard_of
+from ltc_ir.records.check import Action, Check, ProgramCheck, Status
+from ltc_ir.records.snapshot import IN_PROCESS
+from ltc_ir.render.check_words import message
+from ltc_ir.snapshots.layout import dumps
+from ltc_ir.snapshots.naming import folder_of, parse
+
+SKIPPED = "skipped"
+"""The status of a program whose snapshots are all of other JAX versions, platforms or widths."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """That files are to be updated, and why growth is accepted, if it is."""
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test learnt of one program: its status or what is to be done with its file, and why it fails, if it does.
+
+    ``text`` is what the file is to hold, where it is to be written; ``failure`` is empty where the program passes.
+    """
+
+    target: str
+    program: str
+    file: str
+    status: str
+    failure: tuple[str, ...] = ()
+    note: str | None = None
+    text: str | None = None
+
+
+def check_in_test(
+    subject: Any,
+    args: tuple[Any, ...] | None,
+    rules: Sequence[str],
+    *,
+    test: str,
+    nodeid: str,
+    programs: Sequence[str] | None = None,
+    directory: str | None = None,
+    update: Update | None = None,
+    options: Any = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+) -> list[Outcome]:
+    """Hold a function of a test, or a target by name, against its snapshots and rules.
+
+    Args:
+        subject: a function, a Target, or a target's name.
+        args: the example arguments of a function.
+        rules: rules of this test besides those of the project.
+        test: the name that a function's snapshots bear: the test's path and name.
+        nodeid: the test itself, as pytest is told to run it.
+        programs: the programs; of a function ``forward``, of a name all that it has, where ``None``.
+        directory: the folder of the snapshots; that of pyproject.toml where ``None``.
+        update: record instead of comparing; nothing is written here, the texts are in the outcomes.
+        options: what else is said about a target found by name.
+        platform: what to lower for; cpu where ``None``.
+        x64: enable or disable 64-bit types.
+
+    Raises:
+        UsageError: bad input. TargetError: the function failed.
+    """
+    guard = guard_of(directory, options=options, platform=platform, x64=x64)
+    target = api.resolve(subject, args, options)
+    target = replace(target, name=name_of(subject) if isinstance(subject, str) else test)
+    own = [parse_rule(text, where=test, targets=(str(target.name),)) for text in rules]
+    guard = replace(guard, rules=(*guard.rules, *own))
+    asked = Asked(guard.asked.platform, guard.asked.hlo or "hlo" in levels_of(own), needs_detail(guard.rules))
+    with api.configured(x64):
+        held = _InTest(replace(guard, asked=asked), target, nodeid, update)
+        return held.outcomes(programs, held.programs(subject))
+
+
+class _InTest:
+    def __init__(self, guard: Guard, target: Any, nodeid: str, update: Update | None) -> None:
+        self.guard = guard
+        self.target = target
+        self.nodeid = nodeid
+        self.update = update
+
+    def programs(self, subject: Any) -> Sequence[str]:
+        """The programs to look at where none are named."""
+        from ltc_ir.programs.derive import program_names
+
+        return program_names(self.target) if isinstance(subject, str) else ("forward",)
+
+    def outcomes(self, asked: Sequence[str] | None, known: Sequence[str]) -> list[Outcome]:
+        """What is to be said of each program; the rules are judged on all of them together."""
+        made = [self.looked_at(program) for program in asked or known if asked or self.can_be_made(program)]
+        if self.update is None:
+            return self.told(self.checked(made), made)
+        written = [self.updated(case) for case in made]
+        ruled = self.told(self.checked([replace(case, baseline=case.current) for case in made]), made)
+        return [replace(one, failure=one.failure or rule.failure) for one, rule in zip(written, ruled, strict=True)]
+
+    def can_be_made(self, program: str) -> bool:
+        """Whether a target has a program that nobody asked for: one without a scalar output has no gradient."""
+        try:
+            self.capture(program, clear=False)
+        except (UsageError, TargetError):
+            if program == "forward":
+                raise
+            return False
+        return True
+
+    def capture(self, program: str, clear: bool) -> Captured:
+        """Capture a program, from cleared caches or with those that there are."""
+        return capture(self.target, program, self.guard.asked, clear=clear)
+
+    def looked_at(self, program: str) -> Case:
+        """A program beside its file; captured anew from cleared caches where it differs, for caches can colour a trace."""
+        case = case_of(self.guard, self.capture(program, clear=False))
+        if differs(case) or self.breaks(case):
+            case = case_of(self.guard, self.capture(program, clear=True))
+        return replace(case, confirm=lambda: self.capture(program, clear=True).snapshot)
+
+    def breaks(self, case: Case) -> bool:
+        """Whether a program breaks a rule, or there is something wrong with the rules."""
+        found = check_all([case], self.guard.rules, self.guard.waivers, complete=False)
+        return any(one.broken for one in found.checks)
+
+    def checked(self, cases: Sequence[Case]) -> Check:
+        """The check of all programs of the test."""
+        return check_all(cases, self.guard.rules, self.guard.waivers, complete=[str(self.target.name)])
+
+    def told(self, check: Check, cases: Sequence[Case]) -> list[Outcome]:
+        """The outcomes of a check; what is wrong with the rules fails with the first program."""
+        problems = [line for one in check.problems for line in (one.message, f"  {one.hint}")]
+        found = [self.outcome(one, case) for one, case in zip(check.checks, cases, strict=True)]
+        if problems and found:
+            found[0] = replace(found[0], failure=(*problems, *found[0].failure))
+        return found
+
+    def outcome(self, one: ProgramCheck, case: Case) -> Outcome:
+        """What a check of one program means for its test."""
+        others = self.others(case) if one.status is Status.MISSING else []
+        grown = one.status in {Status.GROWN, Status.DRIFT}
+        one = replace(one, accept=self.command(grown) if one.status is not Status.MATCH else None)
+        made = Outcome(one.target, one.program, case.file or "", one.status.value)
+        if others and not one.broken:
+            return replace(made, status=SKIPPED, note=f"{one.reason}; there are some for {', '.join(others)}")
+        if one.exit_code():
+            return replace(made, failure=tuple(message(one)))
+        return replace(made, note=message(one)[0] if one.status is not Status.MATCH else None)
+
+    def others(self, case: Case) -> list[str]:
+        """The JAX versions, platforms and widths that a program without a snapshot of this one has snapshots of."""
+        folder = self.guard.store.directory / folder_of(case.current.target)
+        names = (
+            path.name.partition("@")[2].removesuffix(".toml") for path in folder.glob("*@*.toml") if parse(path.name)
+        )
+        return sorted(names)
+
+    def command(self, grown: bool) -> str:
+        """The command that records the present state."""
+        if "::" not in str(self.target.name):
+            return self.guard.accept(str(self.target.name), "forward", grown)
+        return f"pytest {shlex.quote(self.nodeid)} --ir-update" + (' --ir-accept-growth "why"' if grown else "")
+
+    def updated(self, case: Case) -> Outcome:
+        """What is to be written of one program; a file that says it already is left alone without a second trace."""
+        program = case.current.program
+        names = (case.current.target, program)
+        if case.baseline is not None and not differs(case) and case.baseline.identity == case.current.identity:
+            return Outcome(*names, case.file or "", Action.KEPT.value)
+        first = case_of(self.guard, self.capture(program, clear=True))
+        second = self.capture(program, clear=True).snapshot
+        reason = None if self.update is None else self.update.reason
+        written, snapshot = record(self.guard.store, first, second, reason, self.command(True), captured=IN_PROCESS)
+        made = Outcome(*names, case.file or "", written.action.value)
+        if written.exit_code and written.check is not None:
+            return replace(made, failure=tuple(message(written.check)))
+        if written.exit_code:
+            return replace(made, failure=(written.reason or f"unstable: {', '.join(written.unstable[:3])}",))
+        return replace(made, text=None if snapshot is None else dumps(snapshot))
+
+
+def explained(error: LtcIrError) -> str:
+    """An error of ours as a test shows it."""
+    return f"{error.message}\n  {error.hint}" if error.hint else error.message

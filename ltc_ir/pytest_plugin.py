@@ -1,0 +1,260 @@
+"""The pytest plugin: a fixture that holds functions against snapshots, and a footer. It imports nothing heavy until used.
+
+Workers of pytest-xdist trace and compare; what is to be written and counted travels in the reports of their tests, and the
+controller writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FIXTURE = "check_ir"
+KEPT = pytest.StashKey[list[dict[str, Any]]]()
+"""Where an item keeps what its test checked."""
+_SENT = "ltc_ir"
+"""The attribute of a report, and the key of a worker's output, that carry it: plain data, which passes between processes."""
+_DONE = frozenset({"new", "started", "updated", "kept"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of an update, and where snapshots lie."""
+    group = parser.getgroup("ltc-ir", "snapshots of the IR of JAX functions")
+    group.addoption("--ir-update", action="store_true", help="record new, shrunk and moved IR instead of comparing")
+    group.addoption(
+        "--ir-accept-growth", metavar="REASON", default=None, help="record grown IR too; the reason is kept"
+    )
+    group.addoption("--ir-dir", metavar="DIR", default=None, help="folder of the snapshots (default: snapshots)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the mark means, refuse what would write where nothing may, and begin to listen."""
+    config.addinivalue_line(
+        "markers", "ir: holds the IR of a function against its snapshot (set by the fixture check_ir)"
+    )
+    update, reason = config.getoption("--ir-update"), config.getoption("--ir-accept-growth")
+    if reason is not None and not reason.strip():
+        raise pytest.UsageError("--ir-accept-growth has no reason: say why, it is kept in the snapshot")
+    if reason is not None and not update:
+        raise pytest.UsageError("--ir-accept-growth says how to update: add --ir-update")
+    if update and _under_ci():
+        raise pytest.UsageError("CI is set, and --ir-update writes snapshots: update where you work and commit")
+    config.pluginmanager.register(_Listener(config), "ltc-ir-listener")
+
+
+def _under_ci() -> bool:
+    return os.environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that uses the fixture, so that ``-m ir`` selects them."""
+    for item in items:
+        if _uses_fixture(item):
+            item.add_marker("ir")
+
+
+def _uses_fixture(item: pytest.Item) -> bool:
+    return FIXTURE in getattr(item, "fixturenames", ())
+
+
+class CheckIr:
+    """The fixture: ``check_ir(step, (w, x), "while = 0")`` holds a function of a test against its snapshot and rules.
+
+    ``check_ir("ltc", programs=("grad",))`` does so for a target by name. A function's snapshot bears the test's path and
+    name; a test that checks several functions calls each by ``name``.
+    """
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+        self._names: set[str] = set()
+
+    def __call__(
+        self,
+        fn: Any,
+        args: tuple[Any, ...] | None = None,
+        *rules: str,
+        programs: Sequence[str] | None = None,
+        name: str | None = None,
+        options: Any = None,
+        platform: str | None = None,
+        x64: bool | None = None,
+    ) -> None:
+        """Hold one function, Target or target's name; the test fails where it has grown or breaks a rule.
+
+        Args:
+            fn: a function, a Target, or a target's name.
+            args: the example arguments of a function, arrays or ``jax.ShapeDtypeStruct``.
+            rules: rules besides those of the project.
+            programs: ``forward``, ``grad`` …; of a function ``forward``, of a name all, where ``None``.
+            name: what to call the function where the test checks several.
+            options: what else is said about a target found by name.
+            platform: what to lower for; cpu where ``None``.
+            x64: enable or disable 64-bit types.
+        """
+        __tracebackhide__ = True
+        from ltc_ir.errors import LtcIrError
+        from ltc_ir.guard.in_tests import SKIPPED, Update, check_in_test, explained
+
+        config = self._item.config
+        test = self._called(fn, name)
+        update = Update(config.getoption("--ir-accept-growth")) if config.getoption("--ir-update") else None
+        try:
+            found = check_in_test(
+                fn, args, rules, test=test, nodeid=self._item.nodeid, programs=programs,
+                directory=config.getoption("--ir-dir"), update=update, options=options, platform=platform, x64=x64,
+            )  # fmt: skip
+        except LtcIrError as error:
+            pytest.fail(explained(error), pytrace=False)
+        self._item.stash.setdefault(KEPT, []).extend(vars(one) | {"failure": list(one.failure)} for one in found)
+        failures = ["\n".join(one.failure) for one in found if one.failure]
+        if failures:
+            pytest.fail("\n\n".join(failures), pytrace=False)
+        if found and all(one.status == SKIPPED for one in found):
+            pytest.skip(found[0].note or SKIPPED)
+
+    def _called(self, fn: Any, name: str | None) -> str:
+        if isinstance(fn, str):
+            return self._item.nodeid
+        test = self._item.nodeid if name is None else f"{self._item.nodeid}::{name}"
+        if test in self._names:
+            pytest.fail(f"two functions of this test are both called {test}: give each a name=", pytrace=False)
+        self._names.add(test)
+        return test
+
+
+@pytest.fixture
+def check_ir(request: pytest.FixtureRequest) -> CheckIr:
+    """Holds the IR of functions against snapshots and rules; see `CheckIr`."""
+    return CheckIr(request.node)
+
+
+class _Listener:
+    """What one run learns of its tests: what was checked, what was not and why. The controller's writes the files."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.checked: list[dict[str, Any]] = []
+        self.left_out: dict[str, str] = {}
+        self.collected = 0
+        self.problems: list[str] = []
+
+    @property
+    def is_worker(self) -> bool:
+        return hasattr(self.config, "workerinput")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count the tests that may check something."""
+        self.collected = sum(map(_uses_fixture, session.items))
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Remember the tests that were deselected."""
+        self.left_out |= {item.nodeid: "deselected" for item in items if _uses_fixture(item)}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put what a test checked, or why nothing, into its report, which reaches the controller from any worker."""
+        report = yield
+        if _uses_fixture(item) and (call.when == "call" or not report.passed):
+            kept = item.stash.get(KEPT, []) if call.when == "call" else []
+            setattr(report, _SENT, {"checked": kept, "left_out": None if kept else _why(report)})
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count what was checked and write what is to be written, in the controller."""
+        sent = None if self.is_worker else getattr(report, _SENT, None)
+        if sent is None:
+            return
+        if sent["left_out"] is not None:
+            self.left_out[report.nodeid] = sent["left_out"]
+        for one in sent["checked"]:
+            self.checked.append(one)
+            if one["text"] is not None:
+                self.write(one)
+
+    def write(self, one: dict[str, Any]) -> None:
+        """Write one file, whole or not at all; what cannot be written is said in the footer and fails the run."""
+        from ltc_ir.errors import LtcIrError
+        from ltc_ir.guard.setup import guard_of
+        from ltc_ir.snapshots.layout import loads
+
+        try:
+            guard_of(self.config.getoption("--ir-dir")).store.write(loads(one["text"], one["file"]))
+        except LtcIrError as error:
+            self.problems.append(f"{error.message} ({error.hint})")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand what a worker left out to the controller; fail a run that could not write."""
+        if self.is_worker:
+            self.config.workeroutput[_SENT] = {"left_out": self.left_out, "collected": self.collected}  # type: ignore[attr-defined]
+        elif self.problems and session.exitstatus == 0:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist left out: each collects all tests, so it is the same of all."""
+        sent = getattr(node, "workeroutput", {}).get(_SENT, {})
+        self.left_out |= sent.get("left_out", {})
+        self.collected = max(self.collected, sent.get("collected", 0))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """The footer: how many programs were checked, how many not, and why; nothing in a run that has none to check."""
+        if not (self.collected or self.checked or self.left_out):
+            return
+        terminalreporter.write_line(self.footer())
+        for problem in self.problems:
+            terminalreporter.write_line(f"ltc-ir: {problem}", red=True)
+
+    def footer(self) -> str:
+        """``ltc-ir: 12 checked (11 match, 1 grown); 3 not checked (2 deselected, 1 skipped)``."""
+        skipped = [one for one in self.checked if one["status"] == "skipped"]
+        counted = Counter(one["status"] for one in self.checked if one["status"] != "skipped")
+        done = sum(counted.values())
+        verb = "recorded" if counted and set(counted) <= {*_DONE, "refused", "error"} else "checked"
+        shown = f"ltc-ir: {done} {verb}" + (f" ({_listed(counted)})" if counted else "")
+        reasons = Counter(self.left_out.values()) + Counter(one["note"] or "skipped" for one in skipped)
+        rest = len(self.untouched())
+        if rest:
+            reasons["snapshots whose tests were not run" if rest > 1 else "snapshot whose test was not run"] = rest
+        return shown + (f"; {sum(reasons.values())} not checked ({_listed(reasons)})" if reasons else "")
+
+    def untouched(self) -> list[Path]:
+        """The snapshots of tests, for this JAX, that no test of this run held, left out or is named in."""
+        if not self.checked:
+            return []
+        from importlib.metadata import version
+
+        from ltc_ir.guard.setup import guard_of
+        from ltc_ir.snapshots.naming import folder_of, jax_minor, parse
+
+        store = guard_of(self.config.getoption("--ir-dir")).store
+        minor = jax_minor(version("jax"))
+        known = {Path(one["file"]) for one in self.checked}
+        left_out = {store.directory / folder_of(test) for test in self.left_out}
+        return [
+            path
+            for path in store.paths()
+            if path not in known
+            and any(part.endswith(".py") for part in path.parts)
+            and not any(folder in left_out for folder in path.parents)
+            and (found := parse(path.name)) is not None
+            and found.jax == minor
+        ]
+
+
+def _why(report: pytest.TestReport) -> str:
+    if report.skipped:
+        return "skipped"
+    return "failed before it checked" if report.failed else "checked nothing"
+
+
+def _listed(counted: Counter[str]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in counted.most_common())
