@@ -40,7 +40,8 @@ _MLIR = re.compile(
 )
 """What MLIR text can begin with: an operation in either form, an alias, a result, or resources."""
 _SNAPSHOT = re.compile(rb'^(?:# ltc-ir snapshot|schema *=|kind *= *"snapshot")', re.MULTILINE)
-"""A line that a snapshot has, be it in conflict or cut short."""
+"""A line that the head of a snapshot has, be it in conflict or cut short."""
+_HEAD = 1 << 16
 _HINT = "it reads StableHLO text, bytecode and portable artifacts, HLO text, and records and snapshots of its own"
 _BROKEN = "the file is broken, or a much newer version wrote it; write it anew, as text if it is bytecode"
 
@@ -114,7 +115,7 @@ def sniff(data: bytes, where: str = "the file") -> str:
         return MLIR
     if data.startswith(b"{", rest):
         return RECORD
-    if _SNAPSHOT.search(data):
+    if _SNAPSHOT.search(data, 0, _HEAD):
         return SNAPSHOT
     if _is_export(data):
         raise UsageError(f"{where} is a serialised jax.export.Exported", "write its mlir_module_serialized instead")
