@@ -14,6 +14,7 @@ from ltc_ir.guard.capturing import capture_again
 from ltc_ir.guard.looking import Look, Progress, confirmed, name_of, of_tests, selected
 from ltc_ir.guard.pruning import reason_to_prune
 from ltc_ir.guard.recording import record, recorded
+from ltc_ir.guard.ruling import judge_rules
 from ltc_ir.guard.setup import Guard, Options, guard_of, under_ci
 from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
 from ltc_ir.records.snapshot import Snapshot
@@ -236,3 +237,6 @@ def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: b
                 store.remove(path)
             found.append(Pruned(path.as_posix(), reason, write))
     return found
+
+
+__all__ = ["Pruned", "Stored", "check", "judge_rules", "listing", "prune", "show", "update"]

@@ -18,9 +18,11 @@ from typing import IO, Any, NoReturn
 
 from ltc_ir import files
 from ltc_ir.compare.from_snapshot import count_of
+from ltc_ir.compare.to_inventory import inventory_of, inventory_of_count
 from ltc_ir.errors import LimitError, UsageError
-from ltc_ir.records import codec
+from ltc_ir.records import codec, inventory_codec
 from ltc_ir.records.count import Count
+from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.vocabulary import By, Level, Phase, word
 from ltc_ir.snapshots.layout import loads_bytes
 
@@ -77,6 +79,23 @@ def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Coun
         return count_of(loads_bytes(data, where), request["by"], where)
     body = reader.ask(data, {**request, "wants": "count", "kind": kind})
     return codec.loads(body, f"the answer about {where}")
+
+
+def inventory_stored(path: str, *, limit_s: float = LIMIT) -> Inventory:
+    """The inventory of what a file holds, for rules: of IR read by the child, of a record or a snapshot without types.
+
+    Raises:
+        UsageError: no such file, not IR, or broken. LimitError: too large, too slow, or the reader died of it.
+    """
+    data, where = read(path), files.called(path)
+    kind = sniff(data, where)
+    if kind == SNAPSHOT:
+        return inventory_of(loads_bytes(data, where))
+    if kind == RECORD:
+        return inventory_of_count(_record(data, where), where)
+    with Reader(limit_s) as reader:
+        request = {"wants": "inventory", "kind": kind, "where": where, "target": path}
+        return inventory_codec.loads(reader.ask(data, request), f"the answer about {where}")
 
 
 def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
@@ -315,7 +334,7 @@ def _sent(descriptor: int, data: memoryview) -> int:
 def _told(answer: bytes) -> str:
     """The body of an answer; a failure is raised as what it is."""
     kind, _, body = answer.decode().partition("\n")
-    if kind in {"count", "text"}:
+    if kind in {"count", "inventory", "text"}:
         return body
     message, _, hint = body.partition("\n")
     raise (LimitError if kind == "limit" else UsageError)(message, hint or None)

@@ -2,8 +2,8 @@
 
 Run as ``python -m ltc_ir.measure.stored_child``. Standard input holds requests, each two frames (a frame is eight bytes
 of length, big-endian, and so many bytes): the request in JSON, then the file. Standard output holds a frame an answer:
-its kind (``count``, ``text``, ``usage`` or ``limit``), a newline, and what `answer` says of that kind. Only plain data
-passes either way. MLIR writes to file descriptors 1 and 2 as it likes; both lead to standard error here.
+its kind (``count``, ``inventory``, ``text``, ``usage`` or ``limit``), a newline, and what `answer` says of that kind. Only
+plain data passes either way. MLIR writes to file descriptors 1 and 2 as it likes; both lead to standard error here.
 """
 
 from __future__ import annotations
@@ -145,19 +145,24 @@ def _unnamed(stream: Stream) -> tuple[str, ...]:
 
 def _count_hlo(data: bytes, request: Request) -> tuple[str, str]:
     from ltc_ir.ir import hlo
-    from ltc_ir.ir.hlo_text import HloSyntaxError, parse
 
     question = _question(request)
-    try:
-        module = parse(data.decode(errors="replace"))
-    except HloSyntaxError as error:
-        raise UsageError(f"cannot read {request['where']}: {error}", "is it whole, and one module?") from error
+    module = _parsed_hlo(data, request)
     stream = hlo.read(module, question.wants, library=request["library"])
     reasons = dict.fromkeys(("flops", "bytes_accessed", "memory"), _NOT_SAID)
     elided = stream.facts["elided"]
     named = any(instruction.op_name for _, instruction in module.instructions())
     notes = [ELIDED.format(elided)] * bool(elided) + [NO_METADATA] * (not named)
     return _record(count_hlo(stream, question, {"reasons": reasons}), question, request, tuple(notes))
+
+
+def _parsed_hlo(data: bytes, request: Request) -> Any:
+    from ltc_ir.ir.hlo_text import HloSyntaxError, parse
+
+    try:
+        return parse(data.decode(errors="replace"))
+    except HloSyntaxError as error:
+        raise UsageError(f"cannot read {request['where']}: {error}", "is it whole, and one module?") from error
 
 
 def _question(request: Request) -> Question:
@@ -179,6 +184,22 @@ def _record(made: LevelCount, question: Question, request: Request, notes: tuple
         notes=notes,
     )
     return "count", dumps(count_to_dict(count))
+
+
+def _inventory_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
+    from ltc_ir.measure.stored_inventory import of_mlir
+    from ltc_ir.records.inventory_codec import dumps as dumps_inventory
+
+    module = _parsed(data, request)
+    evidence = Evidence(sources=request["kind"] == "bytecode" or b"loc(" in data)
+    return "inventory", dumps_inventory(of_mlir(module, evidence, request["target"], _size(module)["lines"]))
+
+
+def _inventory_of_hlo(data: bytes, request: Request) -> tuple[str, str]:
+    from ltc_ir.measure.stored_inventory import of_hlo
+    from ltc_ir.records.inventory_codec import dumps as dumps_inventory
+
+    return "inventory", dumps_inventory(of_hlo(_parsed_hlo(data, request), request["target"]))
 
 
 def _text_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
@@ -237,6 +258,9 @@ _ANSWERS: Mapping[tuple[str, str], Callable[[bytes, Request], tuple[str, str]]] 
     ("count", "mlir"): _count_mlir,
     ("count", "bytecode"): _count_mlir,
     ("count", Level.HLO.value): _count_hlo,
+    ("inventory", "mlir"): _inventory_of_mlir,
+    ("inventory", "bytecode"): _inventory_of_mlir,
+    ("inventory", Level.HLO.value): _inventory_of_hlo,
     ("text", "mlir"): _text_of_mlir,
     ("text", "bytecode"): _text_of_mlir,
 }

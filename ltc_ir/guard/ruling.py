@@ -1,0 +1,72 @@
+"""Rules judged without a store: on the programs of a target, or on what a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.compare.judging import judge
+from ltc_ir.compare.resolving import levels_of, needs_detail
+from ltc_ir.compare.rules import Rule, parse_rule
+from ltc_ir.errors import TargetError, UsageError
+from ltc_ir.guard.capturing import Asked, capture
+from ltc_ir.records.check import Check, ProgramCheck, Status
+from ltc_ir.records.inventory import Inventory
+
+
+def judge_rules(
+    target: Any,
+    rules: Sequence[str],
+    *,
+    programs: Sequence[str] | None = None,
+    options: Any = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+) -> Check:
+    """Judge rules on a target's programs, or on a stored file; there is no snapshot, so steps are errors.
+
+    Args:
+        target: a name, a stored file, or a Target.
+        rules: invariants in the rule language.
+        programs: the programs; all that the target has where ``None``.
+        options: what else is said about a target found by name.
+        platform: what to lower for; this machine's where ``None``.
+        x64: enable or disable 64-bit types.
+
+    Raises:
+        UsageError: a rule that cannot be read, or no such target. TargetError: the function failed.
+    """
+    parsed = [parse_rule(text) for text in rules]
+    if isinstance(target, str) and api.is_file(target):
+        from ltc_ir.measure.stored import inventory_stored
+
+        found = inventory_stored(target)
+        inventories = {found.program: found}
+    else:
+        with api.configured(x64):
+            inventories = _live(api.resolve(target, None, options), parsed, programs, platform)
+    judgement = judge(parsed, inventories, complete=programs is None)
+    checks = [
+        ProgramCheck(one.target, one.program, Status.MATCH, judgement.changes[name])
+        for name, one in inventories.items()
+    ]
+    return Check(tuple(checks), judgement.problems)
+
+
+def _live(
+    target: Any, rules: Sequence[Rule], programs: Sequence[str] | None, platform: str | None
+) -> dict[str, Inventory]:
+    from ltc_ir.programs.derive import program_names
+    from ltc_ir.programs.stages import platform_here
+
+    asked = Asked(platform or platform_here(), "hlo" in levels_of(rules), needs_detail(rules))
+    named = {rule.selector.program for rule in rules}
+    found = {}
+    for program in programs or program_names(target):
+        try:
+            found[program] = capture(target, program, asked).inventory
+        except (UsageError, TargetError):
+            if programs or program == "forward" or program in named:
+                raise
+    return found
