@@ -267,11 +267,30 @@ def test_the_worst_comes_first_and_twins_last():
     ]
 
 
+def test_what_is_tolerated_stands_before_what_shrank():
+    jaxpr = changed(changed(JAXPR, "tanh", 3), "dot_general", 1)
+    found = check(inventory(jaxpr), rules=["tanh +1"])
+    assert [change.metric for change in found.changes] == ["tanh", "dot_general"]
+    waived = check(inventory(jaxpr), waivers=[Waiver("tanh", "known", date(2026, 6, 1))])
+    assert [change.metric for change in waived.changes] == ["tanh", "dot_general"]
+
+
+def test_many_unstable_facts_are_not_all_listed():
+    names = [f"op|primal|m:f|op{number}" for number in range(5)]
+    stored = snapshot(BEFORE)
+    levels = {**stored.levels, "jaxpr": replace(stored.levels["jaxpr"], unstable=tuple(names))}
+    (note,) = check(BEFORE, baseline=replace(stored, levels=levels)).notes
+    assert note.endswith("jaxpr op|primal|m:f|op0, op|primal|m:f|op1, op|primal|m:f|op2 and 2 more")
+
+
 def test_optimised_hlo_is_noted_and_gates_nothing():
-    then, now = (inventory(hlo=(Entry("fusion", "forward", number=number),)) for number in (2, 5))
+    then, now = (
+        inventory(hlo=(Entry("fusion", "forward", number=number), Entry("copy", "forward", number=3 + number // 5)))
+        for number in (2, 5)
+    )
     found = check(now, current=snapshot(now, device="cpu"), baseline=snapshot(then, device="cpu"))
     assert (found.status, found.exit_code(strict=True)) == (Status.MATCH, 0)
-    assert found.notes == ("hlo (not held): total 2 -> 5, fusion 2 -> 5",)
+    assert found.notes == ("hlo (not held): total 5 -> 9, fusion 2 -> 5, copy 3 -> 4",)
     other = check(now, current=snapshot(now, device="TPU v5"), baseline=snapshot(then, device="cpu"))
     assert other.notes == ("hlo is not compared: recorded with jaxlib 0.10.2 on cpu, not 0.10.2 on TPU v5",)
 

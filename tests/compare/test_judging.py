@@ -278,6 +278,45 @@ def test_what_a_snapshot_does_not_hold_for_unstable_is_not_stepped():
     assert outcome("dot_general +0", inventory(jaxpr=changed(JAXPR, "dot_general", 9)), baseline) == "broken"
 
 
+@pytest.mark.parametrize(
+    ("before", "text", "expected"),
+    [
+        (0, "stablehlo:forward.tanh +0", "problem"),
+        (0, "stablehlo:forward.tanh +2", "holds"),
+        (2, "stablehlo:forward.tanh +0", "holds"),
+        (0, "stablehlo:unattributed.tanh +2", "holds"),
+        (0, "stablehlo:tanh +2", "holds"),
+        (0, "stablehlo:tanh +1", "broken"),
+    ],
+)
+def test_a_step_in_a_phase_is_not_shown_where_more_have_no_phase_than_before(before, text, expected):
+    def program(number):
+        return inventory(stablehlo=(*STABLEHLO, Entry("stablehlo.tanh", "unattributed", number=number)))
+
+    assert outcome(text, program(2), snapshot(program(before))) == expected
+
+
+def test_a_kernel_of_another_target_is_unknown_to_a_rule_of_this_one():
+    programs = {"m": inventory(), "other": inventory(jaxpr=CALLS, target="other")}
+    assert judge([parse_rule("te_gemm = 0", targets=["m"])], programs).problems
+    assert not judge([parse_rule("te_gemm >= 0", targets=["other"])], programs).problems
+    assert not judge([parse_rule("te_gemm >= 0")], programs).problems
+
+
+@pytest.mark.parametrize(
+    ("text", "metric"),
+    [
+        ("hlo:collectives = 9", "collectives"),
+        ("hlo:all_reduce.bytes = 9", "all-reduce.bytes"),
+        ("hlo:total = 9", "total"),
+    ],
+)
+def test_a_broken_rule_names_its_figure_as_the_level_spells_it(text, metric):
+    read = inventory(hlo=(Entry("all-reduce", "forward", "m:f", "m.py:1", 2, bytes=4),), devices=2)
+    ((change,), _) = one(text, read)
+    assert change.metric == metric
+
+
 def test_rules_are_judged_on_their_targets_only():
     rule = parse_rule("while = 0", targets=["other"])
     assert not judge([rule], {"grad": inventory()}, complete=False).changes["grad"]

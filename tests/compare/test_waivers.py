@@ -100,3 +100,8 @@ def test_an_unused_waiver_is_a_problem_only_where_all_it_speaks_of_was_checked()
 @pytest.mark.parametrize("status", [Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR])
 def test_a_waiver_whose_program_could_not_be_compared_is_not_called_unused(status):
     assert problems([WAIVER], [checked(status=status)], today=DAY) == ()
+
+
+def test_a_missing_snapshot_of_another_target_does_not_excuse_a_waiver():
+    own = Waiver("dot_general", "wanted", DAY, ("ltc",))
+    assert problems([own], [checked(), checked(target="node", status=Status.MISSING)], today=DAY)
