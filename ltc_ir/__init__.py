@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ltc_ir.api import count, diff, lower
+    from ltc_ir.asserting import Inspection, assert_ir, assert_ir_flat, inspect
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
     from ltc_ir.programs.target import Program, Target
     from ltc_ir.records.count import Count
@@ -19,6 +20,10 @@ _PUBLIC = {
     "count": "ltc_ir.api",
     "diff": "ltc_ir.api",
     "lower": "ltc_ir.api",
+    "Inspection": "ltc_ir.asserting",
+    "assert_ir": "ltc_ir.asserting",
+    "assert_ir_flat": "ltc_ir.asserting",
+    "inspect": "ltc_ir.asserting",
     "Target": "ltc_ir.programs.target",
     "Program": "ltc_ir.programs.target",
     "Count": "ltc_ir.records.count",
@@ -37,6 +42,7 @@ __all__ = [
     "By",
     "Count",
     "Diff",
+    "Inspection",
     "Level",
     "LimitError",
     "LtcIrError",
@@ -46,8 +52,11 @@ __all__ = [
     "Target",
     "TargetError",
     "UsageError",
+    "assert_ir",
+    "assert_ir_flat",
     "count",
     "diff",
+    "inspect",
     "lower",
 ]
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from ltc_ir import api
-from ltc_ir.compare.comparing import changes, compare
+from ltc_ir.compare.blame import place_of
 from ltc_ir.compare.judging import judge
 from ltc_ir.compare.measuring import Measured, measure
 from ltc_ir.compare.resolving import levels_of
 from ltc_ir.compare.rules import Rule, parse_rule
 from ltc_ir.errors import UsageError
 from ltc_ir.guard.capturing import Asked, Captured, capture
-from ltc_ir.records.check import CheckChange, ProgramCheck, Status
-from ltc_ir.records.inventory import Inventory
-from ltc_ir.records.vocabulary import Level, word
+from ltc_ir.records.check import ProgramCheck, Status
+from ltc_ir.records.inventory import Inventory, LevelInventory
+from ltc_ir.records.vocabulary import NO_SOURCE, Level, word
 
 _FLAT_LEVELS = (Level.JAXPR, Level.STABLEHLO)
-_MOST_LINES = 8
+_MOST = 12
+"""Lines of a failure at most."""
+_MOST_CHANGED = 8
 """Lines of a text difference that a failure shows."""
+_WIDTH = 110
 
 
 class Inspection:
@@ -30,11 +35,14 @@ class Inspection:
     then at stablehlo, unless a level is given; it may bear a filter, as in rules (``"dot_general[int8,int8->int32]"``).
     """
 
-    def __init__(self, target: Any, asked: Asked, level: str | None = None, clear: bool = False) -> None:
+    def __init__(
+        self, target: Any, asked: Asked, level: str | None = None, clear: bool = True, x64: bool | None = None
+    ):
         self.target = target
         self.level = level
         self._asked = asked
         self._clear = clear
+        self._x64 = x64
         self._taken: dict[tuple[str, bool], Captured] = {}
 
     @cached_property
@@ -48,8 +56,26 @@ class Inspection:
             if key in self._taken:
                 return self._taken[key]
         asked = Asked(self._asked.platform, hlo, detailed=True)
-        made = self._taken[program, hlo] = capture(self.target, program, asked, clear=self._clear)
+        with api.configured(self._x64):
+            made = self._taken[program, hlo] = capture(self.target, program, asked, clear=self._clear)
         return made
+
+    def text(self, level: str) -> str:
+        """The forward program's IR as text, the values of its constants included."""
+        from ltc_ir.programs.lowering import whole_text
+
+        with api.configured(self._x64):
+            return whole_text(api.stage(self.target, "forward", self._asked.platform, clear=self._clear), level)
+
+    def beside(self, other: Any, options: Any) -> Inspection:
+        """Another function in place of this one, on the same arguments; or another target as it is."""
+        own = self.target
+        if callable(other):
+            name = getattr(other, "__name__", type(other).__name__)
+            target = replace(own, fn=other, name=name, programs={})
+        else:
+            target = api.resolve(other, None, options)
+        return Inspection(target, self._asked, self.level, self._clear, self._x64)
 
     def inventory(self, program: str = "forward", *, hlo: bool = False) -> Inventory:
         """What one program holds, entry by entry."""
@@ -80,8 +106,9 @@ class Inspection:
 
     def _measured(self, name: str, phase: str | None, level: str | None, program: str) -> Measured:
         text = f"{phase}.{name} = 0" if phase else f"{name} = 0"
-        rule = parse_rule(text, where="inspect", level=level or self.level)
-        return measure(rule.selector, self.inventory(program, hlo=Level.HLO in levels_of([rule])))
+        rule = parse_rule(text, where="inspect", level=_level(level) or self.level)
+        hlo = Level.HLO in levels_of([rule])
+        return measure(rule.selector, self.inventory(rule.selector.program or program, hlo=hlo))
 
 
 def inspect(
@@ -103,13 +130,21 @@ def inspect(
         platform: what to lower for; this machine's where ``None``.
         x64: enable or disable 64-bit types while tracing.
 
+    Each program is traced from cleared caches, as when counting, so that no figure and no source line depends on the past.
+
     Raises:
         UsageError: bad input. TargetError: the function failed to trace or lower.
     """
     with api.configured(x64):
-        made = Inspection(api.resolve(fn, args, options), Asked(platform or _here()), _level(level))
+        made = Inspection(_target(fn, args, options), Asked(platform or _here()), _level(level), x64=x64)
         made.inventory()
     return made
+
+
+def _target(fn: Any, args: Any, options: Any) -> Any:
+    if args and not callable(fn):
+        raise UsageError("arguments are given beside a target that has its own", "leave them out: write None for them")
+    return api.resolve(fn, args, options)
 
 
 def _here() -> str:
@@ -156,21 +191,45 @@ def assert_ir(
         UsageError: a rule that says nothing here: an unknown name, too few devices, a level that cannot show it.
         TargetError: the function failed to trace, lower or compile.
     """
-    where = "assert_ir"
-    parsed = [parse_rule(text, where=where, level=_level(level)) for text in rules]
+    __tracebackhide__ = True
+    parsed = [_rule(text, level) for text in rules]
     if not parsed and same_as is None and fewer_than is None:
         raise UsageError("assert_ir was given nothing to assert", 'give a rule, as in assert_ir(f, (x,), "while = 0")')
+
+    def failure(clear: bool) -> list[str]:
+        target = _target(fn, args, options)
+        subject = Inspection(target, Asked(platform or _here()), _level(level), clear, x64)
+        found = _failures(subject, parsed, devices)
+        found += _unlike(subject, subject.beside(same_as, options)) if same_as is not None else []
+        return found + (_not_fewer(subject, subject.beside(fewer_than, options)) if fewer_than is not None else [])
+
     with api.configured(x64):
         _check_devices(devices)
-        failure: list[str] = []
-        for clear in (False, True):
-            subject = Inspection(api.resolve(fn, args, options), Asked(platform or _here()), _level(level), clear)
-            failure = _failures(subject, parsed, devices)
-            failure += _unlike(subject, same_as, args, options) if same_as is not None else []
-            failure += _not_fewer(subject, fewer_than, args, options) if fewer_than is not None else []
-            if not failure:
-                return
-    raise AssertionError("\n".join(failure))
+        _assert_none(failure)
+
+
+def _rule(text: Any, level: str | None) -> Rule:
+    if not isinstance(text, str):
+        raise UsageError(
+            f"assert_ir was given a {type(text).__name__} as a rule", 'write assert_ir(f, (x,), "while = 0")'
+        )
+    return parse_rule(text, where="assert_ir", level=_level(level))
+
+
+def _assert_none(failure: Callable[[bool], list[str]]) -> None:
+    """Raise what fails, but only where it does so from cleared caches too: what was traced before can colour a program."""
+    __tracebackhide__ = True
+    try:
+        lines = failure(False)
+    except UsageError:
+        lines = [""]
+    if not lines:
+        return
+    lines = failure(True)
+    if len(lines) > _MOST:
+        lines = [*lines[: _MOST - 1], f"  … and {len(lines) - _MOST + 1} more lines"]
+    if lines:
+        raise AssertionError("\n".join(lines))
 
 
 def _check_devices(devices: int | None) -> None:
@@ -188,9 +247,9 @@ def _check_devices(devices: int | None) -> None:
 def _failures(subject: Inspection, rules: Sequence[Rule], devices: int | None) -> list[str]:
     from ltc_ir.render.check_words import message
 
-    if not rules:
+    if not rules and devices is None:
         return []
-    programs = dict.fromkeys(rule.selector.program or "forward" for rule in rules)
+    programs = dict.fromkeys([rule.selector.program or "forward" for rule in rules] or ["forward"])
     hlo = Level.HLO in levels_of(rules)
     inventories = {program: subject.inventory(program, hlo=hlo) for program in programs}
     _check_span(inventories.values(), devices)
@@ -204,8 +263,6 @@ def _failures(subject: Inspection, rules: Sequence[Rule], devices: int | None) -
 
 
 def _of_forward(rule: Rule) -> Rule:
-    from dataclasses import replace
-
     return replace(rule, selector=replace(rule.selector, program="forward"))
 
 
@@ -218,43 +275,30 @@ def _check_span(inventories: Iterable[Inventory], devices: int | None) -> None:
             )
 
 
-def _unlike(subject: Inspection, other: Any, args: Any, options: Any) -> list[str]:
+def _unlike(subject: Inspection, reference: Inspection) -> list[str]:
     """How a program differs from another that it should be the same as; nothing where it does not."""
+    from ltc_ir.compare.nameless import nameless
     from ltc_ir.compare.texts import unified
 
     level = subject.level or Level.STABLEHLO.value
-    reference = _other(other, args, options)
-    mine, theirs = (_text(target, level, subject) for target in (subject.target, reference))
-    lines = unified(theirs, mine, level, reference.name or "same_as", subject.name).splitlines()
+    mine, theirs = (nameless(one.text(level), level) for one in (subject, reference))
+    lines = unified(theirs, mine, level).splitlines()[2:]
     if not lines:
         return []
-    changed = [line for line in lines if line[:1] in {"+", "-"} and line[:3] not in {"+++", "---"}]
-    more = [f"  … and {len(changed) - _MOST_LINES} more lines"] if len(changed) > _MOST_LINES else []
+    changed = [line for line in lines if line[:1] in {"+", "-"}]
+    more = [f"  … and {len(changed) - _MOST_CHANGED} more lines"] if len(changed) > _MOST_CHANGED else []
     head = f"{subject.name} is not the same as {reference.name} at {level}: {len(changed)} lines differ"
-    return [head, *(f"  {line[:110]}" for line in changed[:_MOST_LINES]), *more]
+    return [head, *(f"  {line[:_WIDTH]}" for line in changed[:_MOST_CHANGED]), *more]
 
 
-def _other(other: Any, args: Any, options: Any) -> Any:
-    return api.resolve(other, args if callable(other) else None, options)
-
-
-def _text(target: Any, level: str, subject: Inspection) -> str:
-    from ltc_ir.programs.lowering import text_of
-
-    staged = api.stage(target, "forward", subject._asked.platform, clear=subject._clear)
-    text = text_of(staged, level).decode("utf-8", "replace")
-    return "\n".join(line for line in text.splitlines() if not line.startswith(("module @", "HloModule ")))
-
-
-def _not_fewer(subject: Inspection, other: Any, args: Any, options: Any) -> list[str]:
+def _not_fewer(subject: Inspection, reference: Inspection) -> list[str]:
     """Why a program has not fewer operations than another; nothing where it has."""
     level = subject.level or Level.STABLEHLO.value
-    reference = Inspection(_other(other, args, options), subject._asked, level, subject._clear)
-    mine, theirs = subject.count(level=level), reference.count(level=level)
-    if mine < theirs:
+    after, before = (one.inventory(hlo=level == Level.HLO).levels[level] for one in (subject, reference))
+    if after.total < before.total:
         return []
-    head = f"{subject.name} has {mine:,} operations at {level}, {reference.name} {theirs:,}: not fewer"
-    return [head, *_growth(reference.captured("forward"), subject.captured("forward"), {level})]
+    head = f"{subject.name} has {after.total:,} operations at {level}, {reference.name} {before.total:,}: not fewer"
+    return [head, *_growth(before, after)]
 
 
 def assert_ir_flat(
@@ -276,74 +320,81 @@ def assert_ir_flat(
         AssertionError: the operations at jaxpr or stablehlo grow; the message shows the totals and what grew where.
         UsageError: fewer than two different numbers, or ``make`` gives something else. TargetError: a function failed.
     """
-    numbers = list(dict.fromkeys(over))
-    if len(numbers) < 2:
-        raise UsageError(f"over={tuple(over)} is too little to see growth", "give at least two different numbers")
+    __tracebackhide__ = True
+    numbers = _numbers(make, over)
+
+    def failure(clear: bool) -> list[str]:
+        return _grown({number: _made(make, number, platform, clear) for number in numbers})
+
     with api.configured(x64):
-        failure: list[str] = []
-        for clear in (False, True):
-            taken = [_made(make, number, platform, clear) for number in numbers]
-            failure = _grown(numbers, taken)
-            if not failure:
-                return
-    raise AssertionError("\n".join(failure))
+        _assert_none(failure)
 
 
-def _made(make: Callable[[int], Any], number: int, platform: str | None, clear: bool) -> Captured:
+def _numbers(make: Any, over: Any) -> list[int]:
+    """The numbers to try, ascending, so that the first is the smallest whatever the order they were given in."""
+    if not callable(make):
+        raise UsageError(f"make is a {type(make).__name__}, not a function", "write lambda n: (solve(n), (x,))")
+    if isinstance(over, str) or not isinstance(over, Iterable):
+        raise UsageError(f"over={over!r} is no collection of numbers", "write over=(12, 60, 300)")
+    given = list(over)
+    if not all(isinstance(number, int | float) for number in given):
+        raise UsageError(f"over={tuple(given)!r} holds what is no number", "write over=(12, 60, 300)")
+    if len(set(given)) < 2:
+        raise UsageError(f"over={tuple(given)} is too little to see growth", "give at least two different numbers")
+    return sorted(set(given))
+
+
+def _made(make: Callable[[int], Any], number: int, platform: str | None, clear: bool) -> Inventory:
     from ltc_ir.programs.target import Target
 
     made = make(number)
-    if isinstance(made, tuple) and len(made) == 2 and callable(made[0]) and isinstance(made[1], tuple):
+    if isinstance(made, tuple) and len(made) == 2 and callable(made[0]) and isinstance(made[1], tuple | list):
         made = api.resolve(*made)
     if not isinstance(made, Target):
         raise UsageError(
             f"make({number}) gave {type(made).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"
         )
-    return capture(made, "forward", Asked(platform or _here()), clear=clear)
+    return capture(made, "forward", Asked(platform or _here()), clear=clear).inventory
 
 
-def _grown(numbers: Sequence[int], taken: Sequence[Captured]) -> list[str]:
-    levels = [
-        level
-        for level in _FLAT_LEVELS
-        if _totals(level, taken) and max(_totals(level, taken)) > _totals(level, taken)[0]
-    ]
-    if not levels:
+def _grown(taken: Mapping[int, Inventory]) -> list[str]:
+    """How a program grows with a number; nothing where it does not."""
+    numbers = list(taken)
+    shown: list[str] = []
+    grown: list[str] = []
+    for level in _FLAT_LEVELS:
+        at = {number: inventory.levels[level] for number, inventory in taken.items()}
+        largest = max(numbers, key=lambda number: at[number].total)
+        if at[largest].total > at[numbers[0]].total:
+            shown.append(f"  {level}: " + ", ".join(f"{at[number].total:,} at {number}" for number in numbers))
+            grown += _growth(at[numbers[0]], at[largest])
+    if not shown:
         return []
-    largest = max(taken, key=lambda one: max(one.inventory.levels[level].total for level in levels))
-    shown = [
-        f"  {level}: "
-        + ", ".join(f"{total:,} at {number}" for number, total in zip(numbers, _totals(level, taken), strict=True))
-        for level in levels
-    ]
-    name = taken[0].inventory.target
-    return [f"{name} grows with the number it is made with", *shown, *_growth(taken[0], largest, set(levels))]
+    return [f"{taken[numbers[0]].target} grows with the number it is made with", *_cut(shown, 4), *grown]
 
 
-def _totals(level: Level, taken: Sequence[Captured]) -> list[int]:
-    return [one.inventory.levels[level].total for one in taken]
+def _cut(lines: list[str], most: int) -> list[str]:
+    return [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} …" for line in lines[:most]]
 
 
-def _growth(before: Captured, after: Captured, levels: set[Any]) -> list[str]:
+def _growth(before: LevelInventory, after: LevelInventory) -> list[str]:
     """What grew most from one program to another, and where it stands."""
-    grown = [one for one in _changes(before, after) if one.level in levels and (one.change or 0) > 0]
-    shown = grown[:3]
-    return [f"  +{change.change:g} {change.metric}{_where(change)}" for change in shown]
+    growth = _held(after)
+    growth.subtract(_held(before))
+    ranked = sorted((-number, key) for key, number in growth.items() if number > 0)
+    lines = []
+    for number, (name, phase, function) in ranked[:3]:
+        held = [
+            entry for entry in after.entries if (entry.name, entry.phase, entry.function) == (name, phase, function)
+        ]
+        within = [f"in {function}"] if function != NO_SOURCE else []
+        places = [phase, *within, *place_of(held, (phase, function)).sources]
+        lines.append(f"  +{-number:,} {name}, {', '.join(places)}")
+    return lines
 
 
-def _changes(before: Captured, after: Captured) -> tuple[CheckChange, ...]:
-    levels = after.inventory.levels
-    found = [
-        change
-        for level in _FLAT_LEVELS
-        for change in changes(
-            compare(level, before.snapshot.levels[level], after.snapshot.levels[level]), levels[level]
-        )
-    ]
-    return tuple(sorted(found, key=lambda change: -(change.change or 0)))
-
-
-def _where(change: CheckChange) -> str:
-    parts = [change.phase, f"in {change.function}" if change.function else None, ", ".join(change.sources)]
-    found = [part for part in parts if part]
-    return ", " + ", ".join(found) if found else ""
+def _held(level: LevelInventory) -> Counter[tuple[str, str, str]]:
+    found: Counter[tuple[str, str, str]] = Counter()
+    for entry in level.entries:
+        found[entry.name, entry.phase, entry.function] += entry.number
+    return found

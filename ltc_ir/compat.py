@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import importlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType
@@ -165,10 +165,32 @@ def hoisted_constants(lowered: Any) -> list[Any] | None:
     return list(found) if found is not None else ([] if version() < (0, 7, 2) else None)
 
 
-def named_attributes(attributes: Any) -> Iterator[tuple[str, Any]]:
-    """The attributes of an operation or a dictionary by name; iterating gives names from 0.8 on, pairs before."""
+def whole_hlo_text(compiled: Any) -> str:
+    """The optimised HLO with all its constants: ``Compiled.as_text`` elides large ones as ``{...}``.
+
+    Private: ``HloPrintOptions`` stands beside the class of the module, which moved from ``jaxlib._jax`` to ``jaxlib._hlo``
+    after 0.6.x.
+    """
+    texts = []
+    for module in compiled.runtime_executable().hlo_modules():
+        options = importlib.import_module(type(module).__module__).HloPrintOptions()
+        options.print_large_constants = True
+        texts.append(module.to_string(options))
+    return "\n".join(texts)
+
+
+def named_attributes(attributes: Any, without: Collection[str] = ()) -> Iterator[tuple[str, Any]]:
+    """The attributes of an operation or a dictionary by name; iterating gives names or pairs, as the version likes.
+
+    Those named in ``without`` are passed over unread, and so are dense complex values in a dictionary: the bindings have no
+    class for them, so that reading one raises, and on 0.6.x ends the process.
+    """
+    dictionary = isinstance(attributes, mlir_ir().DictAttr)
     for item in attributes:
-        yield (item, attributes[item]) if isinstance(item, str) else (item.name, item.attr)
+        name = item if isinstance(item, str) else item.name
+        if name in without or (dictionary and "complex<" in str(item)):
+            continue
+        yield name, attributes[item] if isinstance(item, str) else item.attr
 
 
 TRACING_OPTIONS = (

@@ -84,3 +84,19 @@ def _first_use(variable: Any, jaxpr: Any, outer: Origin, reader: Reader) -> Orig
         if not takers:
             return origin
         jaxpr, variable = takers[0], takers[0].invars[position]
+
+
+def values(closed: Any) -> Iterator[Any]:
+    """What a closed jaxpr and those nested in it close over, scalars and keys too, in the order in which it is met."""
+    types = compat.jaxpr_types(closed)
+    seen: set[int] = set()
+    pending = [closed]
+    while pending:
+        holder = pending.pop()
+        jaxpr = compat.open_jaxpr(holder)
+        if id(jaxpr) not in seen:
+            seen.add(id(jaxpr))
+            yield from getattr(holder, "consts", ())
+            literals = [operand.val for eqn in jaxpr.eqns for operand in eqn.invars if hasattr(operand, "val")]
+            yield from (value for value in literals if getattr(value, "shape", ()))
+            pending += reversed([one for eqn in jaxpr.eqns for _, one in nested(eqn.params, types)])

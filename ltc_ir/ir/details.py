@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from ltc_ir import compat
 from ltc_ir.ir import element_types
@@ -14,6 +18,12 @@ from ltc_ir.ir.op import Detail, Details
 Attributes = tuple[tuple[str, str], ...]
 _LONGEST = 200
 """Characters of an attribute's value that are kept: a rule names short ones."""
+_CONSTANT = frozenset({"value"})
+_SPELLED = {
+    **dict.fromkeys(("target_name", "call_target_name", "custom_call_target"), "target"),
+    "name_and_src_info": "name",
+}
+_ENUM = re.compile(r"#\w+<\w+ (\w+)>")
 
 
 def of_equation(eqn: Any, asked: Details) -> Detail:
@@ -38,7 +48,13 @@ def _bytes(aval: Any) -> int | None:
     dtype = getattr(aval, "dtype", None)
     if dtype is None or not all(isinstance(size, int) for size in aval.shape):
         return None if dtype is not None else 0
-    return int(math.prod(aval.shape)) * int(dtype.itemsize)
+    return stored_bytes(math.prod(aval.shape), element_types.of_dtype(str(dtype)), int(dtype.itemsize))
+
+
+def stored_bytes(elements: int, element: str, size: int) -> int:
+    """The bytes of so many elements of ``size`` bytes each; integers and floats below a byte are packed, as XLA does."""
+    bits = re.match(r"[a-z]+([1-7])(?!\d)", element)
+    return elements * size if bits is None else -(-elements * int(bits[1]) // 8)
 
 
 def _of_params(params: Mapping[str, Any]) -> Attributes:
@@ -48,16 +64,16 @@ def _of_params(params: Mapping[str, Any]) -> Attributes:
 def _flattened(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in params.items():
         named = _as_mapping(value)
+        plain = _scalar(value)
         if named is not None:
             yield from _flattened(named)
-        elif isinstance(value, bool | int | float | str):
-            yield attribute_name(key), shortened(value)
-        elif hasattr(value, "name") and isinstance(value.name, str):
-            yield attribute_name(key), shortened(value.name)
+        elif plain is not None:
+            yield attribute_name(key), shortened(plain)
 
 
 def _as_mapping(value: Any) -> Mapping[str, Any] | None:
     """A parameter that holds named values of its own, as an FFI call's ``attributes`` do: a mapping, or pairs."""
+    value = getattr(value, "val", value)  # hashable wrapping of a dictionary, in JAX 0.6.x
     if isinstance(value, Mapping) or (hasattr(value, "items") and hasattr(value, "__getitem__")):
         return {str(key): item for key, item in value.items()}
     if isinstance(value, tuple) and value and all(_is_pair(item) for item in value):
@@ -69,9 +85,21 @@ def _is_pair(item: Any) -> bool:
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
 
 
+def _scalar(value: Any) -> Any:
+    """A value that a rule can name: a number, a string, or what has a name of its own; else ``None``."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, bool | int | float | str):
+        return value
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else None
+
+
 def attribute_name(key: str) -> str:
     """What an attribute is called on every level: a custom call's target has three names."""
-    return "target" if key in {"target_name", "call_target_name", "custom_call_target"} else str(key)
+    return _SPELLED.get(key, str(key))
 
 
 def shortened(value: Any) -> str:
@@ -89,12 +117,16 @@ class MlirDetails:
     def of_operation(self, operation: Any, asked: Details) -> Detail:
         """The detail of a StableHLO operation."""
         kinds = [result.type for result in operation.results]
-        results = tuple(map(self.element, kinds))
+        results = tuple(self._elements_of(kinds))
         if asked < Details.ALL:
             return Detail(results)
-        operands = tuple(self.element(operand.type) for operand in operation.operands)
-        total = sum(self.bytes(kind) for kind in kinds)
-        return Detail(results, operands, _of_mlir_attributes(operation.attributes), total)
+        operands = tuple(self._elements_of(operand.type for operand in operation.operands))
+        total = sum(map(self.bytes, kinds))
+        without = _CONSTANT if operation.name == "stablehlo.constant" else ()
+        return Detail(results, operands, tuple(sorted(_named(operation.attributes, without))), total)
+
+    def _elements_of(self, kinds: Iterable[Any]) -> Iterator[str]:
+        return (found for found in map(self.element, kinds) if not found.endswith("token"))
 
     def element(self, kind: Any) -> str:
         """The short spelling of a type's element type."""
@@ -104,31 +136,31 @@ class MlirDetails:
         return known
 
     def bytes(self, kind: Any) -> int:
-        """The bytes of a tensor; 0 of a token."""
+        """The bytes of a tensor, a truth value taking one; 0 of a token."""
         known = self._bytes.get(kind)
         if known is None:
-            known = self._bytes[kind] = tensor_bytes(kind)
+            known = self._bytes[kind] = _tensor_bytes(kind, self.element(kind))
         return known
 
 
-def _of_mlir_attributes(attributes: Any) -> Attributes:
-    return tuple(sorted(_named(attributes)))
+def _tensor_bytes(kind: Any, element: str) -> int:
+    return math.prod(max(0, size) for size in kind.shape) if element == "bool" else tensor_bytes(kind)
 
 
-def _named(attributes: Any) -> Iterator[tuple[str, str]]:
+def _named(attributes: Any, without: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     ir = compat.mlir_ir()
-    for name, attribute in compat.named_attributes(attributes):
-        key = name.rpartition(".")[2]
+    for name, attribute in compat.named_attributes(attributes, without):
         if isinstance(attribute, ir.DictAttr):
             yield from _named(attribute)
-        elif key != "value" and not isinstance(attribute, ir.DenseElementsAttr):
-            yield attribute_name(key), _plain(ir, attribute)
+        elif not isinstance(attribute, ir.DenseElementsAttr):
+            yield attribute_name(name.rpartition(".")[2]), _plain(ir, attribute)
 
 
 def _plain(ir: Any, attribute: Any) -> str:
-    """An attribute as Python would write it: ``True``, ``3``, a string without quotes; others as MLIR does."""
+    """An attribute as Python would write it: ``True``, ``3``, a string without quotes, an enumeration's word; else as MLIR."""
     if isinstance(attribute, ir.BoolAttr):
         return str(bool(attribute.value))
     if isinstance(attribute, ir.StringAttr | ir.IntegerAttr | ir.FloatAttr):
         return shortened(attribute.value)
-    return shortened(attribute)
+    word = _ENUM.fullmatch(str(attribute))
+    return word[1] if word else shortened(attribute)

@@ -168,8 +168,8 @@ class _Module:
         for result in operation.results:
             numbers[result] = len(numbers)
             results.append(self.text(result.type))
-        named = compat.named_attributes(operation.attributes)
-        attributes = ";".join(sorted(f"{key}={self.text(value)}" for key, value in named if key not in _UNNAMED))
+        named = compat.named_attributes(operation.attributes, _UNNAMED)
+        attributes = ";".join(sorted(f"{key}={self.text(value)}" for key, value in named))
         return f"{operation.name}({operands})->{','.join(results)} {attributes}"
 
     def digest(self, main: str) -> str:

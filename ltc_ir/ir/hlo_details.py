@@ -30,4 +30,4 @@ def _written(instruction: Instruction) -> Iterator[tuple[str, str]]:
 
 
 def _of_shape(shape: str) -> tuple[str, ...]:
-    return tuple(map(element_types.of_hlo, _ARRAY.findall(shape)))
+    return tuple(element_types.of_hlo(found) for found in _ARRAY.findall(shape) if found != "token")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import Any
 
+import jax
+import numpy as np
+
+from ltc_ir import compat
+from ltc_ir.ir import closures
 from ltc_ir.programs.stages import Staged, users_failure
 
 
@@ -20,6 +26,27 @@ def text_of(staged: Staged, form: str, debug_info: bool = False) -> bytes:
     else:
         text = staged.lowered.as_text(debug_info=debug_info)
     return (text if text.endswith("\n") else text + "\n").encode()
+
+
+def whole_text(staged: Staged, level: str) -> str:
+    """The IR of a program with the values of its constants, which a jaxpr's text leaves out and HLO's elides."""
+    if level == "hlo":
+        return compat.whole_hlo_text(staged.compiled)
+    arrays: list[Any] = []
+    if level == "jaxpr":
+        arrays = list(closures.values(staged.traced.jaxpr))
+    else:
+        staged.module()
+        arrays = list(compat.hoisted_constants(staged.lowered) or ())
+    return text_of(staged, level).decode() + "".join(f"constant {_digest(array)}\n" for array in arrays)
+
+
+def _digest(array: Any) -> str:
+    """What stands for an array's value: its type and a hash of its bytes."""
+    if hasattr(array, "dtype") and str(array.dtype).startswith("key<"):
+        array = jax.random.key_data(array)
+    held = np.asarray(array)
+    return f"{held.dtype}{list(held.shape)} {hashlib.blake2b(held.tobytes(), digest_size=8).hexdigest()}"
 
 
 def portable_artifact(module: Any, label: str, debug_info: bool = False) -> bytes:
