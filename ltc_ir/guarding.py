@@ -11,14 +11,15 @@ from ltc_ir import api
 from ltc_ir.compare.checking import Case, check_all
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.guard.capturing import capture_again
-from ltc_ir.guard.looking import Look, Progress, confirmed, name_of, of_tests, selected
+from ltc_ir.guard.looking import Look, Progress, confirmed, of_tests, selected
+from ltc_ir.guard.places import name_of
 from ltc_ir.guard.pruning import reason_to_prune
 from ltc_ir.guard.recording import record, recorded
 from ltc_ir.guard.ruling import judge_rules
 from ltc_ir.guard.setup import Guard, Options, guard_of, under_ci
 from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.snapshots.naming import canonical, folder_of, parse
+from ltc_ir.snapshots.naming import folder_of, parse
 
 
 def check(
@@ -60,7 +61,7 @@ def check(
         cases = confirmed(looked.cases, guard, options, x64, progress)
         unchecked = looked.unchecked | ({} if targets else of_tests(guard.store))
         complete: bool | Collection[str] = (
-            (not targets or [name_of(one) for one in named]) if programs is None else False
+            (not targets or [name_of(one, guard.store) for one in named]) if programs is None else False
         )
         made = check_all(
             cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
@@ -130,7 +131,7 @@ def update(
             wanted.setdefault(target_name, []).append(program)
         if progress is not None and wanted:
             progress("capturing all a second time")
-        again = capture_again(wanted, guard.asked, options, x64) if wanted else {}
+        again = capture_again(wanted, guard.store, guard.asked, options, x64) if wanted else {}
     written = [*_recorded(guard, first, again, accept_growth), *map(recorded, looked.failed)]
     unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
     return Update(tuple(written), unavailable)
@@ -173,7 +174,7 @@ class Stored:
 def listing(targets: Sequence[str] = (), *, directory: str | None = None) -> list[Stored]:
     """The files of a store, in the order of their paths; of these targets only, where some are named."""
     store = guard_of(directory).store
-    return [_stored(path, one) for path, one in store.find([canonical(name) for name in targets])]
+    return [_stored(path, one) for path, one in store.find([name_of(name, store) for name in targets])]
 
 
 def _stored(path: Path, one: Snapshot | LtcIrError) -> Stored:
@@ -204,7 +205,7 @@ def show(
     """
     store = guard_of(directory).store
     found = []
-    for _, one in store.find([canonical(name) for name in targets]):
+    for _, one in store.find([name_of(name, store) for name in targets]):
         if isinstance(one, LtcIrError):
             raise one
         if programs is None or one.program in programs:
@@ -230,8 +231,8 @@ def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: b
     """The files whose target or program is gone; removed only where ``write``."""
     store = guard_of(directory).store
     found = []
-    for path, one in list(store.find([canonical(name) for name in targets])):
-        reason = reason_to_prune(one)
+    for path, one in list(store.find([name_of(name, store) for name in targets])):
+        reason = reason_to_prune(one, store)
         if reason is not None:
             if write:
                 store.remove(path)

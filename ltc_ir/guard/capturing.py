@@ -12,9 +12,11 @@ from typing import Any
 
 from ltc_ir import api
 from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
+from ltc_ir.guard.places import findable
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.snapshot import IN_PROCESS, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
+from ltc_ir.snapshots.store import Store
 
 CHILD_LIMIT = 900.0
 """Seconds the second capture may take, in its own process."""
@@ -90,12 +92,13 @@ def minor_of(version: str) -> str:
 
 
 def capture_again(
-    wanted: Mapping[str, Sequence[str]], asked: Asked, options: Any = None, x64: bool | None = None
+    wanted: Mapping[str, Sequence[str]], store: Store, asked: Asked, options: Any = None, x64: bool | None = None
 ) -> dict[tuple[str, str], Snapshot | LtcIrError]:
     """Capture programs of targets by name in a process of its own, with another hash seed and in the opposite order.
 
     Args:
         wanted: the programs of each target's name.
+        store: where their snapshots lie; a file's name is relative to its project.
         asked: how to capture.
         options: what else is said about the targets.
         x64: 64-bit types on or off; as the environment says where ``None``.
@@ -104,6 +107,7 @@ def capture_again(
 
     request = {
         "wanted": {name: list(programs) for name, programs in wanted.items()},
+        "places": {name: findable(name, store) for name in wanted},
         "asked": asdict(asked),
         "options": None if options is None else vars(options),
         "x64": x64,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 from ltc_ir import api
@@ -28,7 +29,8 @@ def answer(request: dict[str, Any]) -> list[tuple[str, str, str | None, dict[str
         for name, programs in reversed(request["wanted"].items()):
             for program in reversed(programs):
                 try:
-                    captured = capture(api.resolve(name, None, options), program, asked)
+                    target = replace(api.resolve(request["places"][name], None, options), name=name)
+                    captured = capture(target, program, asked)
                     made.append((name, program, dumps(captured.snapshot), None))
                 except LtcIrError as error:
                     failure = {"code": error.exit_code, "message": error.message, "hint": error.hint}

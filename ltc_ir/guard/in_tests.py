@@ -13,7 +13,7 @@ from ltc_ir.compare.resolving import levels_of, needs_detail
 from ltc_ir.compare.rules import parse_rule
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.guard.capturing import Asked, Captured, capture
-from ltc_ir.guard.looking import case_of, differs, name_of
+from ltc_ir.guard.looking import case_of, differs, named
 from ltc_ir.guard.recording import record
 from ltc_ir.guard.setup import Guard, guard_of
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
@@ -82,8 +82,10 @@ def check_in_test(
         UsageError: bad input. TargetError: the function failed.
     """
     guard = guard_of(directory, options=options, platform=platform, x64=x64)
-    target = api.resolve(subject, args, options)
-    target = replace(target, name=name_of(subject) if isinstance(subject, str) else test)
+    if isinstance(subject, str):
+        target = named(subject, guard.store, options)
+    else:
+        target = replace(api.resolve(subject, args, options), name=test)
     own = [parse_rule(text, where=test, targets=(str(target.name),)) for text in rules]
     guard = replace(guard, rules=(*guard.rules, *own))
     asked = Asked(guard.asked.platform, guard.asked.hlo or "hlo" in levels_of(own), needs_detail(guard.rules))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ltc_ir import api, config
 from ltc_ir.compare.checking import Case, check_program
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.guard.capturing import Captured, capture, capture_again, minor_of
+from ltc_ir.guard.places import findable, name_of
 from ltc_ir.guard.setup import Guard, Options
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.snapshots.naming import canonical, parse
+from ltc_ir.snapshots.naming import parse
 from ltc_ir.snapshots.store import Store
 
 Progress = Callable[[str], None]
@@ -23,20 +23,15 @@ TEST = "::"
 """What the name of a target met in a test has in it, and no other."""
 
 
-def name_of(target: Any) -> str:
-    """What snapshots call a target: a file's path is relative to the project."""
-    return canonical(_absolute(target)) if isinstance(target, str) else str(target.name)
-
-
 def selected(targets: Sequence[Any], guard: Guard) -> list[Any]:
-    """The targets to look at, in order: those named, those of the project, or those of the store."""
+    """The targets to look at, in order and each once: those named, those of the project, or those of the store."""
     if targets:
-        return list(dict.fromkeys(targets))
+        return list({name_of(one, guard.store) if isinstance(one, str) else id(one): one for one in targets}.values())
     said = config.guard().targets
     if said:
-        return list(said)
+        return [findable(name, guard.store) for name in said]
     stored = [one.target for _, one in guard.store.all() if isinstance(one, Snapshot) and TEST not in one.target]
-    found = list(dict.fromkeys([*config.targets(), *stored]))
+    found = [findable(name, guard.store) for name in dict.fromkeys([*config.targets(), *stored])]
     if not found:
         raise UsageError(
             f"nothing to check: {guard.store.directory.as_posix()} has no snapshots and no target is named",
@@ -67,9 +62,9 @@ class Look:
 
     def at(self, target: Any) -> None:
         """Look at all programs of one target; a failure is its own, and the others go on."""
-        name = name_of(target)
+        name = name_of(target, self.guard.store)
         try:
-            found = named(target, self.options)
+            found = named(target, self.guard.store, self.options)
             kept = self.stored(name)
         except LtcIrError as error:
             self.fail(name, "forward" if not self.programs else self.programs[0], error)
@@ -112,15 +107,12 @@ class Look:
         self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=reason, code=error.exit_code))
 
 
-def named(target: Any, options: Options = None) -> Any:
+def named(target: Any, store: Store, options: Options = None) -> Any:
     """A Target under the name that its snapshots bear: a file's path is relative to the project."""
-    found = api.resolve(target, None, options)
-    return replace(found, name=name_of(target)) if isinstance(target, str) else found
-
-
-def _absolute(name: str) -> str:
-    path, separator, rest = name.rpartition(":")
-    return f"{Path(path).resolve()}:{rest}" if separator and path.endswith(".py") else name
+    if not isinstance(target, str):
+        return api.resolve(target, None, options)
+    name = name_of(target, store)
+    return replace(api.resolve(findable(name, store), None, options), name=name)
 
 
 def program_names(target: Any) -> tuple[str, ...]:
@@ -154,7 +146,7 @@ def confirmed(
         return list(cases)
     if progress is not None:
         progress(f"{len(differing)} differ: capturing them again")
-    again = capture_again(wanted, guard.asked, options, x64)
+    again = capture_again(wanted, guard.store, guard.asked, options, x64)
     return [_with_second(case, again.get((case.current.target, case.current.program))) for case in cases]
 
 

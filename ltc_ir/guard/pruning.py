@@ -6,17 +6,19 @@ from ltc_ir import api
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.files import project_root
 from ltc_ir.guard.looking import TEST, program_names
+from ltc_ir.guard.places import findable
 from ltc_ir.records.snapshot import Snapshot
+from ltc_ir.snapshots.store import Store
 
 
-def reason_to_prune(one: Snapshot | LtcIrError) -> str | None:
+def reason_to_prune(one: Snapshot | LtcIrError, store: Store) -> str | None:
     """Why a file can go; ``None`` where it is of use, cannot be read, or its target fails for another reason."""
     if isinstance(one, LtcIrError):
         return None
     if TEST in one.target:
         return _of_test(one.target)
     try:
-        target = api.resolve(one.target)
+        target = api.resolve(findable(one.target, store))
     except UsageError as error:
         return error.message if _is_gone(error) else None
     except LtcIrError:
