@@ -8,7 +8,7 @@ import platform
 
 import jax
 
-from benchmarks import files, others, scale, startup
+from benchmarks import files, guard, others, scale, startup
 from benchmarks.common import report
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("only", nargs="*", help="scale, files, startup, others")
+    parser.add_argument("only", nargs="*", help="scale, files, startup, others, guard")
     options = parser.parse_args()
     most, megabytes = (20_000, 1.0) if options.quick else (280_000, 25.0)
     benchmarks = {
@@ -25,6 +25,7 @@ def main() -> None:
         "scale": lambda: scale.benchmark(most, options.runs),
         "files": lambda: files.benchmark(megabytes, options.runs),
         "others": lambda: others.benchmark(most // 4),
+        "guard": lambda: guard.benchmark(max(3, options.runs)),
     }
     results = []
     for name, run in benchmarks.items():

@@ -16,8 +16,8 @@ from benchmarks.common import EQUATIONS_PER_STEP, Result, child, own_lines, peak
 def read_all(program: Any, module: Any) -> tuple[int, int]:
     """Count both levels with phase and source, as `count` does; the totals."""
     from ltc_ir.ir import jaxpr, stablehlo
-    from ltc_ir.ir.origin import Ownership
     from ltc_ir.ir.evidence import Evidence
+    from ltc_ir.ir.origin import Ownership
     from ltc_ir.measure.counting import Question, count_jaxpr, count_stablehlo
     from ltc_ir.measure.unfolding import unfold
 

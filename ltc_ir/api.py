@@ -173,6 +173,7 @@ def diff(
     programs = ("forward", "grad") if current is None else programs
     stored = [_stored_side(side, asked) for side in given]
     shared = [level for one in stored if one is not None for level in one.levels()]
+    programs = programs or _held_by(stored)
     asked_for = asked_levels(levels or shared or DEFAULT_LEVELS)
     sides = [
         one.narrowed(programs, asked_for)
@@ -181,6 +182,12 @@ def diff(
         for side, one in zip(given, stored, strict=True)
     ]
     return diff_programs(sides[0], "forward", "grad") if current is None else diff_counts(*sides)
+
+
+def _held_by(stored: Collection[Count | None]) -> list[str] | None:
+    """The programs that a file holds, where another side is to be counted: it need not count more; ``None`` for all."""
+    held = [name for one in stored if one is not None for name in one.programs]
+    return list(dict.fromkeys(held)) if None in stored and held and "file" not in held else None
 
 
 def _stored_side(side: Inspectable | Count, asked: Mapping[str, Any]) -> Count | None:
