@@ -1,8 +1,8 @@
 """The commands and outputs that stand in the documentation: found, run, and compared or written anew.
 
 A block fenced as ``console`` holds ``$ command`` lines, each followed by its output on stdout; a line ``…`` stands for any
-lines. ``python -m tests.docs_blocks --update`` runs every command and writes the outputs into the pages; lines that a
-block left out stay left out where the block ends in ``…``.
+lines. ``$ cd FOLDER`` holds for the rest of the page, as in a reader's shell. ``python -m tests.docs_blocks --update`` runs
+every command and writes the outputs into the pages; lines that a block left out stay left out where the block ends in ``…``.
 """
 
 from __future__ import annotations
@@ -18,32 +18,42 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
 ELLIPSIS = "…"
+_UNSET = frozenset({"XLA_FLAGS", "COLUMNS", "CI", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"})
+"""What alters what commands print, or writes elsewhere; a reader's shell has none of it."""
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.S | re.M)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command of a page, and the output the page shows for it."""
+    """One command of a page, the output the page shows for it, and the folder it is run in."""
 
     page: str
     command: str
     shown: tuple[str, ...]
+    folder: Path = ROOT
 
 
 def steps(page: str) -> list[Step]:
     """The commands of a page, in order."""
     found = []
+    folder = ROOT
     for block in _BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
         for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
             command, _, output = part.partition("\n")
-            found.append(Step(page, command, tuple(output.splitlines())))
+            found.append(Step(page, command, tuple(output.splitlines()), folder))
+            folder = entered(folder, command)
     return found
+
+
+def entered(folder: Path, command: str) -> Path:
+    """The folder that the next command is run in."""
+    return (folder / command.removeprefix("cd ")).resolve() if command.startswith("cd ") else folder
 
 
 def run(command: str, folder: Path = ROOT) -> tuple[int, list[str]]:
     """Run a shell command with this Python's scripts first on the path; its exit code and the lines of its stdout."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {key: value for key, value in os.environ.items() if key not in {"XLA_FLAGS", "COLUMNS"}}
+    variables = {key: value for key, value in os.environ.items() if key not in _UNSET and key[:7] != "LTC_IR_"}
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], cwd=folder, env=variables | {"PATH": path}, capture_output=True, text=True,
         check=False,
@@ -68,13 +78,16 @@ def updated(shown: tuple[str, ...], actual: list[str]) -> list[str]:
 
 def update(page: str) -> None:
     """Write the outputs of all commands of a page anew."""
+    folder = ROOT
 
     def block(match: re.Match[str]) -> str:
+        nonlocal folder
         parts = re.split(r"^\$ ", match[1], flags=re.M)
         lines = [parts[0]]
         for part in parts[1:]:
             command, _, output = part.partition("\n")
-            code, actual = run(command)
+            code, actual = run(command, folder)
+            folder = entered(folder, command)
             print(f"{page}: {command} ({code})", file=sys.stderr)
             lines.append(
                 "".join(line + "\n" for line in [f"$ {command}", *updated(tuple(output.splitlines()), actual)])

@@ -22,10 +22,16 @@ HAS_OUTPUTS = [page for page in PAGES if steps(page)]
 def test_commands_print_what_the_page_shows(page):
     if jax.__version__ != SHOWN_ON:
         pytest.skip(f"the pages show outputs of JAX {SHOWN_ON}")
-    for step in steps(page):
-        code, actual = run(step.command)
-        assert code in (0, 1), f"{page}: {step.command} ended with {code}"
-        assert matches(step.shown, actual), f"{page}: $ {step.command}\n" + "\n".join(actual[:60])
+    shown = steps(page)
+    try:
+        for step in shown:
+            code, actual = run(step.command, step.folder)
+            assert code in (0, 1), f"{page}: {step.command} ended with {code}"
+            assert matches(step.shown, actual), f"{page}: $ {step.command}\n" + "\n".join(actual[:60])
+    finally:
+        for step in shown:
+            if step.command.startswith("rm "):
+                run(step.command, step.folder)  # a page that fails half-way leaves nothing behind
 
 
 def test_the_comparison_can_fail():

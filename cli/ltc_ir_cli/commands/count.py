@@ -1,12 +1,12 @@
-"""The ``count`` command: what a program's IR holds, by phase and by source."""
+"""The ``count`` command: what a program's IR holds, by phase and by source; with rules, whether it keeps to them."""
 
 # Typer reads a command's options from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,17 @@ from ltc_ir_cli.emit import emit
 
 if TYPE_CHECKING:
     from ltc_ir.records.count import Count
+
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        metavar="RULE",
+        help='Judge this instead: "while = 0", "grad/backward.dot_general <= 6" (repeatable)',
+        callback=opt.given,
+        show_default=False,
+    ),
+]
 
 
 def count(
@@ -31,6 +42,7 @@ def count(
     text: Annotated[bool, typer.Option("--text/--no-text", help="Print StableHLO for its lines and bytes")] = True,
     source: Annotated[bool, typer.Option("--source/--no-source", help="Resolve source lines")] = True,
     library: opt.Library = False,
+    rule: Rules = None,
     args: opt.Args = None,
     loss: opt.Loss = None,
     argnums: opt.Argnums = None,
@@ -45,8 +57,15 @@ def count(
     verbose: opt.Verbose = False,
     no_color: opt.NoColor = False,
     version: opt.Version = False,
-) -> None:
+) -> int | None:
     """Count operations by level, AD phase and source line."""
+    if rule:
+        _refuse_with_rules({"--level": level, "--by": by, "--op": op, "--phase": phase, "--top": top is not None})
+        options = opt.target_options(
+            args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
+        )
+        asked = opt.words(program) or (("forward", "grad") if grad else None)
+        return _judged(target, rule, format, output, programs=asked, options=options, platform=platform, x64=x64)
     from ltc_ir.render.formats import COUNT_FORMATS
     from ltc_ir.render.to_folded import HINT as FOLDED_HINT
 
@@ -79,6 +98,34 @@ def count(
         for note in (*made.notes, *_absent(made, opt.words(op))):
             say(f"note: {note}")
         emit(render(made, top=top, grad=grad), output)
+    return None
+
+
+def _refuse_with_rules(given: Mapping[str, Any]) -> None:
+    """Refuse what shapes a table: with rules there is a verdict in its place."""
+    for option, value in given.items():
+        if value:
+            raise UsageError(
+                f"--rule gives a verdict and no table of counts, so {option} says nothing",
+                "leave it out; a rule names its own level, phase and operation, as in 'hlo:backward.while = 0'",
+            )
+
+
+def _judged(target: str, rules: list[str], format: str, output: str | None, *, options: Any, **asked: Any) -> int:
+    """Judge rules on a target or a file, without a snapshot, and print the verdict; the exit code it gives."""
+    from ltc_ir.render.check_formats import CHECK_FORMATS
+    from ltc_ir.render.check_words import summary
+
+    render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
+    with stdout_is_data():
+        from ltc_ir.guarding import judge_rules
+
+        opt.refuse_for_file(target, options)
+        made = judge_rules(target, rules, options=options, **asked)
+        emit(render(made), output)
+        if format != "table" or output is not None:
+            say(summary(made))
+    return made.exit_code
 
 
 def _absent(made: Count, asked: Iterable[str]) -> list[str]:
