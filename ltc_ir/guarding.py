@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ltc_ir import api
-from ltc_ir.compare.checking import Case, check_all
+from ltc_ir.compare.checking import check_all
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.guard.capturing import capture_again
-from ltc_ir.guard.looking import Look, Progress, confirmed, of_tests, selected
+from ltc_ir.guard.looking import Again, Look, Progress, captured_again, confirmed, of_tests, selected
 from ltc_ir.guard.places import name_of
 from ltc_ir.guard.pruning import reason_to_prune
 from ltc_ir.guard.recording import record, recorded
-from ltc_ir.guard.ruling import judge_rules
+from ltc_ir.guard.ruling import idle, judge_rules
 from ltc_ir.guard.setup import Guard, Options, guard_of, under_ci
 from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
-from ltc_ir.records.snapshot import Snapshot
+from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Snapshot
 from ltc_ir.snapshots.naming import folder_of, parse
 
 
@@ -58,7 +57,7 @@ def check(
         named = selected(targets, guard)
         for target in named:
             looked.at(target)
-        cases = confirmed(looked.cases, guard, options, x64, progress)
+        cases = confirmed(looked, x64)
         unchecked = looked.unchecked | ({} if targets else of_tests(guard.store))
         complete: bool | Collection[str] = (
             (not targets or [name_of(one, guard.store) for one in named]) if programs is None else False
@@ -67,7 +66,9 @@ def check(
             cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
         )  # fmt: skip
     told = tuple(_told(one, guard) for one in made.checks)
-    return replace(made, checks=(*told, *looked.failed))
+    unmet = idle(guard.rules, [case.inventory for case in cases], looked.failed)
+    problems = tuple(dict.fromkeys([*made.problems, *unmet]))
+    return replace(made, checks=(*told, *looked.failed), problems=problems)
 
 
 def _told(one: ProgramCheck, guard: Guard) -> ProgramCheck:
@@ -125,30 +126,24 @@ def update(
         looked = Look(guard, programs, options, progress)
         for target in selected(targets, guard):
             looked.at(target)
-        first = {(case.current.target, case.current.program): case for case in looked.cases}
-        wanted: dict[str, list[str]] = {}
-        for target_name, program in first:
-            wanted.setdefault(target_name, []).append(program)
-        if progress is not None and wanted:
+        if progress is not None and looked.cases:
             progress("capturing all a second time")
-        again = capture_again(wanted, guard.store, guard.asked, options, x64) if wanted else {}
-    written = [*_recorded(guard, first, again, accept_growth), *map(recorded, looked.failed)]
+        again = captured_again(looked, looked.cases, x64)
+    written = [*_recorded(looked, again, accept_growth), *map(recorded, looked.failed)]
     unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
     return Update(tuple(written), unavailable)
 
 
-def _recorded(
-    guard: Guard,
-    first: Mapping[tuple[str, str], Case],
-    second: Mapping[tuple[str, str], Snapshot | LtcIrError],
-    reason: str | None,
-) -> list[Written]:
+def _recorded(looked: Look, second: Mapping[tuple[str, str], Again], reason: str | None) -> list[Written]:
     """Write what is to be written, file by file, with the store locked: what lies there is read again."""
     made = []
+    guard = looked.guard
     with guard.store.lock():
         guard.store.sweep()
-        for key, case in first.items():
-            written, snapshot = record(guard.store, case, second[key], reason, guard.accept(*key, True))
+        for case in looked.cases:
+            key = (case.current.target, case.current.program)
+            how = IN_PROCESS if key[0] in looked.built else TWICE
+            written, snapshot = record(guard.store, case, second[key], reason, guard.accept(*key, True), captured=how)
             if snapshot is not None:
                 guard.store.write(snapshot)
             made.append(written)

@@ -18,6 +18,8 @@ from ltc_ir.snapshots.naming import parse
 from ltc_ir.snapshots.store import Store
 
 Progress = Callable[[str], None]
+Again = Snapshot | LtcIrError
+"""What a second capture gave, or why there is none."""
 
 TEST = "::"
 """What the name of a target met in a test has in it, and no other."""
@@ -59,6 +61,8 @@ class Look:
         self.cases: list[Case] = []
         self.failed: list[ProgramCheck] = []
         self.unchecked: dict[str, str] = {}
+        self.built: dict[str, Any] = {}
+        """The Targets that were given as such: no other process can find those."""
 
     def at(self, target: Any) -> None:
         """Look at all programs of one target; a failure is its own, and the others go on."""
@@ -69,6 +73,8 @@ class Look:
         except LtcIrError as error:
             self.fail(name, "forward" if not self.programs else self.programs[0], error)
             return
+        if not isinstance(target, str):
+            self.built[name] = found
         wanted = list(self.programs or program_names(found))
         for program in wanted:
             self.program(found, program, kept)
@@ -134,23 +140,37 @@ def case_of(guard: Guard, captured: Captured) -> Case:
     return Case(captured.inventory, current, baseline, file)
 
 
-def confirmed(
-    cases: Sequence[Case], guard: Guard, options: Options, x64: bool | None, progress: Progress | None
-) -> list[Case]:
+def confirmed(looked: Look, x64: bool | None) -> list[Case]:
     """The cases; those that differ with what a second capture says of them, so that noise is never called growth."""
-    differing = [case for case in cases if differs(case)]
+    differing = [case for case in looked.cases if differs(case)]
+    if differing and looked.progress is not None:
+        looked.progress(f"{len(differing)} differ: capturing them again")
+    again = captured_again(looked, differing, x64)
+    return [_with_second(case, again.get((case.current.target, case.current.program))) for case in looked.cases]
+
+
+def captured_again(looked: Look, cases: Sequence[Case], x64: bool | None) -> dict[tuple[str, str], Again]:
+    """A second capture of each: in a process of its own, with another hash seed; in this one of a Target built here."""
     wanted: dict[str, list[str]] = {}
-    for case in differing:
-        wanted.setdefault(case.current.target, []).append(case.current.program)
-    if not wanted:
-        return list(cases)
-    if progress is not None:
-        progress(f"{len(differing)} differ: capturing them again")
-    again = capture_again(wanted, guard.store, guard.asked, options, x64)
-    return [_with_second(case, again.get((case.current.target, case.current.program))) for case in cases]
+    made: dict[tuple[str, str], Again] = {}
+    for case in reversed(cases):
+        target, program = case.current.target, case.current.program
+        if target in looked.built:
+            made[target, program] = _in_process(looked.built[target], program, looked.guard)
+        else:
+            wanted.setdefault(target, []).insert(0, program)
+    guard = looked.guard
+    return made | (capture_again(wanted, guard.store, guard.asked, looked.options, x64) if wanted else {})
 
 
-def _with_second(case: Case, second: Snapshot | LtcIrError | None) -> Case:
+def _in_process(target: Any, program: str, guard: Guard) -> Again:
+    try:
+        return capture(target, program, guard.asked).snapshot
+    except LtcIrError as error:
+        return error
+
+
+def _with_second(case: Case, second: Again | None) -> Case:
     return replace(case, confirm=lambda: second) if isinstance(second, Snapshot) else case
 
 

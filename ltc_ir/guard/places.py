@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root
 from ltc_ir.snapshots.naming import canonical
 from ltc_ir.snapshots.store import Store
 
 
 def name_of(target: Any, store: Store) -> str:
-    """What snapshots call a target: a file's path is relative to the project, its own or that of the store."""
+    """What snapshots call a target: a file's path is relative to the project, its own or that of the store.
+
+    Raises:
+        UsageError: it is a Target without a name, or neither a name nor a Target.
+    """
     if not isinstance(target, str):
-        return str(target.name)
+        return _own_name(target)
     path, name = _split(target)
     if path is None:
         return target
@@ -31,6 +36,15 @@ def findable(name: str, store: Store) -> str:
     path, rest = _split(name)
     found = None if path is None else _found(path, store)
     return name if found is None else f"{found}:{rest}"
+
+
+def _own_name(target: Any) -> str:
+    name = getattr(target, "name", None)
+    if not isinstance(name, str) or not name:
+        raise UsageError(
+            f"a {type(target).__name__} without a name has no snapshots", 'give a name, or a Target with name="step"'
+        )
+    return name
 
 
 def _split(target: str) -> tuple[str | None, str]:

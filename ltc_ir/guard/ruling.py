@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ltc_ir import api
@@ -11,7 +11,8 @@ from ltc_ir.compare.resolving import levels_of, needs_detail
 from ltc_ir.compare.rules import Rule, parse_rule
 from ltc_ir.errors import TargetError, UsageError
 from ltc_ir.guard.capturing import Asked, capture
-from ltc_ir.records.check import Check, ProgramCheck, Status
+from ltc_ir.guard.setup import GIVEN
+from ltc_ir.records.check import Check, Problem, ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory
 
 
@@ -52,6 +53,15 @@ def judge_rules(
         for name, one in inventories.items()
     ]
     return Check(tuple(checks), judgement.problems)
+
+
+def idle(
+    rules: Iterable[Rule], inventories: Collection[Inventory], failed: Collection[ProgramCheck]
+) -> tuple[Problem, ...]:
+    """The rules given for this run alone that speak of none of its programs, whichever were asked for."""
+    there = [(one.target, one.program) for one in inventories] + [(one.target, one.program) for one in failed]
+    unmet = [rule for rule in rules if rule.where == GIVEN and not any(rule.speaks_of(*names) for names in there)]
+    return judge(unmet, dict(enumerate(inventories)), complete=True).problems
 
 
 def _live(

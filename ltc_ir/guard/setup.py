@@ -18,6 +18,8 @@ from ltc_ir.guard.capturing import Asked
 from ltc_ir.snapshots.store import Store
 
 Options = Any
+GIVEN = "--rule"
+"""Where a rule stands that was given for one run alone."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def guard_of(
     options: Options = None,
     platform: str | None = None,
     x64: bool | None = None,
-    where: str = "--rule",
+    where: str = GIVEN,
 ) -> Guard:
     """The guard of this project, with what a caller adds to it.
 

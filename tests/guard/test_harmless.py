@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import environment, run_program
+from tests.cli.conftest import run_program
 from tests.guard.conftest import NET, Project
 
 RENAMED = re.sub(r"\bcarry\b", "state", NET).replace("last", "final").replace("body", "inner_loop")
@@ -80,6 +77,7 @@ def test_a_function_that_moved_is_told_and_passes(where: str, project: Project) 
 def test_what_was_traced_before_does_not_matter(project: Project) -> None:
     import jax
     import jax.numpy as jnp
+
     from ltc_ir import api, guarding
     from ltc_ir.records.check import Status
 
