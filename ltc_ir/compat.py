@@ -216,6 +216,7 @@ def tracing_options() -> dict[str, str]:
     return {name.removeprefix("jax_"): str(getattr(config, name)) for name in TRACING_OPTIONS if hasattr(config, name)}
 
 
+@lru_cache(maxsize=1)
 def mlir_ir() -> Any:
     """JAX's own MLIR bindings."""
     return importlib.import_module("jaxlib.mlir.ir")

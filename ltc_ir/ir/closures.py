@@ -66,7 +66,7 @@ def _closure(variable: Any, jaxpr: Any, outer: Origin, reader: Reader) -> Closur
     aval = variable.aval
     sizes = [size for size in aval.shape if isinstance(size, int)]
     size = int(math.prod(sizes)) * int(getattr(aval.dtype, "itemsize", 0))
-    kind = f"{element_types.of_dtype(str(aval.dtype))}[{','.join(map(str, aval.shape))}]"
+    kind = f"{element_types.of_dtype(aval.dtype)}[{','.join(map(str, aval.shape))}]"
     return Closure(size, kind, _first_use(variable, jaxpr, outer, reader))
 
 

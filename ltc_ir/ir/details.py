@@ -19,10 +19,7 @@ Attributes = tuple[tuple[str, str], ...]
 _LONGEST = 200
 """Characters of an attribute's value that are kept: a rule names short ones."""
 _CONSTANT = frozenset({"value"})
-_SPELLED = {
-    **dict.fromkeys(("target_name", "call_target_name", "custom_call_target"), "target"),
-    "name_and_src_info": "name",
-}
+_TARGETS = frozenset({"target_name", "call_target_name", "custom_call_target"})
 _ENUM = re.compile(r"#\w+<\w+ (\w+)>")
 
 
@@ -34,31 +31,39 @@ def of_equation(eqn: Any, asked: Details) -> Detail:
     sizes = [_bytes(variable.aval) for variable in eqn.outvars]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
-    return Detail(results, tuple(_types(eqn.invars)), _of_params(eqn.params), total)
+    attributes = dict(_flattened(eqn.params))
+    kernel = _kernel_of(eqn)
+    if kernel:
+        attributes.setdefault("name", kernel)
+    return Detail(results, tuple(_types(eqn.invars)), tuple(sorted(attributes.items())), total)
+
+
+def _kernel_of(eqn: Any) -> str | None:
+    """The name of a Pallas kernel that was given none: its function's, which its jaxpr remembers."""
+    if eqn.primitive.name != "pallas_call":
+        return None
+    found = getattr(getattr(eqn.params.get("jaxpr"), "debug_info", None), "func_src_info", None)
+    return str(found).partition(" at ")[0] if found else None
 
 
 def _types(variables: Any) -> Iterator[str]:
     for variable in variables:
         dtype = getattr(variable.aval, "dtype", None)
         if dtype is not None:
-            yield element_types.of_dtype(str(dtype))
+            yield element_types.of_dtype(dtype)
 
 
 def _bytes(aval: Any) -> int | None:
     dtype = getattr(aval, "dtype", None)
     if dtype is None or not all(isinstance(size, int) for size in aval.shape):
         return None if dtype is not None else 0
-    return stored_bytes(math.prod(aval.shape), element_types.of_dtype(str(dtype)), int(dtype.itemsize))
+    return stored_bytes(math.prod(aval.shape), element_types.of_dtype(dtype), int(dtype.itemsize))
 
 
 def stored_bytes(elements: int, element: str, size: int) -> int:
     """The bytes of so many elements of ``size`` bytes each; integers and floats below a byte are packed, as XLA does."""
     bits = re.match(r"[a-z]+([1-7])(?!\d)", element)
     return elements * size if bits is None else -(-elements * int(bits[1]) // 8)
-
-
-def _of_params(params: Mapping[str, Any]) -> Attributes:
-    return tuple(sorted(_flattened(params)))
 
 
 def _flattened(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -99,7 +104,7 @@ def _scalar(value: Any) -> Any:
 
 def attribute_name(key: str) -> str:
     """What an attribute is called on every level: a custom call's target has three names."""
-    return _SPELLED.get(key, str(key))
+    return "target" if key in _TARGETS else str(key)
 
 
 def shortened(value: Any) -> str:

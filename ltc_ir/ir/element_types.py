@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 _LONG = {"float": "f", "int": "i", "uint": "u", "complex": "c", "bfloat": "bf"}
 _DTYPE = re.compile(r"(bfloat|float|uint|int|complex)(\d+)((?:_\w+)?)", re.ASCII)
@@ -12,8 +13,12 @@ _COMPLEX = {"complex<f32>": "c64", "complex<f64>": "c128"}
 
 
 @lru_cache(maxsize=512)
-def of_dtype(name: str) -> str:
-    """The short spelling of a numpy dtype's name: ``float32`` is ``f32``, ``float8_e4m3fn`` is ``f8_e4m3fn``."""
+def of_dtype(dtype: Any) -> str:
+    """The short spelling of a dtype or its name: ``float32`` is ``f32``, ``float8_e4m3fn`` is ``f8_e4m3fn``.
+
+    Asked with the dtype itself where many are: numpy takes longer to name one than to hash it.
+    """
+    name = str(dtype)
     match = _DTYPE.fullmatch(name)
     return _LONG[match[1]] + match[2] + match[3] if match else name
 

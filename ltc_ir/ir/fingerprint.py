@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ltc_ir import compat
@@ -64,7 +65,13 @@ def _lines(jaxpr: Any, types: tuple[type, ...], known: Mapping[int, str]) -> Ite
 
 def _typed(variable: Any) -> str:
     aval = variable.aval
-    return f"{getattr(aval, 'dtype', type(aval).__name__)}{list(map(str, getattr(aval, 'shape', ())))}"
+    return _shaped(getattr(aval, "dtype", type(aval).__name__), getattr(aval, "shape", ()))
+
+
+@lru_cache(maxsize=4096)
+def _shaped(dtype: Any, shape: tuple[Any, ...]) -> str:
+    """An element type and a shape; most of a program's are few, and numpy is slow to name a type."""
+    return f"{dtype}{list(map(str, shape))}"
 
 
 def _operand(variable: Any, numbers: Mapping[Any, int]) -> str:
@@ -77,7 +84,8 @@ def _plain(value: Any, types: tuple[type, ...], known: Mapping[int, str], depth:
     if value is None or isinstance(value, bool | int | float | complex | str):
         return repr(value)
     if isinstance(value, types):
-        return known[id(compat.open_jaxpr(value))]
+        found = known.get(id(compat.open_jaxpr(value)))
+        return found if found is not None else of_jaxpr(value)  # one deep inside a parameter, as a Pallas grid has them
     if isinstance(value, enum.Enum):
         return value.name
     if hasattr(value, "dtype") and hasattr(value, "shape"):

@@ -10,6 +10,7 @@ from typing import Any
 from ltc_ir.ir import closures, fingerprint
 from ltc_ir.ir import jaxpr as jaxpr_level
 from ltc_ir.ir import stablehlo as stablehlo_level
+from ltc_ir.ir.collector import still
 from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.op import Details, Op, Origin
 from ltc_ir.ir.origin import Ownership, function_key
@@ -50,12 +51,14 @@ def take(
         detailed: keep operand types, attributes and bytes too, for rules that filter on them.
     """
     details = Details.ALL if detailed else Details.TYPES
-    made, evidence, constants = _jaxpr(staged, ownership, details)
-    ownership.outside |= staged.outside
-    context = _Context(staged, ownership, evidence, details, constants)
-    taken = {Level.JAXPR.value: made} if Level.JAXPR in levels else {}
-    taken |= {level.value: read(context) for level, read in _READERS.items() if level in levels}
-    return Inventory(*names, devices=devices_of(staged.module()), levels=taken, detailed=detailed)
+    staged.module()
+    with still():
+        made, evidence, constants = _jaxpr(staged, ownership, details)
+        ownership.outside |= staged.outside
+        context = _Context(staged, ownership, evidence, details, constants)
+        taken = {Level.JAXPR.value: made} if Level.JAXPR in levels else {}
+        taken |= {level.value: read(context) for level, read in _READERS.items() if level in levels}
+        return Inventory(*names, devices=devices_of(staged.module()), levels=taken, detailed=detailed)
 
 
 def _jaxpr(
@@ -110,7 +113,7 @@ def _stablehlo(context: _Context) -> LevelInventory:
     unfolded = unfold(stream, module=False)
     stored = constant_bytes(stream, staged.lowered)
     metrics: dict[str, Metric] = {
-        "lines": len(staged.lowered.as_text().splitlines()),
+        "lines": _lines(module),
         "constants.bytes": stored["bytes"],
         "constants.embedded.bytes": stored["embedded_bytes"],
         "max_depth": max(body.depth for body in stream.bodies),
@@ -125,6 +128,11 @@ def _stablehlo(context: _Context) -> LevelInventory:
         fingerprint.of_module(module),
         reasons,
     )
+
+
+def _lines(module: Any) -> int:
+    """The lines of a module's text; it was verified when it was made, which need not be done again."""
+    return int(module.operation.get_asm(binary=True, assume_verified=True).rstrip().count(b"\n")) + 1
 
 
 def _hlo(context: _Context) -> LevelInventory:

@@ -67,7 +67,7 @@ def _type(leaf: Any) -> str:
     if dtype is None:
         return type(leaf).__name__
     weak = "*" if getattr(leaf, "weak_type", False) else ""
-    return f"{element_types.of_dtype(str(dtype))}[{','.join(map(str, getattr(leaf, 'shape', ())))}]{weak}"
+    return f"{element_types.of_dtype(dtype)}[{','.join(map(str, getattr(leaf, 'shape', ())))}]{weak}"
 
 
 def _sharding(leaf: Any) -> str:
