@@ -105,8 +105,9 @@ class Inspection:
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
     def _measured(self, name: str, phase: str | None, level: str | None, program: str) -> Measured:
-        text = f"{phase}.{name} = 0" if phase else f"{name} = 0"
-        rule = parse_rule(text, where="inspect", level=_level(level) or self.level)
+        before = max(name.partition("[")[0].rfind(sign) for sign in ":/") + 1
+        text = f"{name[:before]}{phase}.{name[before:]}" if phase else name
+        rule = parse_rule(f"{text} = 0", where="inspect", level=_level(level) or self.level)
         hlo = Level.HLO in levels_of([rule])
         return measure(rule.selector, self.inventory(rule.selector.program or program, hlo=hlo))
 
@@ -366,15 +367,12 @@ def _grown(taken: Mapping[int, Inventory]) -> list[str]:
         at = {number: inventory.levels[level] for number, inventory in taken.items()}
         largest = max(numbers, key=lambda number: at[number].total)
         if at[largest].total > at[numbers[0]].total:
-            shown.append(f"  {level}: " + ", ".join(f"{at[number].total:,} at {number}" for number in numbers))
+            totals = ", ".join(f"{at[number].total:,} at {number}" for number in numbers)
+            shown.append(f"  {level}: {totals}"[:_WIDTH])
             grown += _growth(at[numbers[0]], at[largest])
     if not shown:
         return []
-    return [f"{taken[numbers[0]].target} grows with the number it is made with", *_cut(shown, 4), *grown]
-
-
-def _cut(lines: list[str], most: int) -> list[str]:
-    return [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} …" for line in lines[:most]]
+    return [f"{taken[numbers[0]].target} grows with the number it is made with", *shown, *grown]
 
 
 def _growth(before: LevelInventory, after: LevelInventory) -> list[str]:

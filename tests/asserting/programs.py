@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
+from jax.experimental import pallas
 from jax.interpreters import mlir
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -106,7 +107,11 @@ def sums_all(x):
 
 def over_four(body: Callable[[Any], Any], out: P) -> Callable[[Any], Any]:
     """A function that runs a body on each of four devices."""
-    return lambda x: shard_map(body, mesh=mesh(4), in_specs=P("d"), out_specs=out)(x)
+
+    def run(x):
+        return shard_map(body, mesh=mesh(4), in_specs=P("d"), out_specs=out)(x)
+
+    return run
 
 
 def _reduces(block):
@@ -249,6 +254,14 @@ def attending(**options: Any) -> Callable[[Any], Any]:
 
 kept_attention = attending(policy=jax.checkpoint_policies.save_only_these_names("kept"))
 recomputed_attention = attending()
+
+
+def _doubles(source, target):
+    target[...] = source[...] * 2
+
+
+def runs_pallas(x):
+    return pallas.pallas_call(_doubles, out_shape=x)(x)  # a kernel
 
 
 # 9: calls of a kernel with an attribute, as a custom call and as a primitive of one's own

@@ -73,6 +73,15 @@ def test_7_the_kernel_runs_once_and_is_not_recomputed():
     )
 
 
+@pytest.mark.parametrize("name", ["pallas_call[_doubles]", "custom_call[_doubles]", "custom_call[tpu_custom_call]"])
+def test_7_a_kernel_of_pallas_by_its_name(name):
+    x = (jax.ShapeDtypeStruct((8, 128), jnp.float32),)
+    assert_ir(p.runs_pallas, x, f"{name} = 1", platform="tpu")
+    text = failure(lambda: assert_ir(p.runs_pallas, x, f"{name} = 2", platform="tpu"))
+    assert name.partition("[")[0] + ": 1, primal" in text
+    assert line(p.runs_pallas, "a kernel") in text
+
+
 def test_8_bytes_of_all_reduce_and_all_gather():
     arguments = (spread((4096,), 4),)
     rules = ("all_reduce.bytes = 4096", "all_gather.bytes = 0")
@@ -111,8 +120,8 @@ def test_10_an_all_to_all_and_no_other_collective():
 
 
 def test_11_the_program_does_not_grow_with_the_number_of_iterations():
-    assert_ir_flat(lambda n: p.iterating(n), over=(12, 60, 300))
-    text = failure(lambda: assert_ir_flat(lambda n: p.repeating(n), over=(12, 60, 300)))
+    assert_ir_flat(p.iterating, over=(12, 60, 300))
+    text = failure(lambda: assert_ir_flat(p.repeating, over=(12, 60, 300)))
     assert says(text, "jaxpr: 12 at 12, 60 at 60, 300 at 300", "+288 cos", "+288 stablehlo.cosine", "primal")
     assert line(p.repeating, "each anew") in text
 
