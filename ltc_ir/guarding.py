@@ -123,7 +123,7 @@ def update(
         raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
     guard = guard_of(directory, hlo=hlo, options=options, platform=platform, x64=x64)
     with api.configured(x64):
-        looked = Look(guard, programs, options, progress)
+        looked = Look(guard, programs, options, progress, clear=True)
         for target in selected(targets, guard):
             looked.at(target)
         if progress is not None and looked.cases:

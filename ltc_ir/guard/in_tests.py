@@ -13,7 +13,7 @@ from ltc_ir.compare.resolving import levels_of, needs_detail
 from ltc_ir.compare.rules import parse_rule
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.guard.capturing import Asked, Captured, capture
-from ltc_ir.guard.looking import case_of, differs, named
+from ltc_ir.guard.looking import case_of, differs, is_red, named
 from ltc_ir.guard.recording import record
 from ltc_ir.guard.setup import Guard, guard_of
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
@@ -81,6 +81,8 @@ def check_in_test(
     Raises:
         UsageError: bad input. TargetError: the function failed.
     """
+    if isinstance(args, str):
+        raise UsageError(f"args is the rule {args!r}", 'rules come third: check_ir("ltc", None, "while = 0")')
     guard = guard_of(directory, options=options, platform=platform, x64=x64)
     if isinstance(subject, str):
         target = named(subject, guard.store, options)
@@ -90,15 +92,16 @@ def check_in_test(
     guard = replace(guard, rules=(*guard.rules, *own))
     asked = Asked(guard.asked.platform, guard.asked.hlo or "hlo" in levels_of(own), needs_detail(guard.rules))
     with api.configured(x64):
-        held = _InTest(replace(guard, asked=asked), target, nodeid, update)
+        held = _InTest(replace(guard, asked=asked), target, nodeid, directory, update)
         return held.outcomes(programs, held.programs(subject))
 
 
 class _InTest:
-    def __init__(self, guard: Guard, target: Any, nodeid: str, update: Update | None) -> None:
+    def __init__(self, guard: Guard, target: Any, nodeid: str, directory: str | None, update: Update | None) -> None:
         self.guard = guard
         self.target = target
         self.nodeid = nodeid
+        self.directory = directory
         self.update = update
 
     def programs(self, subject: Any) -> Sequence[str]:
@@ -133,14 +136,9 @@ class _InTest:
     def looked_at(self, program: str) -> Case:
         """A program beside its file; captured anew from cleared caches where it differs, for caches can colour a trace."""
         case = case_of(self.guard, self.capture(program, clear=False))
-        if differs(case) or self.breaks(case):
+        if is_red(self.guard, case):
             case = case_of(self.guard, self.capture(program, clear=True))
         return replace(case, confirm=lambda: self.capture(program, clear=True).snapshot)
-
-    def breaks(self, case: Case) -> bool:
-        """Whether a program breaks a rule, or there is something wrong with the rules."""
-        found = check_all([case], self.guard.rules, self.guard.waivers, complete=False)
-        return any(one.broken for one in found.checks)
 
     def checked(self, cases: Sequence[Case]) -> Check:
         """The check of all programs of the test."""
@@ -178,7 +176,9 @@ class _InTest:
         """The command that records the present state."""
         if "::" not in str(self.target.name):
             return self.guard.accept(str(self.target.name), "forward", grown)
-        return f"pytest {shlex.quote(self.nodeid)} --ir-update" + (' --ir-accept-growth "why"' if grown else "")
+        words = [f"pytest {shlex.quote(self.nodeid)} --ir-update"]
+        words += [] if self.directory is None else [f"--ir-dir {shlex.quote(self.directory)}"]
+        return " ".join([*words, '--ir-accept-growth "why"'] if grown else words)
 
     def updated(self, case: Case) -> Outcome:
         """What is to be written of one program; a file that says it already is left alone without a second trace."""

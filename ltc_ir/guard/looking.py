@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from ltc_ir import api, config
-from ltc_ir.compare.checking import Case, check_program
+from ltc_ir.compare.checking import Case, check_all, check_program
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.guard.capturing import Captured, capture, capture_again, minor_of
 from ltc_ir.guard.places import findable, name_of
 from ltc_ir.guard.setup import Guard, Options
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.snapshots.naming import parse
+from ltc_ir.snapshots.naming import ENDING, folder_of, parse
 from ltc_ir.snapshots.store import Store
 
 Progress = Callable[[str], None]
@@ -44,21 +44,35 @@ def selected(targets: Sequence[Any], guard: Guard) -> list[Any]:
 
 def of_tests(store: Store) -> dict[str, str]:
     """The snapshots that only a test run can check, for its functions have no name."""
-    kept = [one for _, one in store.all() if isinstance(one, Snapshot) and TEST in one.target]
+    kept = [
+        path for path in store.paths() if any(part.endswith(".py") for part in path.relative_to(store.directory).parts)
+    ]
     return {f"{len(kept)} snapshots of tests": "pytest -m ir checks them"} if kept else {}
 
 
 class Look:
-    """A look at targets: what there is to compare, what failed, and what could not be made."""
+    """A look at targets: what there is to compare, what failed, and what could not be made.
+
+    Unless ``clear``, caches are cleared only where a program differs or breaks a rule, before anything is said: a clear makes
+    JAX trace anew what programs share.
+    """
 
     def __init__(
-        self, guard: Guard, programs: Sequence[str] | None, options: Options, progress: Progress | None
+        self,
+        guard: Guard,
+        programs: Sequence[str] | None,
+        options: Options,
+        progress: Progress | None,
+        *,
+        clear: bool = False,
     ) -> None:
+        self.clear = clear
         self.guard = guard
         self.programs = programs
         self.options = options
         self.progress = progress
         self.cases: list[Case] = []
+        self.red: set[int] = set()
         self.failed: list[ProgramCheck] = []
         self.unchecked: dict[str, str] = {}
         self.built: dict[str, Any] = {}
@@ -87,7 +101,8 @@ class Look:
         import jax
 
         minor = minor_of(jax.__version__)
-        found = (parse(path.name) for path, _ in self.guard.store.find([name]))
+        folder = self.guard.store.directory / folder_of(name)
+        found = (parse(path.name) for path in sorted(folder.glob(f"*@*{ENDING}")))
         return {one.program for one in found if one is not None and one.jax == minor}
 
     def program(self, target: Any, program: str, kept: Collection[str]) -> None:
@@ -95,7 +110,7 @@ class Look:
         if self.progress is not None:
             self.progress(f"{target.name} {program}")
         try:
-            captured = capture(target, program, self.guard.asked)
+            captured = capture(target, program, self.guard.asked, clear=self.clear)
         except (UsageError, TargetError) as error:
             if self.programs is None and program != "forward" and program not in kept:
                 self.unchecked[f"{target.name} {program}"] = error.message
@@ -103,7 +118,11 @@ class Look:
                 self.fail(str(target.name), program, error)
             return
         try:
-            self.cases.append(case_of(self.guard, captured))
+            case = case_of(self.guard, captured)
+            if not self.clear and is_red(self.guard, case):
+                case = case_of(self.guard, capture(target, program, self.guard.asked, clear=True))
+                self.red.add(len(self.cases))
+            self.cases.append(case)
         except LtcIrError as error:
             self.fail(str(target.name), program, error)
 
@@ -142,7 +161,7 @@ def case_of(guard: Guard, captured: Captured) -> Case:
 
 def confirmed(looked: Look, x64: bool | None) -> list[Case]:
     """The cases; those that differ with what a second capture says of them, so that noise is never called growth."""
-    differing = [case for case in looked.cases if differs(case)]
+    differing = [looked.cases[number] for number in sorted(looked.red) if differs(looked.cases[number])]
     if differing and looked.progress is not None:
         looked.progress(f"{len(differing)} differ: capturing them again")
     again = captured_again(looked, differing, x64)
@@ -172,6 +191,16 @@ def _in_process(target: Any, program: str, guard: Guard) -> Again:
 
 def _with_second(case: Case, second: Again | None) -> Case:
     return replace(case, confirm=lambda: second) if isinstance(second, Snapshot) else case
+
+
+def is_red(guard: Guard, case: Case) -> bool:
+    """Whether a program differs from its snapshot or breaks a rule: reason to look again from cleared caches."""
+    if differs(case):
+        return True
+    if not guard.rules:
+        return False
+    found = check_all([case], guard.rules, guard.waivers, complete=False)
+    return any(one.broken for one in found.checks)
 
 
 def differs(case: Case) -> bool:

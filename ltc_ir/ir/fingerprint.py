@@ -177,7 +177,7 @@ class _Module:
             numbers[result] = len(numbers)
             results.append(self.text(result.type))
         named = compat.named_attributes(operation.attributes, _UNNAMED)
-        attributes = ";".join(sorted(f"{key}={self.text(value)}" for key, value in named))
+        attributes = ";".join([f"{key}={self.text(value)}" for key, value in named])  # sorted by MLIR itself
         return f"{operation.name}({operands})->{','.join(results)} {attributes}"
 
     def digest(self, main: str) -> str:
