@@ -6,6 +6,8 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
@@ -114,6 +116,19 @@ def _root_of(folder: str) -> Path:
     return here
 
 
+_chosen: ContextVar[Path | None] = ContextVar("project", default=None)
+
+
+@contextlib.contextmanager
+def project_at(folder: Path) -> Iterator[None]:
+    """Let a folder's project be the project, whatever the current folder is: a test may have changed that."""
+    token = _chosen.set(_root_of(str(folder)))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
 def project_root() -> Path:
     """The nearest folder above the current one that holds a ``pyproject.toml``, else the current folder."""
-    return _root_of(str(Path.cwd()))
+    return _chosen.get() or _root_of(str(Path.cwd()))

@@ -19,6 +19,7 @@ KEPT = pytest.StashKey[list[dict[str, Any]]]()
 """Where an item keeps what its test checked."""
 _SENT = "ltc_ir"
 """The attribute of a report, and the key of a worker's output, that carry it: plain data, which passes between processes."""
+_FAILED = "failed before it checked"
 _DONE = frozenset({"new", "started", "updated", "kept"})
 
 
@@ -63,6 +64,35 @@ def _uses_fixture(item: pytest.Item) -> bool:
     return FIXTURE in getattr(item, "fixturenames", ())
 
 
+def _home(config: pytest.Config) -> Path:
+    """The project that tests are of: where pytest's root lies, whatever the current folder is."""
+    root = config.rootpath
+    return next((folder for folder in (root, *root.parents) if (folder / "pyproject.toml").is_file()), root)
+
+
+def _test_name(item: pytest.Item) -> str:
+    """What snapshots call a test: its path below the project, whatever pytest's root is, and its name."""
+    _, separator, rest = item.nodeid.partition("::")
+    home = _home(item.config)
+    if not separator or not item.path.is_relative_to(home):
+        return item.nodeid
+    return f"{item.path.relative_to(home).as_posix()}::{rest}"
+
+
+def _from_here(item: pytest.Item) -> str:
+    """A test as pytest is told to run it, from the folder it was started in."""
+    path, separator, rest = item.nodeid.partition("::")
+    file = os.path.relpath(item.config.rootpath / path, item.config.invocation_params.dir)
+    return f"{Path(file).as_posix()}{separator}{rest}"
+
+
+def _directory(config: pytest.Config) -> str | None:
+    """The folder of ``--ir-dir``, which is meant from where pytest was started: a test may have gone elsewhere."""
+    said = config.getoption("--ir-dir")
+    started = config.invocation_params.dir
+    return said if said is None or Path.cwd() == started else str(started / said)
+
+
 class CheckIr:
     """The fixture: ``check_ir(step, (w, x), "while = 0")`` holds a function of a test against its snapshot and rules.
 
@@ -99,19 +129,21 @@ class CheckIr:
         """
         __tracebackhide__ = True
         from ltc_ir.errors import LtcIrError
+        from ltc_ir.files import project_at
         from ltc_ir.guard.in_tests import SKIPPED, Update, check_in_test, explained
 
         config = self._item.config
         test = self._called(fn, name)
         update = Update(config.getoption("--ir-accept-growth")) if config.getoption("--ir-update") else None
         try:
-            found = check_in_test(
-                fn, args, rules, test=test, nodeid=self._item.nodeid, programs=programs,
-                directory=config.getoption("--ir-dir"), update=update, options=options, platform=platform, x64=x64,
-            )  # fmt: skip
+            with project_at(_home(config)):
+                found = check_in_test(
+                    fn, args, rules, test=test, nodeid=_from_here(self._item), programs=programs,
+                    directory=_directory(config), update=update, options=options, platform=platform, x64=x64,
+                )  # fmt: skip
         except LtcIrError as error:
             pytest.fail(explained(error), pytrace=False)
-        self._item.stash.setdefault(KEPT, []).extend(vars(one) | {"failure": list(one.failure)} for one in found)
+        self._item.stash.setdefault(KEPT, []).extend(map(_plain, found))
         failures = ["\n".join(one.failure) for one in found if one.failure]
         if failures:
             pytest.fail("\n\n".join(failures), pytrace=False)
@@ -119,13 +151,19 @@ class CheckIr:
             pytest.skip(found[0].note or SKIPPED)
 
     def _called(self, fn: Any, name: str | None) -> str:
+        own = _test_name(self._item)
         if isinstance(fn, str):
-            return self._item.nodeid
-        test = self._item.nodeid if name is None else f"{self._item.nodeid}::{name}"
+            return own
+        test = own if name is None else f"{own}::{name}"
         if test in self._names:
             pytest.fail(f"two functions of this test are both called {test}: give each a name=", pytrace=False)
         self._names.add(test)
         return test
+
+
+def _plain(outcome: Any) -> dict[str, Any]:
+    """An outcome as plain data, its file named from anywhere."""
+    return {**vars(outcome), "failure": list(outcome.failure), "file": str(Path.cwd() / outcome.file)}
 
 
 @pytest.fixture
@@ -135,13 +173,18 @@ def check_ir(request: pytest.FixtureRequest) -> CheckIr:
 
 
 class _Listener:
-    """What one run learns of its tests: what was checked, what was not and why. The controller's writes the files."""
+    """What one run learns of its tests: what was checked, what was not and why. The controller's writes the files.
+
+    ``left_out`` and ``collected`` go by the names that snapshots bear; ``names`` gives those of node ids.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.checked: list[dict[str, Any]] = []
         self.left_out: dict[str, str] = {}
-        self.collected = 0
+        self.names: dict[str, str] = {}
+        self.reported: set[str] = set()
+        self.failed: set[str] = set()
         self.problems: list[str] = []
 
     @property
@@ -150,32 +193,42 @@ class _Listener:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Count the tests that may check something."""
-        self.collected = sum(map(_uses_fixture, session.items))
+        """Remember the tests that may check something."""
+        self.names |= {item.nodeid: _test_name(item) for item in session.items if _uses_fixture(item)}
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Remember the tests that were deselected."""
-        self.left_out |= {item.nodeid: "deselected" for item in items if _uses_fixture(item)}
+        self.left_out |= {_test_name(item): "deselected" for item in items if _uses_fixture(item)}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put what a test checked, or why nothing, into its report, which reaches the controller from any worker."""
+        """Put what a test checked, or why nothing, into its report, which reaches the controller from any worker.
+
+        Fixtures may check too, before the test and after it.
+        """
         report = yield
-        if _uses_fixture(item) and (call.when == "call" or not report.passed):
-            kept = item.stash.get(KEPT, []) if call.when == "call" else []
-            setattr(report, _SENT, {"checked": kept, "left_out": None if kept else _why(report)})
+        ends = call.when == "call" or (call.when == "setup" and not report.passed)
+        if _uses_fixture(item) and (ends or call.when == "teardown"):
+            kept = item.stash.get(KEPT, [])
+            item.stash[KEPT] = []
+            why = _why(report) if ends and not kept else None
+            setattr(report, _SENT, {"name": _test_name(item), "checked": kept, "left_out": why})
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count what was checked and write what is to be written, in the controller."""
         sent = None if self.is_worker else getattr(report, _SENT, None)
+        if report.failed:
+            self.failed.add(report.nodeid)
         if sent is None:
             return
+        self.reported.add(sent["name"])
         if sent["left_out"] is not None:
-            self.left_out[report.nodeid] = sent["left_out"]
+            self.left_out[sent["name"]] = sent["left_out"]
         for one in sent["checked"]:
+            self.left_out.pop(sent["name"], None)
             self.checked.append(one)
             if one["text"] is not None:
                 self.write(one)
@@ -183,18 +236,26 @@ class _Listener:
     def write(self, one: dict[str, Any]) -> None:
         """Write one file, whole or not at all; what cannot be written is said in the footer and fails the run."""
         from ltc_ir.errors import LtcIrError
-        from ltc_ir.guard.setup import guard_of
         from ltc_ir.snapshots.layout import loads
 
         try:
-            guard_of(self.config.getoption("--ir-dir")).store.write(loads(one["text"], one["file"]))
+            self.store().write(loads(one["text"], one["file"]))
         except LtcIrError as error:
             self.problems.append(f"{error.message} ({error.hint})")
+
+    def store(self) -> Any:
+        """The store of this run."""
+        from ltc_ir.files import project_at
+        from ltc_ir.guard.setup import guard_of
+        from ltc_ir.snapshots.store import Store
+
+        with project_at(_home(self.config)):
+            return Store(Path.cwd() / guard_of(_directory(self.config)).store.directory)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand what a worker left out to the controller; fail a run that could not write."""
         if self.is_worker:
-            self.config.workeroutput[_SENT] = {"left_out": self.left_out, "collected": self.collected}  # type: ignore[attr-defined]
+            self.config.workeroutput[_SENT] = {"left_out": self.left_out, "names": self.names}  # type: ignore[attr-defined]
         elif self.problems and session.exitstatus == 0:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -203,14 +264,17 @@ class _Listener:
         """Take over what a worker of pytest-xdist left out: each collects all tests, so it is the same of all."""
         sent = getattr(node, "workeroutput", {}).get(_SENT, {})
         self.left_out |= sent.get("left_out", {})
-        self.collected = max(self.collected, sent.get("collected", 0))
+        self.names |= sent.get("names", {})
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The footer: how many programs were checked, how many not, and why; nothing in a run that has none to check."""
-        if not (self.collected or self.checked or self.left_out):
+        for nodeid, name in self.names.items():
+            if name not in self.reported:
+                self.left_out[name] = _FAILED if nodeid in self.failed else "not run"
+        if not (self.checked or self.left_out):
             return
         terminalreporter.write_line(self.footer())
-        for problem in self.problems:
+        for problem in dict.fromkeys(self.problems):
             terminalreporter.write_line(f"ltc-ir: {problem}", red=True)
 
     def footer(self) -> str:
@@ -232,16 +296,21 @@ class _Listener:
             return []
         from importlib.metadata import version
 
-        from ltc_ir.guard.setup import guard_of
+        from ltc_ir.errors import LtcIrError
         from ltc_ir.snapshots.naming import folder_of, jax_minor, parse
 
-        store = guard_of(self.config.getoption("--ir-dir")).store
+        try:
+            store = self.store()
+            paths = store.paths()
+        except LtcIrError as error:
+            self.problems.append(f"{error.message} ({error.hint})")
+            return []
         minor = jax_minor(version("jax"))
         known = {Path(one["file"]) for one in self.checked}
         left_out = {store.directory / folder_of(test) for test in self.left_out}
         return [
             path
-            for path in store.paths()
+            for path in paths
             if path not in known
             and any(part.endswith(".py") for part in path.parts)
             and not any(folder in left_out for folder in path.parents)
@@ -253,8 +322,9 @@ class _Listener:
 def _why(report: pytest.TestReport) -> str:
     if report.skipped:
         return "skipped"
-    return "failed before it checked" if report.failed else "checked nothing"
+    return _FAILED if report.failed else "checked nothing"
 
 
 def _listed(counted: Counter[str]) -> str:
-    return ", ".join(f"{number} {word}" for word, number in counted.most_common())
+    largest_first = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number} {word}" for word, number in largest_first)

@@ -6,6 +6,7 @@ import importlib
 import json
 import linecache
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Ran
+from tests.cli.conftest import Ran, environment
 
 HEAD = """import functools
 
@@ -81,6 +82,24 @@ class Project:
         sys.stdout.flush()
         return Ran(code, *self.reader())
 
+    def tests(self, *argv: str) -> Ran:
+        """Run pytest on the project in this process."""
+        from ltc_ir.files import _root_of
+
+        _root_of.cache_clear()
+        self.forget()
+        self.reader()
+        code = pytest.main(["-p", "no:cacheprovider", "-p", "no:xdist", *argv])
+        return Ran(int(code), *self.reader())
+
+    def real_tests(self, *argv: str, **more: str) -> Ran:
+        """Run pytest on the project in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *argv],
+            cwd=self.root, env=environment(**more), capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        return Ran(done.returncode, done.stdout, done.stderr)
+
     def check(self, *argv: str) -> Ran:
         return self.run("check", *(argv or ("net.py:step",)))
 
@@ -106,6 +125,12 @@ class Project:
             for path in sorted(self.root.rglob("*"))
             if path.is_file() and "__pycache__" not in path.parts
         }
+
+
+def footer(ran: Ran) -> str:
+    """The one line in which the plugin sums a run up."""
+    (found,) = [line for line in ran.out.splitlines() if line.startswith("ltc-ir: ")]
+    return found
 
 
 def line_of(text: str, piece: str) -> int:
