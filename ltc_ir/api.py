@@ -250,7 +250,7 @@ def _count_live(
     filters = {"ops": tuple(sorted(question.ops)), "phases": tuple(sorted(question.phases))}
     return Count(
         target=target.name or "target",
-        environment=environment(platform),
+        environment=environment(platform or target.platform),
         programs=made,
         unavailable=unavailable,
         grouped=tuple(by.value for by in question.grouped),
@@ -278,7 +278,8 @@ def stage(target: Target, program: str, platform: str | None = None, *, clear: b
     from ltc_ir.programs.derive import make_program
     from ltc_ir.programs.stages import Staged
 
-    return Staged(make_program(target, program), f"{target.name or 'target'} {program}", platform, clear)
+    label = f"{target.name or 'target'} {program}"
+    return Staged(make_program(target, program), label, platform or target.platform, clear)
 
 
 def resolve(target: Inspectable, args: tuple[Any, ...] | None = None, options: Options | None = None) -> Target:

@@ -72,6 +72,7 @@ TARGET_KEYS: Mapping[str, tuple[type, str]] = {
     "has_aux": (bool, "true"),
     "static_argnums": (int, "[0]"),
     "static_argnames": (str, '["name"]'),
+    "platform": (str, '"tpu"'),
     "rules": (str, '["total +20"]'),
 }
 """What a target's table in pyproject.toml may say: the type of a value (of each item where a list is), and an example."""

@@ -24,11 +24,19 @@ CHILD_LIMIT = 900.0
 
 @dataclass(frozen=True)
 class Asked:
-    """How to capture: what to lower for, whether to compile for HLO too, whether rules need operands and attributes."""
+    """How to capture: what to lower for, whether to compile for HLO too, whether rules need operands and attributes.
 
-    platform: str = "cpu"
+    Without a ``platform`` the target says what it is lowered for; ``otherwise`` is for those that do not.
+    """
+
+    platform: str | None = None
     hlo: bool = False
     detailed: bool = False
+    otherwise: str = "cpu"
+
+    def platform_of(self, target: Any) -> str:
+        """What a target is lowered for."""
+        return self.platform or target.platform or self.otherwise
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -53,7 +61,7 @@ def capture(target: Any, program: str, asked: Asked, *, clear: bool = True) -> C
     from ltc_ir.compare.facts import snapshot_of
     from ltc_ir.measure.taking import take
 
-    staged = api.stage(target, program, asked.platform, clear=clear)
+    staged = api.stage(target, program, asked.platform_of(target), clear=clear)
     names = (target.name or "target", program)
     inventory = take(staged, asked.levels, api.ownership_of(target), names=names, detailed=asked.detailed)
     identity, provenance = _identity(target, program, staged, inventory.devices)

@@ -70,7 +70,7 @@ def _live(
     from ltc_ir.programs.derive import program_names
     from ltc_ir.programs.stages import platform_here
 
-    asked = Asked(platform or platform_here(), "hlo" in levels_of(rules), needs_detail(rules))
+    asked = Asked(platform, "hlo" in levels_of(rules), needs_detail(rules), otherwise=platform_here())
     named = {rule.selector.program for rule in rules}
     found = {}
     for program in programs or program_names(target):

@@ -56,7 +56,7 @@ def guard_of(
     said = config.guard()
     made = [parse_rule(one.text, where=one.where, targets=one.targets) for one in said.rules]
     made += [parse_rule(text, where=where) for text in rules]
-    asked = Asked(platform or "cpu", hlo or "hlo" in levels_of(made), needs_detail(made))
+    asked = Asked(platform, hlo or "hlo" in levels_of(made), needs_detail(made))
     folder = Path(directory) if directory is not None else _below_project(said.directory)
     waivers = tuple(parse_waiver(entry) for entry in said.waivers)
     return Guard(Store(folder), tuple(made), waivers, asked, tuple(_flags(directory, options, platform, x64, hlo)))

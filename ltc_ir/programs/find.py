@@ -36,7 +36,8 @@ def find(name: str, options: Options | None = None) -> Target:
     if name in own:
         entry = own[name]
         place = _anchored(entry["target"])
-        return replace(_configured(_load(place), place, _merge(_options_of(entry), options)), name=name)
+        found = _configured(_load(place), place, _merge(_options_of(entry), options))
+        return replace(found, name=name, platform=entry.get("platform", found.platform))
     place = BUILTIN.get(name, name)
     if ":" not in place:
         raise _unknown(name, [*own, *BUILTIN])

@@ -42,6 +42,7 @@ class Target:
         argnums: what the gradient is taken with respect to, as in `jax.grad`.
         programs: programs given outright, by name; one of the same name as a derived one replaces it.
         name: what records call the target; the name it was found under where ``None``.
+        platform: what it is lowered for where nobody says otherwise: ``cpu``, ``cuda``, ``rocm`` or ``tpu``.
     """
 
     fn: Callable[..., Any]
@@ -54,3 +55,4 @@ class Target:
     argnums: int | tuple[int, ...] = 0
     programs: Mapping[str, Program] = field(default_factory=dict)
     name: str | None = None
+    platform: str | None = None

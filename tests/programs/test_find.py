@@ -240,3 +240,13 @@ def test_losses(project: Project) -> None:
     for loss in ("max", "mine", "mine:square_args", "mine:nope", "nosuch:total"):
         with pytest.raises(UsageError):
             find("mine:square", Options(loss=loss))
+
+
+def test_a_projects_target_says_what_it_is_lowered_for(project: Project) -> None:
+    project(
+        pyproject_toml='[tool.ltc-ir.targets.far]\ntarget = "mine:f"\nargs = "f32[3]"\nplatform = "tpu"\n',
+        mine="def f(x): return x * 2\n",
+    )
+    assert find("far").platform == "tpu"
+    assert api.count("far", programs=["forward"], levels=["stablehlo"]).environment.platform == "tpu"
+    assert api.count("far", programs=["forward"], platform="cpu").environment.platform == "cpu"
