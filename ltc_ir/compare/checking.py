@@ -194,7 +194,8 @@ def _totals_of(
 def _ordered(rows: Iterable[CheckChange]) -> tuple[CheckChange, ...]:
     """Worst first: broken rules, growth, what is waived or permitted, the rest; the larger change first.
 
-    What follows from another row (StableHLO's twin of a jaxpr's operation, the lines of the text) stands behind its like.
+    What follows from another row (StableHLO's twin of a jaxpr's operation, the functions around operations, the lines of
+    the text) stands behind its like.
     """
     made = list(rows)
     traced = {row.metric for row in made if row.level == "jaxpr"}
@@ -202,7 +203,8 @@ def _ordered(rows: Iterable[CheckChange]) -> tuple[CheckChange, ...]:
 
     def key(row: CheckChange) -> tuple[int, bool, float, str, str]:
         twin = row.level != "jaxpr" and _TWINS.get(bare := plain(row.level, row.metric), bare) in traced
-        follows = _rank(row) > 0 and (twin or (grown and row.metric == "lines"))
+        around = row.metric.startswith("func.") or (grown and row.metric == "lines")
+        follows = _rank(row) > 0 and (twin or around)
         return (_rank(row), follows, -abs(row.change or 0), row.level, row.metric)
 
     return tuple(sorted(made, key=key))

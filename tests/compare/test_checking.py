@@ -267,6 +267,12 @@ def test_the_worst_comes_first_and_twins_last():
     ]
 
 
+def test_the_functions_around_operations_stand_behind_them():
+    around = tuple(Entry(name, "forward", "m:loop", "m.py:12", 9) for name in ("func.call", "func.func"))
+    found = check(inventory(stablehlo=(*changed(STABLEHLO, "stablehlo.tanh", 3), *around)))
+    assert [change.metric for change in found.changes] == ["stablehlo.tanh", "func.call", "func.func"]
+
+
 def test_what_is_tolerated_stands_before_what_shrank():
     jaxpr = changed(changed(JAXPR, "tanh", 3), "dot_general", 1)
     found = check(inventory(jaxpr), rules=["tanh +1"])
