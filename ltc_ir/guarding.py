@@ -9,6 +9,7 @@ from typing import Any
 
 from ltc_ir import api
 from ltc_ir.compare.checking import check_all
+from ltc_ir.compare.permitting import is_growth
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.guard.looking import Again, Look, Progress, captured_again, confirmed, of_tests, selected
 from ltc_ir.guard.places import name_of
@@ -75,7 +76,7 @@ def _told(one: ProgramCheck, guard: Guard) -> ProgramCheck:
     """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
     if one.status is Status.MATCH:
         return one
-    grown = one.status in {Status.GROWN, Status.DRIFT}
+    grown = any(map(is_growth, one.changes))  # permitted growth too: recording it wants a reason
     made = replace(one, accept=guard.accept(one.target, one.program, grown))
     if one.status is not Status.MISSING:
         return made

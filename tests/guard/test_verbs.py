@@ -443,6 +443,14 @@ def test_a_step_permits_what_it_says(project: Project) -> None:
     assert project.check("net.py:step", "--rule", "sin +1", "--program", "forward", "--strict").code == 1
 
 
+def test_the_command_that_records_what_a_step_permits_gives_a_reason(project: Project) -> None:
+    project.write(GROWN)
+    ran = project.check("net.py:step", "--rule", "total +30%", "--program", "forward")
+    assert '--program forward --accept-growth "why"' in ran.out
+    project.write(SHRUNK)
+    assert "--accept-growth" not in project.check("net.py:step", "--program", "forward").out
+
+
 @pytest.mark.parametrize(
     ("waivers", "text", "code", "said"),
     [
