@@ -76,7 +76,8 @@ def _told(one: ProgramCheck, guard: Guard) -> ProgramCheck:
     """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
     if one.status is Status.MATCH:
         return one
-    grown = any(map(is_growth, one.changes))  # permitted growth too: recording it wants a reason
+    # what a rule permits or a waiver tolerates needs a reason to be recorded too
+    grown = one.status is not Status.UNSTABLE and any(map(is_growth, one.changes))
     made = replace(one, accept=guard.accept(one.target, one.program, grown))
     if one.status is not Status.MISSING:
         return made
