@@ -113,7 +113,7 @@ def _to_write(made: Snapshot, before: Snapshot | None, written: Written, reason:
 def growth(check: ProgramCheck) -> tuple[str, ...]:
     """What grew, one line each: the totals, then the largest of the rest."""
     lines = [
-        f"{name} {before} -> {after}"
+        f"{name if ' ' in name else f'{name} total'} {before} -> {after}"
         for name, (before, after) in check.totals.items()
         if before is not None and after > before
     ]
@@ -128,4 +128,5 @@ def _grown(changes: Iterable[CheckChange]) -> list[CheckChange]:
 
 def _line(change: CheckChange) -> str:
     before = 0 if change.baseline is None else change.baseline
-    return f"{change.level} {change.metric} {before:g} -> {change.current:g}"
+    named = change.metric if change.metric.startswith(f"{change.level}.") else f"{change.level} {change.metric}"
+    return f"{named} {before:g} -> {change.current:g}"

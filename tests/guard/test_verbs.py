@@ -40,7 +40,10 @@ def test_growth_is_refused_without_a_reason_and_kept_with_one(project: Project) 
     accepted = project.update("net.py:step", "--accept-growth", "a sine on top")
     assert accepted.code == 0, accepted.out + accepted.err
     for program in ("forward", "grad"):
-        assert 'reason = "a sine on top"' in project.file(program).read_text()
+        text = project.file(program).read_text()
+        assert 'reason = "a sine on top"' in text
+        assert re.search(r'^  "jaxpr total \d+ -> \d+",$', text, re.M)
+        assert re.search(r'^  "stablehlo.sine 0 -> \d+",$', text, re.M)
     assert "a sine on top" in project.run("show", "net.py:step").out
     listed = json.loads(project.run("list", "--format", "json").out)["snapshots"]
     assert [one["accepted"] for one in listed] == ["1", "1"]
