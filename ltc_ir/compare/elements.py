@@ -21,6 +21,7 @@ _WIDTHS = {
 }
 _CLASS = {"f": "float", "bf": "float", "i": "int", "u": "uint", "c": "complex"}
 _SMALL = re.compile(r"(?:f|float)([468])(e\d+m\d+\w*)", re.ASCII)
+_KEY = re.compile(r"key<\w+>", re.ASCII)
 _PLAIN = re.compile(r"([a-z]+)(\d+)", re.ASCII)
 _SPECIAL = {"bool": "bool", "pred": "bool", "i1": "bool", "complex<f32>": "c64", "complex<f64>": "c128"}
 
@@ -28,6 +29,8 @@ _SPECIAL = {"bool": "bool", "pred": "bool", "i1": "bool", "complex<f32>": "c64",
 @lru_cache(maxsize=1024)
 def element(text: str) -> str | None:
     """The one spelling of an element type: ``f32`` for ``float32``; a class stands for itself; ``None`` for other words."""
+    if _KEY.fullmatch(text.strip()):
+        return text.strip()
     word = text.strip().lower().replace("_", "")
     if word in _SPECIAL or word in CLASSES:
         return _SPECIAL.get(word, word)

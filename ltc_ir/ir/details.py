@@ -165,7 +165,17 @@ def _plain(ir: Any, attribute: Any) -> str:
     """An attribute as Python would write it: ``True``, ``3``, a string without quotes, an enumeration's word; else as MLIR."""
     if isinstance(attribute, ir.BoolAttr):
         return str(bool(attribute.value))
-    if isinstance(attribute, ir.StringAttr | ir.IntegerAttr | ir.FloatAttr):
+    if isinstance(attribute, ir.StringAttr):
+        return shortened(_text(attribute))
+    if isinstance(attribute, ir.IntegerAttr | ir.FloatAttr):
         return shortened(attribute.value)
     word = _ENUM.fullmatch(str(attribute))
     return word[1] if word else shortened(attribute)
+
+
+def _text(attribute: Any) -> str:
+    """A string as it is; one that is no text, such as a compiled kernel's, as MLIR escapes it."""
+    try:
+        return str(attribute.value)
+    except (RuntimeError, ValueError):
+        return str(attribute)

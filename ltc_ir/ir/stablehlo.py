@@ -91,7 +91,9 @@ class _Reader:
         top = self.stream.body("module")
         self.functions[""] = 0
         root = module.operation
-        top.codes.append(self.code(root, self.place_of(root), _Place(iter(()), top, Origin(marked=False), "", {}, 0)))
+        detail = self.reader.of_operation(root, self.details) if self.details else None
+        place = _Place(iter(()), top, Origin(marked=False), "", {}, 0)
+        top.codes.append(self.code(root, self.place_of(root), place, detail))
         self.walk(root, top)
         if self.absolute():
             self.relate()
