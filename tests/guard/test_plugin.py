@@ -564,7 +564,7 @@ def test_an_idle_plugin_imports_nothing_heavy(bare_project: Project) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IDLE],
         cwd=bare_project.root,
-        env=environment(),
+        env=environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
         capture_output=True,
         text=True,
         check=False,

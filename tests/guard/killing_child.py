@@ -1,0 +1,101 @@
+"""Kills updates at random moments, or races them in pairs, and tells what the files hold: ``python … kill|race TIMES``.
+
+Updates are forked from one process that has imported JAX and started none of its threads: each traces two targets twice and
+writes, and what is killed is a whole update, wherever it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ltc_ir import guarding
+from ltc_ir.guard import capturing, capturing_child, looking, ruling
+from ltc_ir.guard.recording import record
+from ltc_ir.programs import declaring, derive, find, stages
+
+READY = (looking, ruling, declaring, derive, find, stages)
+TARGETS = ("net.py:first", "net.py:second")
+BODIES = ("jnp.sin(x) * x", "jnp.sin(x * x)")
+"""Equal counts in another structure: recorded without a reason, whichever comes first."""
+
+
+def write_source(version: int) -> None:
+    lines = [f"def {name}(x):\n    return ({BODIES[version]}).sum()\n\n" for name in ("first", "second")]
+    shape = 'first_args = second_args = (jax.ShapeDtypeStruct((3,), "float32"),)\n'
+    Path("net.py").write_text("".join(["import jax\nimport jax.numpy as jnp\n\n", *lines, shape]), encoding="utf-8")
+
+
+def started(project: str = ".") -> int:
+    child = os.fork()
+    if child:
+        return child
+    try:
+        store = str(Path("snapshots").resolve())
+        os.chdir(project)
+        if project == "zero":
+            guarding.record = hesitant
+        os._exit(guarding.update(TARGETS, programs=["forward"], directory=store).exit_code)
+    except BaseException:
+        traceback.print_exc()
+    os._exit(99)
+
+
+def held() -> dict[str, bytes]:
+    return {path.as_posix(): path.read_bytes() for path in Path("snapshots").rglob("*.toml")}
+
+
+def word_of(path: str, data: bytes, old: dict[str, bytes], new: dict[str, bytes]) -> str:
+    return "old" if data == old[path] else "new" if data == new[path] else "broken"
+
+
+def hesitant(*given: Any, **named: Any) -> Any:
+    """Record, and take time before the next file, for another update to come between."""
+    made = record(*given, **named)
+    time.sleep(0.3)
+    return made
+
+
+def main() -> None:
+    capturing._in_child = lambda request: capturing_child.answer(json.loads(request))  # type: ignore[assignment]
+    sys.dont_write_bytecode = True
+    new, old, took = recorded_states()
+    chosen = random.Random(0)
+    for number in range(int(sys.argv[2])):
+        if sys.argv[1] == "race":
+            for child in [started(folder) for folder in ("zero", "one")]:
+                os.waitpid(child, 0)
+        else:
+            write_source((number + 1) % 2)
+            child = started()
+            time.sleep(took * (0.5 + 0.6 * chosen.random()))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        print(*sorted(word_of(path, data, old, new) for path, data in held().items()), flush=True)
+
+
+def recorded_states() -> tuple[dict[str, bytes], dict[str, bytes], float]:
+    """What the files hold of either version, and how long an update takes; each version has a project of its own too."""
+    states, took = [], 0.0
+    for version, name in ((1, "one"), (0, "zero")):
+        write_source(version)
+        Path(name).mkdir()
+        for file in ("net.py", "pyproject.toml"):
+            Path(name, file).write_text(Path(file).read_text(encoding="utf-8"), encoding="utf-8")
+        start = time.monotonic()
+        status = os.waitpid(started(), 0)[1]
+        took = time.monotonic() - start
+        states.append(held())
+        print("recorded", status, flush=True)
+    return states[0], states[1], took
+
+
+if __name__ == "__main__":
+    main()
