@@ -18,12 +18,21 @@ The examples below are run by the tests.
 
 MEANINGS = {
     0: ("Exit 0: done", "A pipe closed by its reader ends the command silently, as if it had been read to its end."),
+    1: (
+        "Exit 1: a check says no",
+        "Growth, a broken rule, an expired waiver, facts on which two captures disagree, growth that an update refused. What "
+        "is said stands on stdout, for it is what was asked for: see [snapshots](snapshots.md).",
+    ),
     2: (
         "Exit 2: wrong usage or bad input",
         "The command line, a project's table, a file or an argument cannot be used as it is. Nothing was traced, or what was "
         "asked for cannot be made of this target.",
     ),
-    3: ("Exit 3: nothing comparable", "Both sides were read, and they have no program and level in common."),
+    3: (
+        "Exit 3: nothing comparable",
+        "Both sides were read, and they have no program and level in common; or there is no snapshot for this JAX, or one of "
+        "another identity, which stands on stdout.",
+    ),
     4: (
         "Exit 4: the target's own code failed",
         "It raised while it was imported, traced, lowered or compiled. The line named last is the innermost one of the user's; "

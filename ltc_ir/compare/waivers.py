@@ -47,9 +47,12 @@ def parse_waiver(entry: Any, *, where: str = "pyproject.toml") -> Waiver:
     for key in entry:
         if key not in _KEYS:
             raise UsageError(f"{where}: a waiver has an unknown key {key!r}", f"keys are {', '.join(_KEYS)}")
+    for key in ("op", "reason", "until"):
+        if key not in entry:
+            raise UsageError(f"{where}: a waiver has no {key}", _EXAMPLE)
     for key in ("op", "reason"):
         if not isinstance(entry.get(key), str) or not entry[key].strip():
-            raise UsageError(f"{where}: a waiver has {key} = {entry.get(key)!r}", _EXAMPLE)
+            raise UsageError(f"{where}: a waiver has {key} = {entry[key]!r}", _EXAMPLE)
     targets = entry.get("targets", [])
     if not isinstance(targets, list | tuple) or not all(isinstance(name, str) for name in targets):
         raise UsageError(f"{where}: the waiver for {entry['op']} has targets = {targets!r}", 'write targets = ["ltc"]')

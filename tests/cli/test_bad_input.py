@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
+from ltc_ir.snapshots import layout
 from tests import golden
 from tests.cli.conftest import Command, Ran, environment, program, run_program
 
@@ -133,8 +136,35 @@ OURS = {
     "no_program_to_lower": (USAGE, "lower mine:energy --program="),
     "two_forms": (USAGE, "lower mine:energy --hlo --jaxpr"),
     "two_programs": (USAGE, "lower mine:energy --grad --program forward"),
+    "rule_without_operator": (USAGE, "count mine:energy --rule 'while'"),
+    "rule_with_an_unknown_operator": (USAGE, "count mine:energy --rule 'while =< 0'"),
+    "rule_without_a_value": (USAGE, "count mine:energy --rule 'while ='"),
+    "rule_with_an_unknown_level": (USAGE, "count mine:energy --rule 'hol:while = 0'"),
+    "rule_with_an_unknown_phase": (USAGE, "count mine:energy --rule 'backwards.dot_general <= 6'"),
+    "rule_with_a_dialect": (USAGE, "count mine:energy --rule 'stablehlo.add = 0'"),
+    "rule_with_a_percentage_of_nothing": (USAGE, "count mine:energy --rule 'total <= 5%'"),
+    "rule_with_an_unknown_unit": (USAGE, "count mine:energy --rule 'constants.bytes <= 1MeB'"),
+    "rule_with_a_size_of_a_number": (USAGE, "count mine:energy --rule 'dot_general <= 1MiB'"),
+    "rule_with_an_unknown_type": (USAGE, "count mine:energy --rule 'dot_general[f32,foo->f32] = 1'"),
+    "rule_of_collectives_in_a_jaxpr": (USAGE, "count mine:energy --rule 'jaxpr:collectives = 0'"),
+    "rule_of_a_step_at_hlo": (USAGE, "snapshot check mine:energy --rule 'hlo:total +5%'"),
+    "rule_of_a_step_in_types": (USAGE, "snapshot check mine:energy --rule 'dot_general[f32] +1'"),
+    "rule_beside_a_table": (USAGE, "count mine:energy --rule 'while = 0' --by source"),
+    "snapshots_none": (USAGE, "snapshot check"),
+    "snapshots_none_to_show": (USAGE, "snapshot show mine:energy"),
+    "snapshots_option_of_several": (USAGE, "snapshot check mine:energy mine:step --loss sum"),
+    "snapshot_growth_without_a_reason": (USAGE, "snapshot update mine:energy --accept-growth="),
+    "snapshot_update_under_ci": (USAGE, "snapshot update mine:energy"),
+    "snapshot_in_conflict": (USAGE, "snapshot show --dir conflict"),
+    "snapshot_cut_short": (USAGE, "snapshot show --dir short"),
+    "snapshot_of_a_newer_schema": (USAGE, "snapshot show --dir newer"),
+    "snapshot_in_anothers_place": (USAGE, "snapshot show --dir moved"),
+    "snapshot_with_a_wrong_value": (USAGE, "snapshot show --dir wrong"),
 }  # fmt: skip
 """Messages wholly ours, by the name of their golden: the exit code and the command line."""
+
+VARIABLES = {"snapshot_update_under_ci": {"CI": "true"}}
+"""What stands in the environment of a command; else it is no machine of continuous integration."""
 
 THEIRS = {
     "module_garbled": (TARGET_FAILED, "count garbled:f", "SyntaxError"),
@@ -154,6 +184,7 @@ THEIRS = {
     "truncated_text": (USAGE, "count truncated.mlir", ""),
     "truncated_bytecode": (USAGE, "count truncated.mlirbc", ""),
     "unknown_command": (USAGE, "nosuch", "nosuch"),
+    "unknown_snapshot_command": (USAGE, "snapshot chekc", "chekc"),
     "unknown_option": (USAGE, "count --nosuch", "--nosuch"),
     "no_number": (USAGE, "count --top x", "--top"),
     "negative_number": (USAGE, "count --top -3", "--top"),
@@ -190,6 +221,23 @@ def files(folder: Path) -> None:
     (folder / "bare.json").write_text('{"schema": 1, "kind": "count"}')
     (folder / "newer.json").write_text(json.dumps(record | {"schema": 99}))
     (folder / "other.json").write_text('{"a": 1}')
+    for name, text in _snapshots().items():
+        place = folder / name / "mine" / ("grad@0.10.toml" if name == "moved" else "forward@0.10.toml")
+        place.parent.mkdir(parents=True)
+        place.write_text(text)
+
+
+def _snapshots() -> dict[str, str]:
+    """Snapshots that cannot be used, by the folder each lies in."""
+    facts = LevelFacts({("primal", "mine:energy"): {"mul": 1}}, fingerprint="a1")
+    text = layout.dumps(Snapshot("mine", "forward", Identity("0.10"), Provenance("0.10.2", "0.10.2"), {"jaxpr": facts}))
+    return {
+        "conflict": text.replace("mul = 1\n", "<<<<<<< ours\nmul = 2\n=======\nmul = 3\n>>>>>>> theirs\n"),
+        "short": text[: text.index("[end]")],
+        "newer": text.replace("schema = 1", "schema = 99"),
+        "moved": text,
+        "wrong": text.replace("mul = 1", "mul = true"),
+    }
 
 
 def one_error(ran: Ran, code: int) -> None:
@@ -203,8 +251,11 @@ def one_error(ran: Ran, code: int) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_message_hint_and_code(name: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, line = OURS[name]
+    monkeypatch.delenv("CI", raising=False)
+    for variable, value in VARIABLES.get(name, {}).items():
+        monkeypatch.setenv(variable, value)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"module {}")))
-    ran = command(*line.split())
+    ran = command(*shlex.split(line))
     one_error(ran, code)
     assert len(ran.err.splitlines()) == len(ran.errors) + len(ran.hints), ran.err
     golden.check(_shown(line, ran, folder), f"messages/{name}.txt")
@@ -257,9 +308,29 @@ def test_a_broken_project_file(
     golden.check(golden.scrubbed(f"exit {ran.code}\n{ran.err}", tmp_path), f"messages/{name}.txt")
 
 
+GUARDS = {
+    "guard_unknown_key": 'directory = "kept"\n',
+    "guard_wrong_type": 'targets = "ltc"\n',
+    "guard_rule_with_an_unknown_key": 'rules = [{rule = "while = 0", target = "ltc"}]\n',
+    "guard_rule_that_is_none": 'rules = ["while 0"]\n',
+    "guard_waiver_without_a_reason": 'waivers = [{op = "add", until = 2027-01-31}]\n',
+    "guard_waiver_without_a_day": 'waivers = [{op = "add", reason = "mixed precision"}]\n',
+}
+"""What a project may say wrongly of its snapshots."""
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_a_broken_guard(name: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.ltc-ir.snapshots]\n{GUARDS[name]}")
+    monkeypatch.chdir(tmp_path)
+    ran = command("snapshot", "check", "ltc")
+    one_error(ran, USAGE)
+    golden.check(golden.scrubbed(f"{GUARDS[name]}exit {ran.code}\n{ran.err}", tmp_path), f"messages/{name}.txt")
+
+
 def test_every_golden_is_somebodys() -> None:
     kept = {path.stem for path in (golden.HERE / "messages").glob("*.txt")}
-    assert kept == {*OURS, *THEIRS, *PROJECTS}
+    assert kept == {*OURS, *THEIRS, *PROJECTS, *GUARDS}
 
 
 def test_verbose_shows_the_traceback_after_the_message(command: Command) -> None:
