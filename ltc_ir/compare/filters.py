@@ -56,6 +56,11 @@ def calls(entry: Entry, kernel: str) -> bool:
     return any(name in TARGETS and value.replace("-", "_") == kernel for name, value in entry.attributes)
 
 
+def is_named(entry: Entry) -> bool:
+    """Whether these operations bear a name that a filter could ask for."""
+    return any(name in _NAMES for name, _ in entry.attributes)
+
+
 def parse_filter(text: str) -> Filter:
     """The filter of what stands between the brackets.
 

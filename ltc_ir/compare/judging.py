@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ltc_ir.compare.blame import Place, most_grown, most_moved, place_of, place_of_constants
 from ltc_ir.compare.facts import facts_of, renamed
-from ltc_ir.compare.filters import Filter
+from ltc_ir.compare.filters import Filter, is_named
 from ltc_ir.compare.measuring import Measured, Stepped, level_of, measure, stepped
 from ltc_ir.compare.resolving import admits, is_collective, resolve
 from ltc_ir.compare.rules import Rule, Selector
@@ -161,6 +161,8 @@ def _check_shown(rule: Rule, found: Verdict, inventory: Inventory) -> None:
         )
     if selector.filter is not None and selector.filter.attributes and not found.measured.value:
         _check_attributes(selector, selector.filter, found.measured, inventory)
+    if selector.filter is not None and selector.filter.kernel is not None and not found.measured.value:
+        _check_kernel(selector, selector.filter.kernel, found.measured, inventory)
 
 
 def _check_collectives(selector: Selector, measured: Measured, inventory: Inventory) -> None:
@@ -185,6 +187,17 @@ def _could_break(rule: Rule, found: Verdict, unplaced: float) -> bool:
     if rule.op == "!=":
         return value < rule.value <= value + unplaced
     return not holds(rule, value + unplaced, before)
+
+
+def _check_kernel(selector: Selector, kernel: str, measured: Measured, inventory: Inventory) -> None:
+    """Refuse a kernel's name of operations that bear none: a misspelt type is taken for one, and would always be absent."""
+    bare = Selector(selector.name)
+    there = [one for one in level_of(inventory, measured.meaning.level).entries if admits(bare, measured.meaning, one)]
+    if there and not any(map(is_named, there)):
+        raise UsageError(
+            f"{kernel!r} is no type, and no {selector.name} of {inventory.program} bears a name",
+            "types are bool, int8, uint8, float32, bf16, c64, key<fry> and the like, or float, int, uint, complex",
+        )
 
 
 def _check_attributes(selector: Selector, asked: Filter, measured: Measured, inventory: Inventory) -> None:

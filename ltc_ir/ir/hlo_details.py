@@ -12,6 +12,8 @@ from ltc_ir.ir.hlo_scan import pairs, unquote
 from ltc_ir.ir.hlo_shapes import shape_bytes
 from ltc_ir.ir.op import Detail, Details
 
+_GIVEN = re.compile(r'(?<=[{,\s])([\w.$\-]+) = ("(?:[^"\\]|\\.)*"|[\w.+\-]+(?: : \w+)?)(?=[,}])')
+"""The attributes that a caller gave a kernel, nested ones too; arrays and the like are no value that a rule can name."""
 _ARRAY = re.compile(r"([a-z]\w*)\[")
 
 
@@ -26,7 +28,19 @@ def of_instruction(instruction: Instruction, shapes: Mapping[str, str], asked: D
 
 
 def _written(instruction: Instruction) -> Iterator[tuple[str, str]]:
-    return (pair for pair in pairs(instruction.attributes) if pair[0] != "metadata")
+    for name, value in pairs(instruction.attributes):
+        if name != "metadata":
+            yield name, value
+        if name == "backend_config" and not value.startswith(('"', '{"')):
+            yield from ((inner, _plain(text.strip())) for inner, text in _GIVEN.findall(value))
+
+
+def _plain(text: str) -> str:
+    """A value of a kernel's configuration, which is written as in MLIR, as Python would write it."""
+    bare, _, kind = text.partition(" : ")
+    if bare in {"true", "false"}:
+        return bare.capitalize()
+    return str(float(bare)) if kind.startswith(("f", "bf")) and not bare.startswith('"') else bare
 
 
 def _of_shape(shape: str) -> tuple[str, ...]:

@@ -208,6 +208,20 @@ def test_attributes_of_an_ffi_call_are_alike_in_a_jaxpr_and_in_stablehlo():
     assert found.count("my_kernel[flag=True,count=4]") == 0
 
 
+def test_attributes_of_a_kernel_in_hlo():
+    """A custom kernel cannot be compiled where it is not there, so one of JAX's own, and a text."""
+    found = inspect(jnp.linalg.cholesky, (jnp.eye(4),))
+    for level in ("stablehlo", "hlo"):
+        assert found.count("custom_call[uplo=76]", level=level) == 1
+        assert found.count("custom_call[uplo=77]", level=level) == 0
+    given = '{a = true, b = 3 : i32, c = 5.000000e-01 : f32, d = "x = 1, y", e = dense<[1]> : tensor<1xi64>, f = {g = false}}'
+    text = f'HloModule m\n\nENTRY e {{\n  ROOT k = f32[] custom-call(), custom_call_target="k", backend_config={given}\n}}\n'
+    [(_, instruction)] = hlo_text.parse(text).instructions()
+    attributes = dict(of_instruction(instruction, {}, Details.ALL).attributes)
+    expected = {"a": "True", "b": "3", "c": "0.5", "d": "x = 1, y", "g": "False", "target": "k"}
+    assert {key: value for key, value in attributes.items() if key != "backend_config"} == expected
+
+
 def test_complex_values_of_attributes_are_left_out_and_end_nothing():
     def given(x):
         return jax.ffi.ffi_call("my_kernel", x)(x, weights=np.array([1 + 1j]), count=3) * (2 + 1j)

@@ -73,6 +73,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: assert_ir(p.quantises, (X,), "quantise_rows[rowise=True] = 0"),
         "has an attribute 'rowise'",
     ),
+    "a misspelt type": (
+        lambda: assert_ir(f, (X,), "sin[f23] = 0"),
+        "'f23' is no type, and no sin of forward bears a name",
+    ),
+    "a misspelt type, of a phase": (lambda: assert_ir(f, (X,), "backward.sin[f23] = 0"), "'f23' is no type"),
     "arguments that are no tuple": (lambda: assert_ir(f, X, "sin = 1"), "not a tuple"),  # type: ignore[arg-type]
     "arguments forgotten": (lambda: assert_ir(f, "sin = 1", "mul = 1"), "not a tuple"),  # type: ignore[arg-type]
     "arguments of a name": (lambda: assert_ir("ltc", (X,), "sin = 1"), "has its own"),
