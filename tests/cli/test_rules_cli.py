@@ -1,0 +1,56 @@
+"""`count --rule`: a verdict on a target or a file, with no snapshot anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.cli.conftest import Command
+
+pytestmark = pytest.mark.versions
+
+
+def test_a_rule_that_holds_ends_well_and_one_that_is_broken_with_1(command: Command) -> None:
+    held = command("count", "mine:energy", "--rule", "while = 0", "--rule", "grad/mul >= 1")
+    assert held.code == 0, held.out + held.err
+    assert "2 checked: 2 match" in held.out
+    broken = command("count", "mine:energy", "--rule", "grad/mul = 0")
+    assert broken.code == 1
+    assert "rule: grad/mul = 0 (--rule)" in broken.out
+    assert "mine.py:13" in broken.out
+
+
+def test_only_the_programs_that_were_asked_for_are_judged(command: Command) -> None:
+    ran = command("count", "mine:energy", "--rule", "mul = 1", "--program", "forward", "--format", "json")
+    assert ran.code == 0, ran.out + ran.err
+    assert [one["program"] for one in json.loads(ran.out)["checks"]] == ["forward"]
+
+
+def test_a_rule_that_says_nothing_is_an_error(command: Command) -> None:
+    ran = command("count", "mine:energy", "--rule", "whle = 0")
+    assert ran.code == 2
+    assert "did you mean while?" in ran.out
+
+
+def test_a_step_needs_a_snapshot(command: Command) -> None:
+    ran = command("count", "mine:energy", "--rule", "total +5%")
+    assert ran.code == 2
+    assert "there is no snapshot to step from" in ran.out
+
+
+def test_a_stored_file_is_judged_too(command: Command, folder: Path) -> None:
+    assert command("lower", "mine:energy", "-o", "energy.mlir").code == 0
+    assert command("count", "energy.mlir", "--rule", "stablehlo:multiply = 1").code == 0
+    assert command("count", "energy.mlir", "--rule", "stablehlo:multiply = 0").code == 1
+
+
+def test_a_verdict_has_the_formats_of_a_check(command: Command, folder: Path) -> None:
+    ran = command("count", "mine:energy", "--rule", "mul = 0", "--format", "junit", "-o", "verdict.xml")
+    assert (ran.code, ran.out) == (1, "")
+    assert "with a broken rule" in ran.err
+    root = ElementTree.parse(folder / "verdict.xml").getroot()
+    assert root.find("testsuite").get("failures") == "2"
+    assert not list(folder.glob("snapshots*"))
