@@ -11,15 +11,14 @@ from ltc_ir import api
 from ltc_ir.compare.checking import check_all
 from ltc_ir.compare.permitting import is_growth
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.guard.looking import Again, Look, Progress, captured_again, confirmed, of_tests, selected
+from ltc_ir.guard.looking import Again, Look, Progress, captured_again, confirmed, lacking, of_tests, selected
 from ltc_ir.guard.places import name_of
 from ltc_ir.guard.pruning import reason_to_prune
-from ltc_ir.guard.recording import record, recorded
+from ltc_ir.guard.recording import record, recorded, unwritten
 from ltc_ir.guard.ruling import idle, judge_rules
 from ltc_ir.guard.setup import Guard, Options, guard_of, under_ci
 from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
-from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Snapshot
-from ltc_ir.snapshots.naming import folder_of, parse
+from ltc_ir.records.snapshot import Snapshot
 
 
 def check(
@@ -81,9 +80,7 @@ def _told(one: ProgramCheck, guard: Guard) -> ProgramCheck:
     made = replace(one, accept=guard.accept(one.target, one.program, grown))
     if one.status is not Status.MISSING:
         return made
-    folder = guard.store.directory / folder_of(one.target)
-    others = sorted({found.jax for path in folder.glob("*.toml") if (found := parse(path.name)) is not None})
-    return replace(made, reason=f"{one.reason}; there are some for {', '.join(others)}") if others else made
+    return replace(made, reason=lacking(one, guard.store)[0])
 
 
 def update(
@@ -144,10 +141,12 @@ def _recorded(looked: Look, second: Mapping[tuple[str, str], Again], reason: str
         guard.store.sweep()
         for case in looked.cases:
             key = (case.current.target, case.current.program)
-            how = IN_PROCESS if key[0] in looked.built else TWICE
-            written, snapshot = record(guard.store, case, second[key], reason, guard.accept(*key, True), captured=how)
-            if snapshot is not None:
-                guard.store.write(snapshot)
+            written, snapshot = record(guard.store, case, second[key], reason, guard.accept(*key, True))
+            try:
+                if snapshot is not None:
+                    guard.store.write(snapshot)
+            except LtcIrError as error:
+                written = unwritten(written, error)
             made.append(written)
     return made
 

@@ -291,7 +291,7 @@ class _Listener:
         return shown + (f"; {sum(reasons.values())} not checked ({_listed(reasons)})" if reasons else "")
 
     def untouched(self) -> list[Path]:
-        """The snapshots of tests, for this JAX, that no test of this run held, left out or is named in."""
+        """The snapshots of tests, for this JAX, of whose tests this run says nothing."""
         if not self.checked:
             return []
         from importlib.metadata import version
@@ -307,13 +307,13 @@ class _Listener:
             return []
         minor = jax_minor(version("jax"))
         known = {Path(one["file"]) for one in self.checked}
-        left_out = {store.directory / folder_of(test) for test in self.left_out}
+        told = {store.directory / folder_of(test) for test in self.reported.union(self.left_out)}
         return [
             path
             for path in paths
             if path not in known
             and any(part.endswith(".py") for part in path.parts)
-            and not any(folder in left_out for folder in path.parents)
+            and not any(folder in told for folder in path.parents)
             and (found := parse(path.name)) is not None
             and found.jax == minor
         ]

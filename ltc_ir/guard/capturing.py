@@ -7,14 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ltc_ir import api
 from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
 from ltc_ir.guard.places import findable
 from ltc_ir.records.inventory import Inventory
-from ltc_ir.records.snapshot import IN_PROCESS, Identity, Provenance, Snapshot
+from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.store import Store
 
@@ -123,8 +123,14 @@ def capture_again(
     answer = _in_child(json.dumps(request))
     made: dict[tuple[str, str], Snapshot | LtcIrError] = {}
     for target, program, text, failure in answer:
-        made[target, program] = _failure(failure) if text is None else loads(text, f"the second capture of {target}")
+        made[target, program] = (
+            _failure(failure) if text is None else _twice(loads(text, f"the second capture of {target}"))
+        )
     return made
+
+
+def _twice(made: Snapshot) -> Snapshot:
+    return replace(made, captured=TWICE)
 
 
 def _failure(failure: Mapping[str, Any]) -> LtcIrError:

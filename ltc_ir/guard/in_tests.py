@@ -13,14 +13,13 @@ from ltc_ir.compare.resolving import levels_of, needs_detail
 from ltc_ir.compare.rules import parse_rule
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.guard.capturing import Asked, Captured, capture
-from ltc_ir.guard.looking import case_of, differs, is_red, named
+from ltc_ir.guard.looking import case_of, differs, is_red, kept_programs, lacking, named
 from ltc_ir.guard.recording import record
 from ltc_ir.guard.setup import Guard, guard_of
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
-from ltc_ir.records.snapshot import IN_PROCESS
 from ltc_ir.render.check_words import message
 from ltc_ir.snapshots.layout import dumps
-from ltc_ir.snapshots.naming import folder_of, parse
+from ltc_ir.snapshots.naming import slug
 
 SKIPPED = "skipped"
 """The status of a program whose snapshots are all of other JAX versions, platforms or widths."""
@@ -120,11 +119,11 @@ class _InTest:
         return [replace(one, failure=one.failure or rule.failure) for one, rule in zip(written, ruled, strict=True)]
 
     def can_be_made(self, program: str) -> bool:
-        """Whether a target has a program that nobody asked for: one without a scalar output has no gradient."""
+        """Whether a target has a program that nobody asked for nor recorded: one without a scalar output has no gradient."""
         try:
             self.capture(program, clear=False)
         except (UsageError, TargetError):
-            if program == "forward":
+            if program == "forward" or slug(program) in kept_programs(self.guard.store, str(self.target.name)):
                 raise
             return False
         return True
@@ -154,28 +153,23 @@ class _InTest:
 
     def outcome(self, one: ProgramCheck, case: Case) -> Outcome:
         """What a check of one program means for its test."""
-        others = self.others(case) if one.status is Status.MISSING else []
+        others = False
+        if one.status is Status.MISSING:
+            reason, others = lacking(one, self.guard.store)
+            one = replace(one, reason=reason)
         grown = one.status in {Status.GROWN, Status.DRIFT}
-        one = replace(one, accept=self.command(grown) if one.status is not Status.MATCH else None)
+        one = replace(one, accept=self.command(one.program, grown) if one.status is not Status.MATCH else None)
         made = Outcome(one.target, one.program, case.file or "", one.status.value)
         if others and not one.broken:
-            return replace(made, status=SKIPPED, note=f"{one.reason}; there are some for {', '.join(others)}")
+            return replace(made, status=SKIPPED, note=one.reason)
         if one.exit_code():
             return replace(made, failure=tuple(message(one)))
         return replace(made, note=message(one)[0] if one.status is not Status.MATCH else None)
 
-    def others(self, case: Case) -> list[str]:
-        """The JAX versions, platforms and widths that a program without a snapshot of this one has snapshots of."""
-        folder = self.guard.store.directory / folder_of(case.current.target)
-        names = (
-            path.name.partition("@")[2].removesuffix(".toml") for path in folder.glob("*@*.toml") if parse(path.name)
-        )
-        return sorted(names)
-
-    def command(self, grown: bool) -> str:
+    def command(self, program: str, grown: bool) -> str:
         """The command that records the present state."""
         if "::" not in str(self.target.name):
-            return self.guard.accept(str(self.target.name), "forward", grown)
+            return self.guard.accept(str(self.target.name), program, grown)
         words = [f"pytest {shlex.quote(self.nodeid)} --ir-update"]
         words += [] if self.directory is None else [f"--ir-dir {shlex.quote(self.directory)}"]
         return " ".join([*words, '--ir-accept-growth "why"'] if grown else words)
@@ -189,7 +183,7 @@ class _InTest:
         first = case_of(self.guard, self.capture(program, clear=True))
         second = self.capture(program, clear=True).snapshot
         reason = None if self.update is None else self.update.reason
-        written, snapshot = record(self.guard.store, first, second, reason, self.command(True), captured=IN_PROCESS)
+        written, snapshot = record(self.guard.store, first, second, reason, self.command(program, True))
         made = Outcome(*names, case.file or "", written.action.value)
         if written.exit_code and written.check is not None:
             return replace(made, failure=tuple(message(written.check)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ltc_ir import api, config
@@ -14,7 +15,7 @@ from ltc_ir.guard.places import findable, name_of
 from ltc_ir.guard.setup import Guard, Options
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.snapshots.naming import ENDING, folder_of, parse
+from ltc_ir.snapshots.naming import ENDING, folder_of, parse, slug
 from ltc_ir.snapshots.store import Store
 
 Progress = Callable[[str], None]
@@ -47,7 +48,38 @@ def of_tests(store: Store) -> dict[str, str]:
     kept = [
         path for path in store.paths() if any(part.endswith(".py") for part in path.relative_to(store.directory).parts)
     ]
+    if len(kept) == 1:
+        return {"1 snapshot of a test": "pytest -m ir checks it"}
     return {f"{len(kept)} snapshots of tests": "pytest -m ir checks them"} if kept else {}
+
+
+def lacking(one: ProgramCheck, store: Store) -> tuple[str, bool]:
+    """Why a program has nothing to be compared with, and whether it has snapshots for another JAX, platform or width."""
+    folder = store.directory / folder_of(one.target)
+    others = [path.name for path in folder.glob(f"*@*{ENDING}") if _is_of(path.name, one.program)]
+    reason = f"no snapshot for JAX {_variant(Path(one.file or '').name)}" if one.file else one.reason or ""
+    return f"{reason}; there are some for {', '.join(sorted(map(_variant, others)))}" if others else reason, bool(
+        others
+    )
+
+
+def _is_of(file: str, program: str) -> bool:
+    found = parse(file)
+    return found is not None and found.program == slug(program)
+
+
+def _variant(file: str) -> str:
+    """What tells the files of one program apart: ``0.10-tpu-x64``."""
+    return file.partition("@")[2].removesuffix(ENDING)
+
+
+def kept_programs(store: Store, target: str) -> set[str]:
+    """What the files of a target's programs for this JAX are called; the files need not be readable."""
+    import jax
+
+    folder, minor = store.directory / folder_of(target), minor_of(jax.__version__)
+    found = (parse(path.name) for path in folder.glob(f"*@*{ENDING}"))
+    return {one.program for one in found if one is not None and one.jax == minor}
 
 
 class Look:
@@ -83,7 +115,7 @@ class Look:
         name = name_of(target, self.guard.store)
         try:
             found = named(target, self.guard.store, self.options)
-            kept = self.stored(name)
+            kept = kept_programs(self.guard.store, name)
         except LtcIrError as error:
             self.fail(name, "forward" if not self.programs else self.programs[0], error)
             return
@@ -92,18 +124,8 @@ class Look:
         wanted = list(self.programs or program_names(found))
         for program in wanted:
             self.program(found, program, kept)
-        for program in kept if self.programs is None else ():
-            if program not in wanted:
-                self.unchecked[f"{name} {program}"] = "the target has no such program any more: ltc-ir snapshot prune"
-
-    def stored(self, name: str) -> set[str]:
-        """The programs of a target that have a snapshot for this JAX."""
-        import jax
-
-        minor = minor_of(jax.__version__)
-        folder = self.guard.store.directory / folder_of(name)
-        found = (parse(path.name) for path in sorted(folder.glob(f"*@*{ENDING}")))
-        return {one.program for one in found if one is not None and one.jax == minor}
+        for program in sorted(kept - set(map(slug, wanted))) if self.programs is None else ():
+            self.unchecked[f"{name} {program}"] = "the target has no such program any more: ltc-ir snapshot prune"
 
     def program(self, target: Any, program: str, kept: Collection[str]) -> None:
         """Look at one program; one that was not asked for, has no snapshot and cannot be made is left out."""
@@ -112,7 +134,7 @@ class Look:
         try:
             captured = capture(target, program, self.guard.asked, clear=self.clear)
         except (UsageError, TargetError) as error:
-            if self.programs is None and program != "forward" and program not in kept:
+            if self.programs is None and program != "forward" and slug(program) not in kept:
                 self.unchecked[f"{target.name} {program}"] = error.message
             else:
                 self.fail(str(target.name), program, error)
@@ -179,7 +201,21 @@ def captured_again(looked: Look, cases: Sequence[Case], x64: bool | None) -> dic
         else:
             wanted.setdefault(target, []).insert(0, program)
     guard = looked.guard
-    return made | (capture_again(wanted, guard.store, guard.asked, looked.options, x64) if wanted else {})
+    if wanted:
+        made |= capture_again(wanted, guard.store, guard.asked, looked.options, _width(x64))
+    for case in reversed(cases):
+        target, program = case.current.target, case.current.program
+        second = made[target, program]
+        if isinstance(second, Snapshot) and second.identity != case.current.identity:
+            # This process was configured by hand, and a new one knows nothing of it: it says of another program.
+            made[target, program] = _in_process(named(target, guard.store, looked.options), program, guard)
+    return made
+
+
+def _width(x64: bool | None) -> bool:
+    import jax
+
+    return bool(jax.config.values["jax_enable_x64"]) if x64 is None else x64
 
 
 def _in_process(target: Any, program: str, guard: Guard) -> Again:

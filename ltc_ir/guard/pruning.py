@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ltc_ir import api
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.files import project_root
@@ -28,7 +30,7 @@ def reason_to_prune(one: Snapshot | LtcIrError, store: Store) -> str | None:
 
 
 def _is_gone(error: UsageError) -> bool:
-    return error.message.startswith(("unknown target", "no module", "no file")) or " has no " in error.message
+    return error.message.startswith(("unknown target", "no module", "no file")) or " has no '" in error.message
 
 
 def _of_test(target: str) -> str | None:
@@ -37,10 +39,16 @@ def _of_test(target: str) -> str | None:
     path = project_root() / file
     if not path.is_file():
         return f"no file {file}"
-    name = rest.split(TEST)[-1].partition("[")[0] if TEST in rest else rest.partition("[")[0]
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
     names = [part.partition("[")[0] for part in rest.split(TEST)]
-    return None if any(f"def {one}" in text for one in (*names, name)) else f"{file} has no test {rest} any more"
+    return None if any(_may_hold(text, name) for name in names) else f"{file} has no test {rest} any more"
+
+
+def _may_hold(text: str, name: str) -> bool:
+    """Whether a file defines a test of that name, or may have it from elsewhere: imported, or of a class that inherits."""
+    word = re.escape(name)
+    found = rf"\bdef {word}\b|\bclass {word}\(|^\s*(from|import)\b.*(\b{word}\b|\*)|^\s+{word},"
+    return re.search(found, text, re.MULTILINE) is not None

@@ -9,11 +9,17 @@ from ltc_ir.compare.checking import Case, check_program
 from ltc_ir.compare.facts import stable
 from ltc_ir.errors import LtcIrError
 from ltc_ir.records.check import Action, CheckChange, ProgramCheck, Status, Written
-from ltc_ir.records.snapshot import TWICE, Acceptance, Snapshot
+from ltc_ir.records.snapshot import Acceptance, Snapshot
 from ltc_ir.snapshots.store import Store
 
 _MOST_GROWTH = 12
 """Lines of growth that a file keeps beside a reason: its totals and the largest; the rest is in the history of the file."""
+
+
+def unwritten(written: Written, error: LtcIrError) -> Written:
+    """What an update says of a program whose file could not be written."""
+    reason = f"{error.message} ({error.hint})" if error.hint else error.message
+    return replace(written, action=Action.ERROR, check=None, reason=reason, code=error.exit_code)
 
 
 def recorded(failed: ProgramCheck) -> Written:
@@ -27,8 +33,6 @@ def record(
     second: Snapshot | LtcIrError,
     reason: str | None,
     accept: str,
-    *,
-    captured: str = TWICE,
 ) -> tuple[Written, Snapshot | None]:
     """What to record of one program: what is said of it, and the snapshot to write, where one is to be written.
 
@@ -38,13 +42,12 @@ def record(
         second: its second capture, or why there is none.
         reason: why growth is accepted; ``None`` where it is not.
         accept: the command that accepts it.
-        captured: how the second capture was made.
     """
     names = (case.current.target, case.current.program)
     if isinstance(second, LtcIrError):
         why = f"second capture: {second.message}"
         return Written(*names, Action.ERROR, case.file, reason=why, code=second.exit_code), None
-    made = agreed(case.current, second, captured)
+    made = agreed(case.current, second)
     try:
         baseline = store.read(*names, made.identity)
         nearest = store.nearest(*names, made.identity) if baseline is None else None
@@ -57,13 +60,13 @@ def record(
     return written, _to_write(made, baseline or nearest, written, reason)
 
 
-def agreed(first: Snapshot, second: Snapshot, captured: str) -> Snapshot:
-    """What two captures of one program agree on."""
+def agreed(first: Snapshot, second: Snapshot) -> Snapshot:
+    """What two captures of one program agree on, with how the second was made."""
     levels = {name: stable(facts, second.levels[name]) for name, facts in first.levels.items() if name in second.levels}
     hlo = first.hlo
     if hlo is not None and second.hlo is not None:
         hlo = replace(hlo, facts=stable(hlo.facts, second.hlo.facts))
-    return replace(first, levels=levels, hlo=hlo, captured=captured)
+    return replace(first, levels=levels, hlo=hlo, captured=second.captured)
 
 
 def _unstable(made: Snapshot) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.cli.conftest import environment
-from tests.guard.conftest import Project, footer, line_of
+from tests.guard.conftest import NET, Project, footer, line_of
 
 TOP = """import jax
 import jax.numpy as jnp
@@ -309,6 +309,23 @@ def test_where_pytest_is_started_does_not_matter(bare_project: Project, monkeypa
     assert json.loads(bare_project.run("prune", "--format", "json").out)["pruned"] == []
 
 
+def test_a_program_that_was_added_is_missing_and_not_skipped(bare_project: Project) -> None:
+    record(bare_project, ONE)
+    bare_project.write(ONE.replace("(X,))", '(X,), programs=("forward", "grad"))'), "test_net.py")
+    ran = bare_project.tests()
+    assert ran.code == 1
+    assert footer(ran) == "ltc-ir: 2 checked (1 match, 1 missing)"
+    assert "test_net.py::test_f grad: no snapshot for JAX" in ran.out
+    assert "there are some" not in ran.out
+
+
+def test_what_a_test_skips_for_is_told_by_its_whole_name(bare_project: Project) -> None:
+    record(bare_project, ONE)
+    bare_project.write(ONE.replace("(X,))", "(X,), x64=True)"), "test_net.py")
+    ran = bare_project.tests()
+    assert re.search(r"no snapshot for JAX (\d+\.\d+)-x64; there are some for \1\)", footer(ran)), ran.out
+
+
 # --- targets by name
 
 
@@ -323,11 +340,29 @@ def test_a_target_by_name_shares_the_files_of_the_command(project: Project) -> N
     assert stored(project) == before
 
 
+def test_what_grew_of_a_target_by_name_is_accepted_by_its_program(project: Project) -> None:
+    project.write(TOP + 'def test_step(check_ir):\n    check_ir("net.py:step")\n', "test_net.py")
+    project.write(NET.replace("jnp.tanh(x @ w)", "jnp.sin(jnp.tanh(x @ w))"))
+    ran = project.tests()
+    assert ran.code == 1
+    for program in ("forward", "grad"):
+        assert f'accept: ltc-ir snapshot update net.py:step --program {program} --accept-growth "why"\n' in ran.out
+
+
+def test_a_recorded_gradient_that_cannot_be_made_any_more_fails(project: Project) -> None:
+    project.write(TOP + 'def test_step(check_ir):\n    check_ir("net.py:step")\n', "test_net.py")
+    project.write(NET.replace("return last.sum()", "return last"))
+    for options in ((), ("--ir-update",)):
+        ran = project.tests(*options)
+        assert ran.code == 1
+        assert "no gradient: the output is float32[2, 4], not a real scalar" in ran.out
+
+
 def test_a_check_by_command_says_that_it_leaves_tests_out(project: Project) -> None:
     record(project, ONE)
     ran = project.run("check")
     assert ran.code == 0, ran.out + ran.err
-    assert "1 snapshot" in ran.out
+    assert "not checked: 1 snapshot of a test: pytest -m ir checks it\n" in ran.out
     assert "pytest -m ir" in ran.out
 
 
@@ -517,7 +552,6 @@ TWENTY = (
 )
 
 
-@pytest.mark.versions
 def test_four_workers_lose_nothing(bare_project: Project) -> None:
     pytest.importorskip("xdist")
     bare_project.write(TWENTY, "test_net.py")

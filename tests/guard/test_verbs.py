@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ltc_ir.snapshots.naming import folder_of
+from ltc_ir.snapshots.store import Store
 from tests.cli.conftest import run_program
 from tests.guard.conftest import NET, Project
+from tests.snapshots.made import versions
 
 GROWN = NET.replace("return jnp.tanh(x @ w)", "return jnp.sin(jnp.tanh(x @ w))")
 SHRUNK = NET.replace("return jnp.tanh(x @ w)", "return x @ w")
@@ -351,6 +355,56 @@ def test_a_target_built_in_code_is_recorded_and_held(bare_project: Project) -> N
         guarding.update([jax.numpy.sin])
 
 
+CAPITAL = (
+    NET
+    + """
+from ltc_ir import Target
+from ltc_ir.programs.target import Program
+
+whole = Target(step, step_args, programs={"Train Step": Program(step, step_args)})
+"""
+)
+
+
+def test_a_program_may_be_called_anything(bare_project: Project, quick: None) -> None:
+    bare_project.write(CAPITAL)
+    assert bare_project.update("net.py:whole").code == 0
+    ran = bare_project.check("net.py:whole")
+    assert ran.code == 0
+    assert "3 checked: 3 match" in ran.out
+    assert "any more" not in ran.out
+    assert json.loads(bare_project.run("prune", "--format", "json").out)["pruned"] == []
+
+
+def test_a_process_that_is_configured_otherwise_confirms_nothing_by_itself(bare_project: Project) -> None:
+    """With the real second capture, whose process knows nothing of what this one was told."""
+    import jax
+
+    from ltc_ir import guarding
+
+    before = jax.config.jax_enable_x64, jax.config.jax_numpy_dtype_promotion
+    try:
+        jax.config.update("jax_enable_x64", True)
+        jax.config.update("jax_numpy_dtype_promotion", "strict")
+        wrote = guarding.update(["net.py:step"])
+        assert [(one.action, one.unstable) for one in wrote.written] == [("new", ()), ("new", ())]
+        bare_project.write(GROWN)
+        assert [one.status for one in guarding.check(["net.py:step"]).checks] == ["grown", "grown"]
+    finally:
+        jax.config.update("jax_enable_x64", before[0])
+        jax.config.update("jax_numpy_dtype_promotion", before[1])
+
+
+def test_a_file_that_cannot_be_written_hides_no_other(bare_project: Project, quick: None) -> None:
+    bare_project.write(TWO)
+    (bare_project.root / "snapshots").mkdir()
+    (bare_project.root / "snapshots" / folder_of("net.py:other")).write_text("in the way")
+    ran = bare_project.update("net.py:other", "net.py:step")
+    assert ran.code == 2
+    assert "cannot write to" in ran.out
+    assert bare_project.check().code == 0
+
+
 # --- prune
 
 
@@ -389,6 +443,51 @@ def test_prune_keeps_what_it_cannot_judge(project: Project) -> None:
     project.write(NET + "\n(\n")
     assert project.run("prune", "--write").code == 0
     assert snapshots(project) == before
+
+
+def test_prune_keeps_what_was_recorded_with_arguments_from_the_command(bare_project: Project, quick: None) -> None:
+    bare_project.write(NET.replace("step_args", "other_args"))
+    assert bare_project.update("net.py:step", "--args", "f32[4,4] f32[2,4]").code == 0
+    before = snapshots(bare_project)
+    assert bare_project.run("prune", "--write").code == 0
+    assert snapshots(bare_project) == before
+
+
+TESTS = """
+import pytest
+from common import Base, test_lent
+
+
+def test_kept(check_ir): ...
+
+
+class TestOwn:
+    def test_m(self, check_ir): ...
+
+
+class TestHeir(Base):
+    pass
+"""
+
+
+def test_prune_knows_which_tests_are_gone(bare_project: Project) -> None:
+    alive = [
+        "test_kept",
+        "test_kept[a-1]",
+        "test_kept::first",
+        "TestOwn::test_m",
+        "TestHeir::test_of_base",
+        "test_lent",
+    ]
+    gone = ["test_gone", "test_gone[a]", "TestOwn::test_gone", "TestGone::test_x"]
+    bare_project.write(TESTS, "tests/test_x.py")
+    names = [f"tests/test_x.py::{name}" for name in (*alive, *gone)] + ["tests/test_y.py::test_kept"]
+    store = Store(bare_project.root / "snapshots")
+    for name in names:
+        store.write(replace(versions("forward")[0], target=name))
+    rows = json.loads(bare_project.run("prune", "--format", "json").out)["pruned"]
+    told = {row["reason"] for row in rows}
+    assert told == {f"tests/test_x.py has no test {name} any more" for name in gone} | {"no file tests/test_y.py"}
 
 
 def test_a_snapshot_whose_program_is_gone_is_told(bare_project: Project, quick: None) -> None:
