@@ -59,40 +59,29 @@ def count(
     version: opt.Version = False,
 ) -> int | None:
     """Count operations by level, AD phase and source line."""
+    options = opt.target_options(
+        args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
+    )
+    programs = opt.words(program) or (("forward", "grad") if grad else None)
+    asked = {"programs": programs, "options": options, "platform": platform, "x64": x64}
     if rule:
-        _refuse_with_rules({"--level": level, "--by": by, "--op": op, "--phase": phase, "--top": top is not None})
-        options = opt.target_options(
-            args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
-        )
-        asked = opt.words(program) or (("forward", "grad") if grad else None)
-        return _judged(target, rule, format, output, programs=asked, options=options, platform=platform, x64=x64)
+        shape = {"--level": level, "--by": by, "--op": op, "--phase": phase, "--top": top is not None}
+        shape |= {"--library": library}
+        return _judged(target, rule, shape, format, output, asked)
     from ltc_ir.render.formats import COUNT_FORMATS
     from ltc_ir.render.to_folded import HINT as FOLDED_HINT
 
     render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
     if format == "folded" and opt.words(by) != ("stack",):
         raise UsageError("folded stacks need a count by stack", FOLDED_HINT)
-    options = opt.target_options(
-        args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
-    )
     with stdout_is_data():
         from ltc_ir import api
 
         opt.refuse_for_file(target, options)
         made = api.count(
-            target,
-            programs=opt.words(program) or (("forward", "grad") if grad else None),
-            levels=opt.words(level) or None,
-            by=opt.words(by),
-            ops=opt.words(op),
-            phases=opt.words(phase),
-            options=options,
-            platform=platform,
-            x64=x64,
-            text=text,
-            source=source,
-            library=library,
-        )
+            target, **asked, levels=opt.words(level) or None, by=opt.words(by), ops=opt.words(op),
+            phases=opt.words(phase), text=text, source=source, library=library,
+        )  # fmt: skip
         for name, why in made.unavailable.items():
             say(f"note: {name} left out: {why}")
         for note in (*made.notes, *_absent(made, opt.words(op))):
@@ -101,31 +90,34 @@ def count(
     return None
 
 
-def _refuse_with_rules(given: Mapping[str, Any]) -> None:
+def _judged(
+    target: str, rules: list[str], shape: Mapping[str, Any], format: str, output: str | None, asked: Mapping[str, Any]
+) -> int:
+    """Judge rules on a target or a file, without a snapshot, and print the verdict; the exit code it gives."""
+    from ltc_ir.render.check_formats import CHECK_FORMATS
+    from ltc_ir.render.check_words import summary
+
+    _refuse(shape)
+    render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
+    with stdout_is_data():
+        from ltc_ir.guarding import judge_rules
+
+        opt.refuse_for_file(target, asked["options"])
+        made = judge_rules(target, rules, **asked)
+        emit(render(made), output)
+        if format != "table" or output is not None:
+            say(summary(made))
+    return made.exit_code
+
+
+def _refuse(shape: Mapping[str, Any]) -> None:
     """Refuse what shapes a table: with rules there is a verdict in its place."""
-    for option, value in given.items():
+    for option, value in shape.items():
         if value:
             raise UsageError(
                 f"--rule gives a verdict and no table of counts, so {option} says nothing",
                 "leave it out; a rule names its own level, phase and operation, as in 'hlo:backward.while = 0'",
             )
-
-
-def _judged(target: str, rules: list[str], format: str, output: str | None, *, options: Any, **asked: Any) -> int:
-    """Judge rules on a target or a file, without a snapshot, and print the verdict; the exit code it gives."""
-    from ltc_ir.render.check_formats import CHECK_FORMATS
-    from ltc_ir.render.check_words import summary
-
-    render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
-    with stdout_is_data():
-        from ltc_ir.guarding import judge_rules
-
-        opt.refuse_for_file(target, options)
-        made = judge_rules(target, rules, options=options, **asked)
-        emit(render(made), output)
-        if format != "table" or output is not None:
-            say(summary(made))
-    return made.exit_code
 
 
 def _absent(made: Count, asked: Iterable[str]) -> list[str]:
