@@ -307,13 +307,14 @@ class _Listener:
             return []
         minor = jax_minor(version("jax"))
         known = {Path(one["file"]) for one in self.checked}
-        told = {store.directory / folder_of(test) for test in self.reported.union(self.left_out)}
+        held = {path.parent for path in known}
+        left_out = {store.directory / folder_of(test) for test in self.left_out}
         return [
             path
             for path in paths
-            if path not in known
+            if path.parent not in held
             and any(part.endswith(".py") for part in path.parts)
-            and not any(folder in told for folder in path.parents)
+            and not any(folder in left_out for folder in path.parents)
             and (found := parse(path.name)) is not None
             and found.jax == minor
         ]

@@ -44,6 +44,17 @@ step_args = (jax.ShapeDtypeStruct((4, 4), "float32"), jax.ShapeDtypeStruct((2, 4
 PYPROJECT = '[project]\nname = "small"\n'
 
 
+_LEAN = [
+    "--assert=plain",
+    *(
+        word
+        for name in ("cacheprovider", "xdist", "unraisableexception", "hypothesispytest")
+        for word in ("-p", f"no:{name}")
+    ),
+]
+"""A run within a run: without what costs more than the tests do."""
+
+
 @dataclass
 class Project:
     """A folder of a user's, and what commands do in it."""
@@ -89,7 +100,7 @@ class Project:
         _root_of.cache_clear()
         self.forget()
         self.reader()
-        code = pytest.main(["-p", "no:cacheprovider", "-p", "no:xdist", *argv])
+        code = pytest.main([*_LEAN, *argv])
         return Ran(int(code), *self.reader())
 
     def real_tests(self, *argv: str, **more: str) -> Ran:

@@ -33,11 +33,14 @@ def write_source(version: int) -> None:
     Path("net.py").write_text("".join(["import jax\nimport jax.numpy as jnp\n\n", *lines, shape]), encoding="utf-8")
 
 
-def started(project: str = ".") -> int:
+def started(project: str = ".", ready: int | None = None) -> int:
+    """An update in a process of its own, which writes to ``ready`` when it has traced and is about to record."""
     child = os.fork()
     if child:
         return child
     try:
+        if ready is not None:
+            announce(ready)
         store = str(Path("snapshots").resolve())
         os.chdir(project)
         if project == "zero":
@@ -54,6 +57,16 @@ def held() -> dict[str, bytes]:
 
 def word_of(path: str, data: bytes, old: dict[str, bytes], new: dict[str, bytes]) -> str:
     return "old" if data == old[path] else "new" if data == new[path] else "broken"
+
+
+def announce(ready: int) -> None:
+    recorded = guarding._recorded
+
+    def announced(*given: Any) -> Any:
+        os.write(ready, b"!")
+        return recorded(*given)
+
+    guarding._recorded = announced
 
 
 def hesitant(*given: Any, **named: Any) -> Any:
@@ -74,11 +87,23 @@ def main() -> None:
                 os.waitpid(child, 0)
         else:
             write_source((number + 1) % 2)
-            child = started()
-            time.sleep(took * (0.5 + 0.6 * chosen.random()))
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            kill_one(took * chosen.random() if number % 2 else None, 0.02 * chosen.random() ** 3)
         print(*sorted(word_of(path, data, old, new) for path, data in held().items()), flush=True)
+
+
+def kill_one(after: float | None, later: float) -> None:
+    """Kill an update some time after its start, or a little after it has begun to record."""
+    here, ready = os.pipe()
+    child = started(ready=ready)
+    os.close(ready)
+    if after is None:
+        os.read(here, 1)
+        time.sleep(later)
+    else:
+        time.sleep(after)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(here)
 
 
 def recorded_states() -> tuple[dict[str, bytes], dict[str, bytes], float]:
