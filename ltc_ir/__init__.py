@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ltc_ir.api import count, diff, lower
-    from ltc_ir.asserting import Inspection, assert_ir, assert_ir_flat, inspect
+    from ltc_ir.asserting import assert_ir, assert_ir_flat
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
+    from ltc_ir.inspection import Inspection, inspect
     from ltc_ir.programs.target import Program, Target
     from ltc_ir.records.count import Count
     from ltc_ir.records.diff import Diff
@@ -20,10 +21,10 @@ _PUBLIC = {
     "count": "ltc_ir.api",
     "diff": "ltc_ir.api",
     "lower": "ltc_ir.api",
-    "Inspection": "ltc_ir.asserting",
+    "Inspection": "ltc_ir.inspection",
     "assert_ir": "ltc_ir.asserting",
     "assert_ir_flat": "ltc_ir.asserting",
-    "inspect": "ltc_ir.asserting",
+    "inspect": "ltc_ir.inspection",
     "Target": "ltc_ir.programs.target",
     "Program": "ltc_ir.programs.target",
     "Count": "ltc_ir.records.count",

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 from ltc_ir import api
 from ltc_ir.compare.blame import place_of
 from ltc_ir.compare.judging import judge
-from ltc_ir.compare.measuring import Measured, measure
 from ltc_ir.compare.resolving import levels_of
 from ltc_ir.compare.rules import Rule, parse_rule
 from ltc_ir.errors import UsageError
-from ltc_ir.guard.capturing import Asked, Captured, capture
+from ltc_ir.guard.capturing import Asked, capture
+from ltc_ir.inspection import Inspection, level_of, platform_here, target_of
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory, LevelInventory
-from ltc_ir.records.vocabulary import NO_SOURCE, Level, word
+from ltc_ir.records.vocabulary import NO_SOURCE, Level
 
 _FLAT_LEVELS = (Level.JAXPR, Level.STABLEHLO)
 _MOST = 12
@@ -26,136 +25,6 @@ _MOST = 12
 _MOST_CHANGED = 8
 """Lines of a text difference that a failure shows."""
 _WIDTH = 110
-
-
-class Inspection:
-    """A function's IR, to be asked: ``inspect(f, (x,)).count("dot_general", phase="backward")``.
-
-    Programs are traced when first asked for, optimised HLO is compiled when first asked for. A name is looked for at jaxpr,
-    then at stablehlo, unless a level is given; it may bear a filter, as in rules (``"dot_general[int8,int8->int32]"``).
-    """
-
-    def __init__(
-        self, target: Any, asked: Asked, level: str | None = None, clear: bool = True, x64: bool | None = None
-    ):
-        self.target = target
-        self.level = level
-        self._asked = asked
-        self._clear = clear
-        self._x64 = x64
-        self._taken: dict[tuple[str, bool], Captured] = {}
-
-    @cached_property
-    def name(self) -> str:
-        """What messages call the function."""
-        return str(self.target.name or "target")
-
-    def captured(self, program: str, hlo: bool = False) -> Captured:
-        """One program of the function, taken once; with optimised HLO where ``hlo``."""
-        for key in ((program, True), (program, hlo)):
-            if key in self._taken:
-                return self._taken[key]
-        asked = Asked(self._asked.platform, hlo, detailed=True)
-        with api.configured(self._x64):
-            made = self._taken[program, hlo] = capture(self.target, program, asked, clear=self._clear)
-        return made
-
-    def text(self, level: str) -> str:
-        """The forward program's IR as text, the values of its constants included."""
-        from ltc_ir.programs.lowering import whole_text
-
-        with api.configured(self._x64):
-            return whole_text(api.stage(self.target, "forward", self._asked.platform, clear=self._clear), level)
-
-    def beside(self, other: Any, options: Any) -> Inspection:
-        """Another function in place of this one, on the same arguments; or another target as it is."""
-        own = self.target
-        if callable(other):
-            name = getattr(other, "__name__", type(other).__name__)
-            target = replace(own, fn=other, name=name, programs={})
-        else:
-            target = api.resolve(other, None, options)
-        return Inspection(target, self._asked, self.level, self._clear, self._x64)
-
-    def inventory(self, program: str = "forward", *, hlo: bool = False) -> Inventory:
-        """What one program holds, entry by entry."""
-        return self.captured(program, hlo).inventory
-
-    def count(
-        self, name: str = "total", *, phase: str | None = None, level: str | None = None, program: str = "forward"
-    ) -> int:
-        """How many operations of that name there are, each once per call path; ``total`` is all of them.
-
-        Raises:
-            UsageError: no level knows the name and the program has it not.
-        """
-        return int(self._measured(name, phase, level, program).value)
-
-    def bytes(self, name: str, *, phase: str | None = None, level: str | None = None, program: str = "forward") -> int:
-        """The bytes of the results of the operations of that name, on one device; of ``constants`` those stored."""
-        return int(self._measured(f"{name}.bytes", phase, level, program).value)
-
-    def sources(
-        self, name: str, *, phase: str | None = None, level: str | None = None, program: str = "forward"
-    ) -> dict[str, int]:
-        """The source lines that the operations of that name come from, each with how many, largest first."""
-        found: dict[str, int] = {}
-        for entry in self._measured(name, phase, level, program).entries:
-            found[entry.source] = found.get(entry.source, 0) + entry.number
-        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
-
-    def _measured(self, name: str, phase: str | None, level: str | None, program: str) -> Measured:
-        before = max(name.partition("[")[0].rfind(sign) for sign in ":/") + 1
-        text = f"{name[:before]}{phase}.{name[before:]}" if phase else name
-        rule = parse_rule(f"{text} = 0", where="inspect", level=_level(level) or self.level)
-        hlo = Level.HLO in levels_of([rule])
-        return measure(rule.selector, self.inventory(rule.selector.program or program, hlo=hlo))
-
-
-def inspect(
-    fn: Any,
-    args: tuple[Any, ...] | None = None,
-    *,
-    level: str | None = None,
-    options: Any = None,
-    platform: str | None = None,
-    x64: bool | None = None,
-) -> Inspection:
-    """Look at the IR of a function with its arguments, of a Target or of a target by name.
-
-    Args:
-        fn: a function, a Target or a target's name.
-        args: the example arguments of a function, arrays or ``jax.ShapeDtypeStruct``.
-        level: where names are looked for; by default at jaxpr, then at stablehlo.
-        options: what else is said about a target found by name.
-        platform: what to lower for; this machine's where ``None``.
-        x64: enable or disable 64-bit types while tracing.
-
-    Each program is traced from cleared caches, as when counting, so that no figure and no source line depends on the past.
-
-    Raises:
-        UsageError: bad input. TargetError: the function failed to trace or lower.
-    """
-    with api.configured(x64):
-        made = Inspection(_target(fn, args, options), Asked(platform or _here()), _level(level), x64=x64)
-        made.inventory()
-    return made
-
-
-def _target(fn: Any, args: Any, options: Any) -> Any:
-    if args and not callable(fn):
-        raise UsageError("arguments are given beside a target that has its own", "leave them out: write None for them")
-    return api.resolve(fn, args, options)
-
-
-def _here() -> str:
-    from ltc_ir.programs.stages import platform_here
-
-    return platform_here()
-
-
-def _level(level: str | None) -> str | None:
-    return None if level is None else word(Level, level, "level").value
 
 
 def assert_ir(
@@ -181,7 +50,7 @@ def assert_ir(
         same_as: a function of the same arguments whose program must be the same, names and locations apart.
         fewer_than: a function of the same arguments that must have more operations.
         options: what else is said about a target found by name.
-        platform: what to lower for; this machine's where ``None``.
+        platform: what to lower for; the target's own, else this machine's, where ``None``.
         x64: enable or disable 64-bit types while tracing.
 
     JAX's caches are used as they are; only where an assertion fails they are cleared and all is looked at again, before
@@ -198,8 +67,8 @@ def assert_ir(
         raise UsageError("assert_ir was given nothing to assert", 'give a rule, as in assert_ir(f, (x,), "while = 0")')
 
     def failure(clear: bool) -> list[str]:
-        target = _target(fn, args, options)
-        subject = Inspection(target, Asked(platform or _here()), _level(level), clear, x64)
+        target = target_of(fn, args, options)
+        subject = Inspection(target, Asked(platform, otherwise=platform_here()), level_of(level), clear, x64)
         found = _failures(subject, parsed, devices)
         found += _unlike(subject, subject.beside(same_as, options)) if same_as is not None else []
         return found + (_not_fewer(subject, subject.beside(fewer_than, options)) if fewer_than is not None else [])
@@ -214,7 +83,7 @@ def _rule(text: Any, level: str | None) -> Rule:
         raise UsageError(
             f"assert_ir was given a {type(text).__name__} as a rule", 'write assert_ir(f, (x,), "while = 0")'
         )
-    return parse_rule(text, where="assert_ir", level=_level(level))
+    return parse_rule(text, where="assert_ir", level=level_of(level))
 
 
 def _assert_none(failure: Callable[[bool], list[str]]) -> None:
@@ -314,7 +183,7 @@ def assert_ir_flat(
     Args:
         make: makes of a number ``(fn, args)`` or a Target.
         over: at least two numbers; the program of the first is what the others are held against.
-        platform: what to lower for; this machine's where ``None``.
+        platform: what to lower for; the target's own, else this machine's, where ``None``.
         x64: enable or disable 64-bit types while tracing.
 
     Raises:
@@ -355,7 +224,7 @@ def _made(make: Callable[[int], Any], number: int, platform: str | None, clear: 
         raise UsageError(
             f"make({number}) gave {type(made).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"
         )
-    return capture(made, "forward", Asked(platform or _here()), clear=clear).inventory
+    return capture(made, "forward", Asked(platform, otherwise=platform_here()), clear=clear).inventory
 
 
 def _grown(taken: Mapping[int, Inventory]) -> list[str]:

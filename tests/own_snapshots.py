@@ -1,7 +1,7 @@
 """The project's own snapshots on every pinned JAX: ``python -m tests.own_snapshots check`` or ``update [OPTIONS]``.
 
-Builds one small environment per JAX below ``.versions/`` (kept between runs), and runs ``ltc-ir snapshot`` in it on this working
-tree. Options after ``update`` are passed on, as ``--accept-growth "why"``.
+Builds one small environment per JAX below ``.versions/`` (kept between runs), and runs ``ltc-ir snapshot`` in it on this
+working tree. Options after ``update`` are passed on, as ``--accept-growth "why"``.
 """
 
 from __future__ import annotations

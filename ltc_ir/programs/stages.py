@@ -23,7 +23,10 @@ from ltc_ir.records.environment import Environment
 from ltc_ir.records.vocabulary import PLATFORMS
 
 _HERE = Path(__file__).resolve().parents[1]
-for _part in ("programs", "measure", "api.py", "compat.py", "guard", "guarding.py", "asserting.py", "pytest_plugin.py"):
+_OURS = (
+    "programs", "measure", "api.py", "compat.py", "guard", "guarding.py", "asserting.py", "inspection.py", "pytest_plugin.py",
+)  # fmt: skip
+for _part in _OURS:
     compat.exclude_from_tracebacks(str(_HERE / _part))
 
 

@@ -28,7 +28,8 @@ def inventory(
     jaxpr=JAXPR, stablehlo=STABLEHLO, hlo=None, *, target="m", program="grad", devices=1, detailed=True, **figures
 ) -> Inventory:
     """A program; figures are given as ``constants_bytes=3`` for ``constants.bytes``."""
-    metrics = FIGURES | {name.replace("_bytes", ".bytes").replace("constants_", "constants."): value for name, value in figures.items()}
+    named = ((name.replace("_bytes", ".bytes").replace("constants_", "constants."), figures[name]) for name in figures)
+    metrics = FIGURES | dict(named)
     constants = (Constant(400, "f32", "forward", "m:act", "m.py:3"),) if metrics["constants.bytes"] else ()
     levels = {
         "jaxpr": LevelInventory("jaxpr", tuple(jaxpr), {"max_depth": 3}, fingerprint=f"j{hash(tuple(jaxpr))}"),

@@ -13,8 +13,8 @@ from jax import lax
 
 from ltc_ir import api
 from ltc_ir.ir import hlo, hlo_text, stablehlo
-from ltc_ir.ir.origin import ambiguous
 from ltc_ir.ir.evidence import Evidence
+from ltc_ir.ir.origin import ambiguous
 from ltc_ir.measure.counting import Question, count_hlo, count_stablehlo
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.vocabulary import HEADLINE, Phase
