@@ -205,9 +205,18 @@ def _ordered(rows: Iterable[CheckChange]) -> tuple[CheckChange, ...]:
         twin = row.level != "jaxpr" and _TWINS.get(bare := plain(row.level, row.metric), bare) in traced
         around = row.metric.startswith("func.") or (grown and row.metric == "lines")
         follows = _rank(row) > 0 and (twin or around)
-        return (_rank(row), follows, -abs(row.change or 0), row.level, row.metric)
+        return (_rank(row), follows, -_weight(row), row.level, row.metric)
 
     return tuple(sorted(made, key=key))
+
+
+_PAGE = 4096
+"""Bytes of a constant that weigh as one operation, so that a small one does not stand before what else grew."""
+
+
+def _weight(row: CheckChange) -> float:
+    change = abs(row.change or 0)
+    return change / _PAGE if row.metric.endswith("bytes") else change
 
 
 def _rank(row: CheckChange) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _STYLES = {
     "match": "green",
+    "holds": "green",
     "shrunk": "cyan",
     "moved": "cyan",
     "changed": "cyan",
@@ -75,7 +76,7 @@ def _programs(checks: tuple[ProgramCheck, ...]) -> Table:
         cells = [
             Text(cell) for level in levels for cell in _cells(one.totals.get(level))[: 3 if level in differing else 1]
         ]
-        quiet = "dim" if verdict(one) == "match" else ""
+        quiet = "dim" if verdict(one) in {"match", "holds"} else ""
         table.add_row(Text(name_of(one)), Text(verdict(one), style=style), *cells, style=quiet)
     return table
 

@@ -33,7 +33,12 @@ _EXPLAINED = {
 }
 _SAID_FIRST = frozenset({Status.UNSTABLE, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
 """Where the reason is the news, and totals are not."""
-_COUNTED = {"broken": "with a broken rule", Status.NOT_COMPARABLE: "not comparable", Status.ERROR: "failed"}
+_COUNTED = {
+    "broken": "with a broken rule",
+    "holds": "hold",
+    Status.NOT_COMPARABLE: "not comparable",
+    Status.ERROR: "failed",
+}
 Sides = tuple[float | None, float | None]
 _FIGURES = frozenset({"total", "lines", "bytes", "max_depth", "fingerprint", "private_functions", "fusions", "flops"})
 
@@ -46,12 +51,14 @@ def message(check: ProgramCheck) -> list[str]:
 
 def tells(check: ProgramCheck) -> bool:
     """Whether there is more to say of a program than that it matches."""
-    return verdict(check) != Status.MATCH or bool(check.changes or check.notes)
+    return verdict(check) not in {Status.MATCH, "holds"} or bool(check.changes or check.notes)
 
 
 def verdict(check: ProgramCheck) -> str:
-    """One word for how a program stands: its status, or ``broken`` where only a rule says no."""
-    return "broken" if check.broken and check.exit_code() == 1 and _holds(check) else check.status.value
+    """One word for how a program stands: its status; ``broken`` where a rule alone says no, ``holds`` without a snapshot."""
+    if check.broken and check.exit_code() == 1 and _holds(check):
+        return "broken"
+    return "holds" if check.status is Status.MATCH and check.file is None else check.status.value
 
 
 def _holds(check: ProgramCheck) -> bool:
@@ -61,7 +68,7 @@ def _holds(check: ProgramCheck) -> bool:
 def summary(check: Check) -> str:
     """All of a check in one line: ``12 checked: 10 match, 1 grown, 1 missing; 2 not checked (reason)``."""
     found = [verdict(one) for one in check.checks]
-    order = [*Status, "broken"]
+    order = [*Status, "holds", "broken"]
     counted = [f"{found.count(word)} {_COUNTED.get(word, word)}" for word in order if word in found]
     parts = [f"{len(found)} checked: {', '.join(counted)}" if found else "nothing was checked"]
     if check.problems:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.versions
 def test_a_rule_that_holds_ends_well_and_one_that_is_broken_with_1(command: Command) -> None:
     held = command("count", "mine:energy", "--rule", "while = 0", "--rule", "grad/mul >= 1")
     assert held.code == 0, held.out + held.err
-    assert "2 checked: 2 match" in held.out
+    assert "2 checked: 2 hold" in held.out
     broken = command("count", "mine:energy", "--rule", "grad/mul = 0")
     assert broken.code == 1
     assert "rule: grad/mul = 0 (--rule)" in broken.out

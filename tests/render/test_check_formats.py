@@ -418,3 +418,10 @@ def test_the_formats_import_no_terminal_library_before_one_is_asked_for() -> Non
     probe = "import sys, ltc_ir.render.check_formats, ltc_ir.render.update_formats; print('rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe], cwd=Path.cwd(), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_annotations_of_a_project_below_the_repository_begin_at_the_repository() -> None:
+    change = CheckChange("sin", "jaxpr", 0, 1, "primal", "m.net:loss", ("m/net.py:9",), "no growth", "default")
+    made = Check((ProgramCheck("net", "forward", Status.GROWN, (change,)),))
+    assert "file=m/net.py,line=9" in check_to_github(made)
+    assert "file=packages/one/m/net.py,line=9" in check_to_github(made, "packages/one/")

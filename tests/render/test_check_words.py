@@ -232,7 +232,7 @@ def test_all_of_a_check_in_one_line() -> None:
     def one(status: Status, **more: object) -> ProgramCheck:
         return ProgramCheck("ltc", status.value, status, **more)  # type: ignore[arg-type]
 
-    checks = (*[one(Status.MATCH)] * 10, one(Status.MISSING), one(Status.GROWN))
+    checks = (*[one(Status.MATCH, file="f.toml")] * 10, one(Status.MISSING), one(Status.GROWN))
     assert summary(Check(checks, unchecked={"a": "no loss", "b": "no loss"})) == (
         "12 checked: 10 match, 1 grown, 1 missing; 2 not checked (no loss)"
     )
@@ -242,6 +242,7 @@ def test_all_of_a_check_in_one_line() -> None:
     assert summary(Check((one(Status.ERROR, code=4), one(Status.NOT_COMPARABLE)))) == (
         "2 checked: 1 not comparable, 1 failed"
     )
+    assert summary(Check((one(Status.MATCH), one(Status.MATCH)))) == "2 checked: 2 hold"
 
 
 def test_programs_are_told_worst_first() -> None:

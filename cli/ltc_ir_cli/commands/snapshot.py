@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,8 @@ from ltc_ir_cli.progress import progress
 
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 """The variable by which GitHub names the file whose Markdown it shows as a job's summary."""
+WORKSPACE = "GITHUB_WORKSPACE"
+"""The variable by which GitHub names the folder it checked the repository out to."""
 WRONG_USAGE = 2
 
 snapshot_app = typer.Typer(
@@ -76,6 +79,7 @@ def check(
     from ltc_ir.render.check_formats import CHECK_FORMATS
     from ltc_ir.render.check_markdown import check_to_markdown
     from ltc_ir.render.check_words import summary
+    from ltc_ir.render.to_github import check_to_github
 
     render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
     with stdout_is_data():
@@ -87,7 +91,7 @@ def check(
             made = guarding.check(
                 **asked, rules=tuple(rule or ()), strict=strict, hlo=hlo, platform=platform, x64=x64, progress=shown
             )
-        emit(render(made), output)
+        emit(check_to_github(made, _in_repository()) if format == "github" else render(made), output)
         if format == "github" and os.environ.get(JOB_SUMMARY):
             append(os.environ[JOB_SUMMARY], check_to_markdown(made))
         _say_unless_shown(summary(made), format, output)
@@ -145,6 +149,18 @@ def update(
         emit(render(made), output)
         _say_unless_shown(update_summary(made), format, output)
     return made.exit_code
+
+
+def _in_repository() -> str:
+    """The project's folder below the repository that a job checked out, with a slash; nothing where they are the same."""
+    from ltc_ir.files import project_root
+
+    workspace = os.environ.get(WORKSPACE)
+    root = project_root()
+    if not workspace or not root.is_relative_to(Path(workspace).resolve()):
+        return ""
+    below = root.relative_to(Path(workspace).resolve()).as_posix()
+    return "" if below == "." else f"{below}/"
 
 
 @snapshot_app.command("list")
