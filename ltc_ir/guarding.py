@@ -65,22 +65,30 @@ def check(
         made = check_all(
             cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
         )  # fmt: skip
-    told = tuple(_told(one, guard) for one in made.checks)
+    told = tuple(_told(one, guard, looked.built) for one in made.checks)
     unmet = idle(guard.rules, [case.inventory for case in cases], looked.failed)
     problems = tuple(dict.fromkeys([*made.problems, *unmet]))
     return replace(made, checks=(*told, *looked.failed), problems=problems)
 
 
-def _told(one: ProgramCheck, guard: Guard) -> ProgramCheck:
+def _told(one: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
     """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
     if one.status is Status.MATCH:
         return one
     # what a rule permits or a waiver tolerates needs a reason to be recorded too
     grown = one.status is not Status.UNSTABLE and any(map(is_growth, one.changes))
-    made = replace(one, accept=guard.accept(one.target, one.program, grown))
+    made = replace(one, accept=_accept(one, guard, one.target in built, grown))
     if one.status is not Status.MISSING:
         return made
     return replace(made, reason=lacking(one, guard.store)[0])
+
+
+def _accept(one: ProgramCheck, guard: Guard, built: bool, grown: bool) -> str:
+    """What records a program as it is now: a command, or a call for a Target that only the caller's code has."""
+    if not built:
+        return guard.accept(one.target, one.program, grown)
+    reason = ', accept_growth="why"' if grown else ""
+    return f"ltc_ir.guarding.update([target], programs=[{one.program!r}]{reason})"
 
 
 def update(

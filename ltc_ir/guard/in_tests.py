@@ -13,7 +13,7 @@ from ltc_ir.compare.resolving import levels_of, needs_detail
 from ltc_ir.compare.rules import parse_rule
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.guard.capturing import Asked, Captured, capture
-from ltc_ir.guard.looking import case_of, differs, is_red, kept_programs, lacking, named
+from ltc_ir.guard.looking import TEST, case_of, differs, is_red, kept_programs, lacking, named
 from ltc_ir.guard.recording import record
 from ltc_ir.guard.setup import Guard, guard_of
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
@@ -87,21 +87,26 @@ def check_in_test(
         target = named(subject, guard.store, options)
     else:
         target = replace(api.resolve(subject, args, options), name=test)
-    own = [parse_rule(text, where=test, targets=(str(target.name),)) for text in rules]
+    where = nodeid.partition(TEST)[0]
+    own = [parse_rule(text, where=where, targets=(str(target.name),)) for text in rules]
     guard = replace(guard, rules=(*guard.rules, *own))
     asked = Asked(guard.asked.platform, guard.asked.hlo or "hlo" in levels_of(own), needs_detail(guard.rules))
     with api.configured(x64):
-        held = _InTest(replace(guard, asked=asked), target, nodeid, directory, update)
+        shown = str(target.name) if isinstance(subject, str) else api.resolve(subject, args).name or "target"
+        held = _InTest(replace(guard, asked=asked), target, shown, nodeid, directory, update)
         return held.outcomes(programs, held.programs(subject))
 
 
+@dataclass
 class _InTest:
-    def __init__(self, guard: Guard, target: Any, nodeid: str, directory: str | None, update: Update | None) -> None:
-        self.guard = guard
-        self.target = target
-        self.nodeid = nodeid
-        self.directory = directory
-        self.update = update
+    """One call of the fixture: the target, how messages call it, the test, and where and whether to record."""
+
+    guard: Guard
+    target: Any
+    shown: str
+    nodeid: str
+    directory: str | None
+    update: Update | None
 
     def programs(self, subject: Any) -> Sequence[str]:
         """The programs to look at where none are named."""
@@ -163,12 +168,16 @@ class _InTest:
         if others and not one.broken:
             return replace(made, status=SKIPPED, note=one.reason)
         if one.exit_code():
-            return replace(made, failure=tuple(message(one)))
-        return replace(made, note=message(one)[0] if one.status is not Status.MATCH else None)
+            return replace(made, failure=self.words(one))
+        return replace(made, note=self.words(one)[0] if one.status is not Status.MATCH else None)
+
+    def words(self, one: ProgramCheck) -> tuple[str, ...]:
+        """What is said of a program; the function is called by its own name, for pytest says in which test it is."""
+        return tuple(message(replace(one, target=self.shown)))
 
     def command(self, program: str, grown: bool) -> str:
         """The command that records the present state."""
-        if "::" not in str(self.target.name):
+        if TEST not in str(self.target.name):
             return self.guard.accept(str(self.target.name), program, grown)
         words = [f"pytest {shlex.quote(self.nodeid)} --ir-update"]
         words += [] if self.directory is None else [f"--ir-dir {shlex.quote(self.directory)}"]
@@ -186,7 +195,7 @@ class _InTest:
         written, snapshot = record(self.guard.store, first, second, reason, self.command(program, True))
         made = Outcome(*names, case.file or "", written.action.value)
         if written.exit_code and written.check is not None:
-            return replace(made, failure=tuple(message(written.check)))
+            return replace(made, failure=self.words(written.check))
         if written.exit_code:
             return replace(made, failure=(written.reason or f"unstable: {', '.join(written.unstable[:3])}",))
         return replace(made, text=None if snapshot is None else dumps(snapshot))

@@ -50,7 +50,8 @@ def of_tests(store: Store) -> dict[str, str]:
     ]
     if len(kept) == 1:
         return {"1 snapshot of a test": "pytest -m ir checks it"}
-    return {f"{len(kept)} snapshots of tests": "pytest -m ir checks them"} if kept else {}
+    what = f"{len(kept)} snapshots of tests" if len(kept) > 1 else "a snapshot of a test"
+    return {what: "pytest -m ir checks them"} if kept else {}
 
 
 def lacking(one: ProgramCheck, store: Store) -> tuple[str, bool]:
