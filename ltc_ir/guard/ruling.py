@@ -39,6 +39,7 @@ def judge_rules(
         UsageError: a rule that cannot be read, or no such target. TargetError: the function failed.
     """
     parsed = [parse_rule(text) for text in rules]
+    left_out: dict[str, str] = {}
     if isinstance(target, str) and api.is_file(target):
         from ltc_ir.measure.stored import inventory_stored
 
@@ -46,13 +47,13 @@ def judge_rules(
         inventories = {found.program: found}
     else:
         with api.configured(x64):
-            inventories = _live(api.resolve(target, None, options), parsed, programs, platform)
+            inventories, left_out = _live(api.resolve(target, None, options), parsed, programs, platform)
     judgement = judge(parsed, inventories, complete=programs is None)
     checks = [
         ProgramCheck(one.target, one.program, Status.MATCH, judgement.changes[name])
         for name, one in inventories.items()
     ]
-    return Check(tuple(checks), judgement.problems)
+    return Check(tuple(checks), judgement.problems, left_out)
 
 
 def idle(
@@ -66,17 +67,19 @@ def idle(
 
 def _live(
     target: Any, rules: Sequence[Rule], programs: Sequence[str] | None, platform: str | None
-) -> dict[str, Inventory]:
+) -> tuple[dict[str, Inventory], dict[str, str]]:
+    """The programs of a target, and why one that nobody asked for could not be made."""
     from ltc_ir.programs.derive import program_names
     from ltc_ir.programs.stages import platform_here
 
     asked = Asked(platform, "hlo" in levels_of(rules), needs_detail(rules), otherwise=platform_here())
     named = {rule.selector.program for rule in rules}
-    found = {}
+    found, left_out = {}, {}
     for program in programs or program_names(target):
         try:
             found[program] = capture(target, program, asked).inventory
-        except (UsageError, TargetError):
+        except (UsageError, TargetError) as error:
             if programs or program == "forward" or program in named:
                 raise
-    return found
+            left_out[f"{target.name} {program}"] = error.message
+    return found, left_out
