@@ -40,6 +40,8 @@ def count(
     text: bool = True,
     source: bool = True,
     library: bool = False,
+    executed: bool = False,
+    fill: str | None = None,
 ) -> ShownCount:
     """Count a target's programs.
 
@@ -57,6 +59,9 @@ def count(
         text: print StableHLO for its lines and bytes.
         source: resolve source lines.
         library: let library frames count as sources.
+        executed: count how often each operation runs too, where need be by running the program; each level has it as
+            ``executed``, or ``None`` and a reason.
+        fill: the values of arguments that are only shapes, for such a run: ``zeros`` or ``normal:SEED``.
 
     Each program is traced from cleared caches (`jax.clear_caches`), so that no count depends on what was traced before:
     functions that this process had compiled compile again at their next call.
@@ -76,14 +81,29 @@ def count(
         from ltc_ir.measure.stored import count_stored
 
         stored = count_stored(target, question, library=library)
+        if executed and not any(one.executed for levels in stored.programs.values() for one in levels.values()):
+            raise UsageError(
+                f"{target} holds no executed counts, and a file is not run", "count a target, or leave it out"
+            )
         kept = narrow(stored, {"ops": question["ops"], "phases": question["phases"]}, question["by"], target)
         return shown(_narrowed(target, kept, programs, levels))
     from ltc_ir.measure.inspecting import Reading
 
     asked = asked_levels(levels or DEFAULT_LEVELS)
-    reading = Reading(make_question(question), text=text, library=library)
+    if fill is not None and not executed:
+        raise UsageError(
+            "fill says what a program is run with, and it is not run", "add --executed, or leave --fill out"
+        )
+    reading = Reading(make_question(question), text, library, executed, _filling(fill))
     with configured(x64):
         return shown(_count_live(resolve(target, args, options), programs, asked, reading, platform))
+
+
+def _filling(fill: str | None) -> Any:
+    """What arguments that are only shapes are filled with."""
+    from ltc_ir.programs.filling import parse_filling
+
+    return parse_filling(fill)
 
 
 @overload

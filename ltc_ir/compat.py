@@ -9,6 +9,8 @@
 | `jaxlib.mlir._mlir_libs` | registers the dialects a stored file needs, without JAX | 0.6.2 to 0.12.0 |
 | `Lowered._lowering.const_args` | constants hoisted into arguments appear in no text | 0.6.2 to 0.12.0 |
 | `source_info_util.register_exclusion` | keeps this tool's own frames out of debug locations | 0.6.2 to 0.12.0 |
+| `partial_eval.dce_jaxpr` | a dead loop must not be counted as run; JAX exposes no other way to remove it | 0.6.2 to 0.12.0 |
+| `Primitive.get_bind_params`, `eqn.ctx.manager` | what `jax.core.eval_jaxpr` does to bind one equation | 0.6.2 to 0.12.0 |
 
 `missing()` says which of them an unknown JAX lacks; what does not need them goes on working. JAX itself is imported when
 first needed: a stored file is read with ``jaxlib`` alone, in a third of the time.
@@ -191,6 +193,47 @@ def named_attributes(attributes: Any, without: Collection[str] = ()) -> Iterator
         if name in without or (dictionary and "complex<" in str(item)):
             continue
         yield name, attributes[item] if isinstance(item, str) else item.attr
+
+
+def without_dead_code(closed: Any) -> Any:
+    """A closed jaxpr without the equations that none of its outputs needs, its arguments kept; effects are needed.
+
+    How far this reaches is the version's: an unused carry of a ``while`` goes from 0.12 on.
+    """
+    from jax.extend import core
+
+    jaxpr = open_jaxpr(closed)
+    remove = _private("jax._src.interpreters.partial_eval", "dce_jaxpr")
+    if remove is None:
+        return closed
+    live = remove(jaxpr, [True] * len(jaxpr.outvars), True)[0]
+    return live if jaxpr is closed else core.ClosedJaxpr(live, closed.consts)
+
+
+def bind(eqn: Any, values: Collection[Any]) -> list[Any]:
+    """The results of an equation on these operands; to 0.7 a primitive's functions stand apart from its parameters."""
+    primitive = eqn.primitive
+    given = primitive.get_bind_params(eqn.params)
+    functions, params = given if isinstance(given, tuple) else ((), given)
+    with eqn.ctx.manager:
+        made = primitive.bind(*functions, *values, **params)
+    return list(made) if primitive.multiple_results else [made]
+
+
+def scan_sizes(eqn: Any) -> tuple[int, int]:
+    """How many constants and how many carries a ``scan`` has: from 0.12 on two trees tell it."""
+    params = eqn.params
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    constants, carries, _ = params["ft_in"].update(range(len(eqn.invars))).unpack()
+    return len(list(constants)), len(list(carries))
+
+
+def manual_axes(eqn: Any) -> frozenset[str]:
+    """The mesh axes a ``shard_map`` splits over: ``newly_manual_axes`` after 0.6.x."""
+    return frozenset(
+        eqn.params.get("newly_manual_axes") or eqn.params.get("manual_axes") or eqn.params["mesh"].axis_names
+    )
 
 
 TRACING_OPTIONS = (

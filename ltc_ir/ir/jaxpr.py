@@ -88,7 +88,7 @@ class Reader:
         self.rematerialises |= name in _REMATS
         for label, jaxpr in nested(eqn.params, self.types):
             child = self.visit(jaxpr, str(eqn.params.get("name", name)))
-            body.edges[Edge(code, child, _region(eqn, label))] += 1
+            body.edges[Edge(code, child, region_of(eqn, label))] += 1
         if name in _LOOPS:
             body.regions[Region(name, eqn.params.get("length"), code)] += 1
 
@@ -164,7 +164,8 @@ def nested(params: dict[str, Any], types: tuple[type, ...]) -> Iterator[tuple[st
                     yield f"{key}[{position}]", item
 
 
-def _region(eqn: Any, label: str) -> str:
+def region_of(eqn: Any, label: str) -> str:
+    """What the region of a nested jaxpr is called, as edges have it."""
     name = eqn.primitive.name
     if name in {"jit", "pjit"}:
         return f"jit:{eqn.params.get('name', '?')}"

@@ -11,22 +11,32 @@ from ltc_ir import compat
 from ltc_ir.ir import jaxpr as jaxpr_level
 from ltc_ir.ir import stablehlo as stablehlo_level
 from ltc_ir.ir.evidence import Evidence
+from ltc_ir.ir.hlo_text import parse
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stablehlo
+from ltc_ir.measure.executing import Asked, with_executed
+from ltc_ir.measure.static_execution import UnknownRunsError, of_hlo, of_stablehlo
 from ltc_ir.measure.unfolding import unfold
+from ltc_ir.programs.filling import Filling
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.count import LevelCount
+from ltc_ir.records.executed import Executed
 from ltc_ir.records.vocabulary import By, Level, Phase
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read: the question, whether to print the text for lines and bytes, whether library frames count."""
+    """How to read: the question, whether to print the text for lines and bytes, whether library frames count.
+
+    With ``executed`` it is also counted how often each operation runs; ``fill`` makes values of arguments that are shapes.
+    """
 
     question: Question
     text: bool = True
     library: bool = False
+    executed: bool = False
+    fill: Filling | None = None
 
 
 def count_program(
@@ -37,6 +47,9 @@ def count_program(
     made, evidence = _jaxpr(jaxpr_level.read(staged.traced.jaxpr, wants, ownership, library=reading.library), reading)
     ownership.outside |= staged.outside
     context = _Context(staged, reading, ownership, evidence)
+    if reading.executed and Level.JAXPR in levels:
+        asked = Asked(reading.question, ownership, reading.library, reading.fill)
+        made = with_executed(made, staged, asked)
     counts = {Level.JAXPR.value: made} if Level.JAXPR in levels else {}
     return counts | {level.value: read(context) for level, read in _READERS.items() if level in levels}
 
@@ -73,7 +86,18 @@ def _stablehlo(context: _Context) -> LevelCount:
             "lines": "the text was not printed (--no-text)",
             "bytes": "the text was not printed (--no-text)",
         }
-    return count_stablehlo(stream, context.reading.question, facts)
+    made = count_stablehlo(stream, context.reading.question, facts)
+    return _with_static(made, context, lambda: of_stablehlo(context.staged.module(), stream, context.reading.question))
+
+
+def _with_static(made: LevelCount, context: _Context, count: Callable[[], Executed]) -> LevelCount:
+    """A count with how often its operations run, where that was asked; ``None`` with the reason where the text is silent."""
+    if not context.reading.executed:
+        return made
+    try:
+        return replace(made, executed=count())
+    except UnknownRunsError as error:
+        return replace(made, reasons={**made.reasons, "executed": str(error)})
 
 
 def constant_bytes(stream: Stream, lowered: Any) -> dict[str, int | None]:
@@ -98,7 +122,8 @@ def _hlo(context: _Context) -> LevelCount:
         context.evidence,
         library=context.reading.library,
     )
-    return count_hlo(stream, context.reading.question, xla_facts(compiled))
+    made = count_hlo(stream, context.reading.question, xla_facts(compiled))
+    return _with_static(made, context, lambda: of_hlo(parse(compiled.as_text()), stream, context.reading.question))
 
 
 def compiled_stream(
@@ -106,7 +131,6 @@ def compiled_stream(
 ) -> tuple[Stream, Any]:
     """The stream of what XLA made of a program, and the compiled program itself."""
     from ltc_ir.ir import hlo as hlo_level
-    from ltc_ir.ir.hlo_text import parse
 
     compiled = staged.compiled
     module = parse(compiled.as_text())

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.count import MODULE, Count, Function, Group, LevelCount, Loop, Tally, make_tally
+from ltc_ir.records.count import MODULE, Count, Function, LevelCount, Loop
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.executed_codec import executed_from_dict, executed_to_dict
+from ltc_ir.records.tally_codec import group_to_dict, groups_from_list, tally_from_dict, tally_to_dict
 
 SCHEMA = 1
 Record = TypeVar("Record")
@@ -59,36 +61,28 @@ def count_to_dict(count: Count) -> dict[str, Any]:
 
 
 def _level_to_dict(made: LevelCount) -> dict[str, Any]:
-    data = _tally_to_dict(made.tally)
+    data = tally_to_dict(made.tally)
     data["attributed"] = dict(made.attributed)
     for name in _LEVEL_FIELDS.get(made.level, ()):
         value = getattr(made, name)
         data[name] = dict(value) if isinstance(value, Mapping) else value
     if made.level == "stablehlo":
-        data["expanded"] = None if made.expanded is None else _tally_to_dict(made.expanded)
+        data["expanded"] = None if made.expanded is None else tally_to_dict(made.expanded)
         if data["expanded"] is not None and made.expanded_by is not None:
-            data["expanded"]["by"] = [_group_to_dict(group) for group in made.expanded_by]
+            data["expanded"]["by"] = [group_to_dict(group) for group in made.expanded_by]
     data["loops"] = [vars(loop).copy() for loop in made.loops]
     data["functions"] = [vars(function).copy() for function in made.functions]
     if made.basis != MODULE:
         data["basis"] = made.basis
     if made.by is not None:
-        data["by"] = [_group_to_dict(group) for group in made.by]
+        data["by"] = [group_to_dict(group) for group in made.by]
+    if made.executed is not None:
+        data["executed"] = executed_to_dict(made.executed)
+    elif "executed" in made.reasons:
+        data |= {"executed": None, "reason": made.reasons["executed"]}
     if made.reasons:
         data["reasons"] = dict(made.reasons)
     return data
-
-
-def _tally_to_dict(tally: Tally) -> dict[str, Any]:
-    return {
-        "total": tally.total,
-        "ops": dict(tally.ops),
-        "phases": {phase: dict(ops) for phase, ops in tally.phases.items() if ops},
-    }
-
-
-def _group_to_dict(group: Group) -> dict[str, Any]:
-    return {"key": group.key, **_tally_to_dict(group.tally)}
 
 
 def loads(text: str, where: str = "the record") -> Count:
@@ -148,24 +142,15 @@ def _level_from_dict(level: str, data: Mapping[str, Any]) -> LevelCount:
     expanded = data.get("expanded")
     return LevelCount(
         level=level,
-        tally=_tally_from_dict(data),
+        tally=tally_from_dict(data),
         attributed=dict(data["attributed"]),
-        expanded=None if expanded is None else _tally_from_dict(expanded),
+        expanded=None if expanded is None else tally_from_dict(expanded),
         loops=tuple(Loop(**loop) for loop in data.get("loops", ())),
         functions=tuple(Function(**function) for function in data.get("functions", ())),
-        by=_groups_from_list(data.get("by")),
-        expanded_by=_groups_from_list(expanded.get("by") if expanded else None),
+        by=groups_from_list(data.get("by")),
+        expanded_by=groups_from_list(expanded.get("by") if expanded else None),
         basis=str(data.get("basis", MODULE)),
+        executed=executed_from_dict(data["executed"]) if data.get("executed") else None,
         reasons=data.get("reasons", {}),
         **{name: data.get(name) for name in _LEVEL_FIELDS.get(level, ())},
     )
-
-
-def _tally_from_dict(data: Mapping[str, Any]) -> Tally:
-    ops = {str(name): int(number) for name, number in data["ops"].items()}
-    phases = {phase: {name: int(number) for name, number in split.items()} for phase, split in data["phases"].items()}
-    return make_tally(ops, phases)
-
-
-def _groups_from_list(rows: Any) -> tuple[Group, ...] | None:
-    return None if rows is None else tuple(Group(str(row["key"]), _tally_from_dict(row)) for row in rows)

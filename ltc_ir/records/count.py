@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.vocabulary import Phase
+
+if TYPE_CHECKING:
+    from ltc_ir.records.executed import Executed
 
 Ops = Mapping[str, int]
 
@@ -81,7 +85,8 @@ class LevelCount:
     that already). Where ``basis`` is ``expanded``, as in a snapshot, ``tally`` is no other than ``expanded``, and ``by`` than
     ``expanded_by``. ``attributed`` are the shares (0 to 1) with a phase and with a source line. ``lines`` and ``bytes`` are of
     the printed text; ``constants`` are bytes of constants that are neither scalar nor splat. ``flops``, ``bytes_accessed``
-    and ``memory`` (bytes) are XLA's own estimates, a loop body counted once. ``reasons`` says why a field is ``None``.
+    and ``memory`` (bytes) are XLA's own estimates, a loop body counted once. ``executed`` is how often each operation runs,
+    where that was asked. ``reasons`` says why a field is ``None``.
     """
 
     level: str
@@ -103,6 +108,7 @@ class LevelCount:
     by: tuple[Group, ...] | None = None
     expanded_by: tuple[Group, ...] | None = None
     basis: str = MODULE
+    executed: Executed | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 

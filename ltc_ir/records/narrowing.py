@@ -57,6 +57,8 @@ def _level(made: LevelCount, keeps: Keeps) -> LevelCount:
         expanded=None if made.expanded is None else _tally(made.expanded, keeps),
         by=_groups(made.by, keeps),
         expanded_by=_groups(made.expanded_by, keeps),
+        executed=made.executed
+        and replace(made.executed, tally=_tally(made.executed.tally, keeps), by=_groups(made.executed.by, keeps)),
         attributed={"phase": share, "source": None},
         reasons={**made.reasons, "attributed.source": "a narrowed record does not say"},
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ltc_ir.records.count import Count, LevelCount, Tally
+from ltc_ir.records.count import Count, Group, LevelCount, Tally
+from ltc_ir.records.executed import Executed, Work
 from ltc_ir.records.vocabulary import HEADLINE, NO_SOURCE, Phase
 
 Cell = str | int | float | None
@@ -37,6 +38,7 @@ def count_sheets(count: Count, *, top: int | None = None, grad: bool = False) ->
                 sheets += structure_sheets(count, names[0], level, top or MOST_ROWS)
     elif names:
         sheets += [programs_sheet(count, level, top) for level in count.levels()]
+    sheets += executed_sheets(count, top)
     sheets += [facts_sheet(count)] if names else []
     return sheets + group_sheets(count, top)
 
@@ -182,10 +184,18 @@ def group_sheets(count: Count, top: int | None) -> list[Sheet]:
 
 
 def _group_sheet(title: str, grouped: Sequence[str], made: LevelCount, top: int | None) -> Sheet:
-    groups = made.by or ()
-    phases = _phases([made.tally])
+    rows, more = _group_rows(made.by or (), made.tally, top)
+    columns = (" | ".join(grouped), "count", "share", "cumulative", *_phases([made.tally]))
+    return Sheet(f"{title} by {', '.join(grouped)}", columns, rows, (*more, _share_note(made)), frozenset({1}))
+
+
+def _group_rows(
+    groups: Sequence[Group], tally: Tally, top: int | None
+) -> tuple[tuple[tuple[Cell, ...], ...], tuple[str, ...]]:
+    """The rows of a grouping, the total first, and what is said of those left out."""
+    phases = _phases([tally])
     rows: list[tuple[Cell, ...]] = []
-    running, total = 0, made.tally.total
+    running, total = 0, tally.total
     for group in groups:
         running += group.tally.total
         shares = (_percent(group.tally.total, total), _percent(running, total))
@@ -194,16 +204,84 @@ def _group_sheet(title: str, grouped: Sequence[str], made: LevelCount, top: int 
         )
     shown, more = _cut(rows, top)
     head: tuple[Cell, ...] = (
-        "total",
-        total,
-        "100.0 %",
-        None,
-        *(made.tally.phase_total(phase) or None for phase in phases),
-    )
-    columns = (" | ".join(grouped), "count", "share", "cumulative", *phases)
-    return Sheet(
-        f"{title} by {', '.join(grouped)}", columns, (head, *shown), (*more, _share_note(made)), frozenset({1})
-    )
+        "total", total, "100.0 %", None, *(tally.phase_total(phase) or None for phase in phases)
+    )  # fmt: skip
+    return (head, *shown), more
+
+
+def executed_sheets(count: Count, top: int | None) -> list[Sheet]:
+    """How often operations run: per program and level beside how often they stand, the regions, the arithmetic."""
+    sheets: list[Sheet] = []
+    for program, levels in count.programs.items():
+        for level, made in levels.items():
+            if made.executed is not None:
+                title = f"{count.target} {program}: {level}"
+                sheets += _executed_of(title, made, made.executed, count.grouped, top)
+    return sheets
+
+
+def _executed_of(
+    title: str, made: LevelCount, ran: Executed, grouped: Sequence[str], top: int | None
+) -> Iterator[Sheet]:
+    phases = _phases([ran.tally])
+    standing = (made.expanded or made.tally) if made.level == "stablehlo" else made.tally
+    names = sorted(standing.ops.keys() | ran.tally.ops.keys(), key=lambda name: (-ran.tally.ops.get(name, 0), name))
+    rows, more = _cut([_ran_row(name, made.tally, ran.tally, phases) for name in names], top)
+    total: tuple[Cell, ...] = (
+        "total", made.tally.total, ran.tally.total, *(ran.tally.phase_total(phase) or None for phase in phases)
+    )  # fmt: skip
+    columns = ("op", "stands", "ran", *phases)
+    yield Sheet(f"{title}: executed", columns, (total, *rows), (*more, *_ran_notes(ran)), frozenset({1}))
+    if ran.regions:
+        yield _regions_sheet(title, ran, top or MOST_ROWS)
+    if ran.work is not None:
+        yield _work_sheet(title, ran.work)
+    if ran.by is not None:
+        found, more = _group_rows(ran.by, ran.tally, top)
+        columns = (" | ".join(grouped), "ran", "share", "cumulative", *phases)
+        yield Sheet(f"{title}: executed by {', '.join(grouped)}", columns, found, more, frozenset({1}))
+
+
+def _ran_row(name: str, standing: Tally, ran: Tally, phases: Sequence[str]) -> tuple[Cell, ...]:
+    split = (ran.phases.get(phase, {}).get(name) for phase in phases)
+    return (name, standing.ops.get(name, 0), ran.ops.get(name, 0), *split)
+
+
+def _ran_notes(ran: Executed) -> Iterator[str]:
+    if ran.how == "static":
+        yield "by trip counts that the text fixes; nothing was run"
+    else:
+        values = "the target's own values" if ran.filled is None else f"shapes filled with {ran.filled}"
+        yield f"measured in one run, on {values}; dead code is removed first"
+    if ran.identical is not None:
+        apart = "" if ran.difference is None else f" by at most {ran.difference:.3g}"
+        yield "results identical to the plain run's, bit for bit" if ran.identical else f"results differ{apart}"
+    if ran.devices:
+        yield f"of the device that runs most; least {ran.devices['least']:,}, most {ran.devices['most']:,}"
+    yield from ran.notes
+    for one in ran.uncounted:
+        ops = ", ".join(f"{number} {name}" for name, number in one.ops.items())
+        yield f"not counted: {ops} in {one.what} at {one.source or NO_SOURCE} ({one.phase}): {one.reason}"
+
+
+def _regions_sheet(title: str, ran: Executed, top: int) -> Sheet:
+    apart = any(one.least is not None for one in ran.regions)
+    rows: list[tuple[Cell, ...]] = []
+    for one in ran.regions:
+        ends = (one.least, one.most) if apart else ()
+        rows.append((one.source or NO_SOURCE, one.kind, one.phase, one.region, one.entered, one.iterations, *ends))
+    shown, more = _cut(rows, top)
+    columns = ("source", "kind", "phase", "region", "entered", "ran", *(("least", "most") if apart else ()))
+    note = "ran: a loop's iterations, how often a branch was taken, how often a select's scalar was true"
+    return Sheet(f"{title}: what only a run tells", columns, tuple(shown), (*more, note))
+
+
+def _work_sheet(title: str, work: Work) -> Sheet:
+    rows: list[tuple[Cell, ...]] = [(f"{kind} flops", number, None) for kind, number in work.flops.items()]
+    xla = [None if value is None else int(value) for value in (work.xla_flops, work.xla_bytes)]
+    rows = [("flops", work.total, xla[0]), *rows, ("transcendentals", work.transcendentals, None)]
+    rows.append(("bytes, unfused", work.bytes, xla[1]))
+    return Sheet(f"{title}: work", ("figure", "as run", "XLA, a loop's body once"), tuple(rows))
 
 
 def _pair_columns(phases: Sequence[str]) -> tuple[str, ...]:

@@ -7,9 +7,12 @@ import io
 from collections.abc import Iterator
 
 from ltc_ir.records.count import Count, LevelCount, Tally
+from ltc_ir.records.executed import Executed
+from ltc_ir.records.vocabulary import NO_SOURCE
 
 COLUMNS = ("target", "program", "level", "view", "key", "op", "phase", "count")
-"""``view`` is ``module`` (as it stands), ``expanded``, ``by``, ``expanded_by`` or ``fact``."""
+"""``view`` is ``module`` (as it stands), ``expanded``, ``executed`` (as it ran), ``by``, ``expanded_by``, ``executed_by``,
+``region`` (``key`` its kind, source and path, ``op`` the figure) or ``fact``."""
 
 
 def to_csv(count: Count) -> str:
@@ -27,6 +30,8 @@ def _rows(made: LevelCount) -> Iterator[tuple[object, ...]]:
     yield from _tally_rows("module", "", made.tally)
     if made.expanded is not None:
         yield from _tally_rows("expanded", "", made.expanded)
+    if made.executed is not None:
+        yield from _executed_rows(made.executed)
     for view, groups in (("by", made.by), ("expanded_by", made.expanded_by)):
         for group in groups or ():
             yield from _tally_rows(view, group.key, group.tally)
@@ -39,6 +44,22 @@ def _rows(made: LevelCount) -> Iterator[tuple[object, ...]]:
     for name, entry in (made.collectives or {}).items():
         for key, value in entry.items():
             yield ("fact", name, key, "", value)
+
+
+def _executed_rows(ran: Executed) -> Iterator[tuple[object, ...]]:
+    yield from _tally_rows("executed", "", ran.tally)
+    for group in ran.by or ():
+        yield from _tally_rows("executed_by", group.key, group.tally)
+    for one in ran.regions:
+        key = f"{one.kind} | {one.source or NO_SOURCE} | {one.region}"
+        figures = {"entered": one.entered, "iterations": one.iterations, "least": one.least, "most": one.most}
+        yield from (("region", key, name, one.phase, value) for name, value in figures.items() if value is not None)
+    yield ("fact", "executed", "how", "", ran.how)
+    if ran.identical is not None:
+        yield ("fact", "executed", "identical", "", str(ran.identical).lower())
+    if ran.work is not None:
+        yield from (("fact", "executed flops", kind, "", number) for kind, number in ran.work.flops.items())
+        yield ("fact", "executed", "bytes", "", ran.work.bytes)
 
 
 def _tally_rows(view: str, key: str, tally: Tally) -> Iterator[tuple[object, ...]]:

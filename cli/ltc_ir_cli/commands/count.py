@@ -42,6 +42,18 @@ def count(
     text: Annotated[bool, typer.Option("--text/--no-text", help="Print StableHLO for its lines and bytes")] = True,
     source: Annotated[bool, typer.Option("--source/--no-source", help="Resolve source lines")] = True,
     library: opt.Library = False,
+    executed: Annotated[
+        bool, typer.Option("--executed", help="Count how often each operation runs, by running the program if need be")
+    ] = False,
+    fill: Annotated[
+        str | None,
+        typer.Option(
+            "--fill",
+            metavar="zeros|normal:SEED",
+            help="Values for arguments that are only shapes, to run with",
+            show_default=False,
+        ),
+    ] = None,
     rule: Rules = None,
     args: opt.Args = None,
     loss: opt.Loss = None,
@@ -66,7 +78,7 @@ def count(
     asked = {"programs": programs, "options": options, "platform": platform, "x64": x64}
     if rule:
         shape = {"--level": level, "--by": by, "--op": op, "--phase": phase, "--top": top is not None}
-        shape |= {"--library": library}
+        shape |= {"--library": library, "--executed": executed, "--fill": fill}
         return _judged(target, rule, shape, format, output, asked)
     from ltc_ir.render.formats import COUNT_FORMATS
     from ltc_ir.render.to_folded import HINT as FOLDED_HINT
@@ -80,7 +92,7 @@ def count(
         opt.refuse_for_file(target, options)
         made = api.count(
             target, **asked, levels=opt.words(level) or None, by=opt.words(by), ops=opt.words(op),
-            phases=opt.words(phase), text=text, source=source, library=library,
+            phases=opt.words(phase), text=text, source=source, library=library, executed=executed, fill=fill,
         )  # fmt: skip
         for name, why in made.unavailable.items():
             say(f"note: {name} left out: {why}")

@@ -1,0 +1,98 @@
+"""Values for arguments that are only shapes, so that a program can be run: zeros, or normal numbers from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ltc_ir.errors import UsageError
+from ltc_ir.programs.stages import Staged
+
+
+class NeedsValuesError(Exception):
+    """An argument is a shape without a value, and nobody said what to put there."""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What shapes are filled with: ``Filling()`` zeros, ``Filling(0)`` standard normal numbers from seed 0.
+
+    Integers and booleans are zero in both cases, random keys made of the seed (0 for zeros).
+    """
+
+    seed: int | None = None
+
+    @property
+    def text(self) -> str:
+        """As it is written: ``zeros`` or ``normal:0``."""
+        return "zeros" if self.seed is None else f"normal:{self.seed}"
+
+    def value(self, shape: Any, number: int) -> Any:
+        """A value for the ``number``-th argument, so that two of one shape differ."""
+        dtype = shape.dtype
+        if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+            one = jax.random.key(
+                (self.seed or 0) + number, impl=jax.random.key_impl(jax.eval_shape(lambda x: x, shape))
+            )
+            return jax.random.split(one, shape.shape) if shape.shape else one
+        if self.seed is None or not jnp.issubdtype(dtype, jnp.inexact):
+            return jnp.zeros(shape.shape, dtype)
+        made = np.random.default_rng((self.seed, number)).standard_normal(shape.shape)
+        return jnp.asarray(made, dtype)
+
+
+def parse_filling(text: str | None) -> Filling | None:
+    """The filling that ``zeros`` or ``normal:SEED`` spells.
+
+    Raises:
+        UsageError: it spells none.
+    """
+    if text is None:
+        return None
+    kind, _, seed = text.partition(":")
+    if text == "zeros":
+        return Filling()
+    if kind == "normal" and seed.isdecimal():
+        return Filling(int(seed))
+    raise UsageError(f"cannot fill with {text!r}", "write zeros or normal:SEED, as in normal:0")
+
+
+def leaves_of(staged: Staged, fill: Filling | None) -> tuple[Callable[[], list[Any]], str | None]:
+    """What makes a program's arguments, flat and without static ones, anew for each run; and how shapes were filled.
+
+    Raises:
+        NeedsValuesError: an argument is a shape, and ``fill`` is ``None``; or the arguments are not told from static ones.
+    """
+    given = jax.tree.leaves(_dynamic(staged))
+    expected = len(staged.traced.jaxpr.in_avals)
+    if len(given) != expected:
+        raise NeedsValuesError(f"{len(given)} values are given where the traced program takes {expected}")
+    shapes = [leaf for leaf in given if isinstance(leaf, jax.ShapeDtypeStruct)]
+    if shapes and fill is None:
+        raise NeedsValuesError("measuring needs the arguments' values, and there are shapes alone")
+
+    def make() -> list[Any]:
+        return [_value(leaf, number, fill) for number, leaf in enumerate(given)]
+
+    return make, fill.text if shapes and fill is not None else None
+
+
+def _value(leaf: Any, number: int, fill: Filling | None) -> Any:
+    """An argument's own value, copied as the program may be allowed to overwrite it, or one to fill it with."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        assert fill is not None
+        return fill.value(leaf, number)
+    return leaf.copy() if isinstance(leaf, jax.Array) else leaf
+
+
+def _dynamic(staged: Staged) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that are traced."""
+    program = staged.program
+    static = {number % len(program.args) for number in program.static_argnums} if program.args else set()
+    args = tuple(value for number, value in enumerate(program.args) if number not in static)
+    return args, {name: value for name, value in program.kwargs.items() if name not in program.static_argnames}
