@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ltc_ir.api import count, diff, lower
     from ltc_ir.asserting import assert_ir, assert_ir_flat
+    from ltc_ir.clocking import time
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
     from ltc_ir.inspection import Inspection, inspect
     from ltc_ir.programs.target import Program, Target
     from ltc_ir.records.count import Count
     from ltc_ir.records.diff import Diff
+    from ltc_ir.records.timing import Timing
     from ltc_ir.records.vocabulary import By, Level, Phase
 
 __version__ = "0.1.0"
@@ -25,10 +27,12 @@ _PUBLIC = {
     "assert_ir": "ltc_ir.asserting",
     "assert_ir_flat": "ltc_ir.asserting",
     "inspect": "ltc_ir.inspection",
+    "time": "ltc_ir.clocking",
     "Target": "ltc_ir.programs.target",
     "Program": "ltc_ir.programs.target",
     "Count": "ltc_ir.records.count",
     "Diff": "ltc_ir.records.diff",
+    "Timing": "ltc_ir.records.timing",
     "Level": "ltc_ir.records.vocabulary",
     "Phase": "ltc_ir.records.vocabulary",
     "By": "ltc_ir.records.vocabulary",
@@ -52,6 +56,7 @@ __all__ = [
     "Program",
     "Target",
     "TargetError",
+    "Timing",
     "UsageError",
     "assert_ir",
     "assert_ir_flat",
@@ -59,6 +64,7 @@ __all__ = [
     "diff",
     "inspect",
     "lower",
+    "time",
 ]
 
 

@@ -18,6 +18,7 @@ from ltc_ir_cli.commands.doctor import doctor
 from ltc_ir_cli.commands.lower import lower
 from ltc_ir_cli.commands.snapshot import snapshot_app
 from ltc_ir_cli.commands.targets import targets
+from ltc_ir_cli.commands.time import time
 from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, unwritable
 
 BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 2
@@ -41,7 +42,7 @@ def top(context: typer.Context, version: opt.Version = False) -> None:  # noqa: 
         raise typer.Exit(WRONG_USAGE)
 
 
-for _command in (count, lower, diff, targets, doctor):
+for _command in (count, lower, diff, time, targets, doctor):
     app.command()(_command)
 app.add_typer(snapshot_app)
 

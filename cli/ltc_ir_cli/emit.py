@@ -22,7 +22,7 @@ WIDE = 1_000
 def emit(rendered: str | bytes | list[RenderableType], output: str | None = None) -> None:
     """Write what a renderer returned; renderables are coloured for a terminal only."""
     if isinstance(rendered, list):
-        rendered = _laid_out(rendered, output)
+        rendered = laid_out(rendered, output)
     data = rendered.encode("utf-8", "surrogateescape") if isinstance(rendered, str) else rendered
     if output is None or output in STDOUT:
         write_data(data)
@@ -39,7 +39,8 @@ def append(path: str, text: str) -> None:
         say(f"warning: cannot add to {path}: {error.strerror}")
 
 
-def _laid_out(renderables: list[RenderableType], output: str | None) -> str:
+def laid_out(renderables: list[RenderableType], output: str | None) -> str:
+    """The text of renderables, as wide as they need; coloured where it goes to a terminal."""
     from rich.console import Console
 
     terminal = (output is None or output in STDOUT) and os.isatty(data_descriptor())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ltc_ir_cli.console import TALK
 
@@ -21,3 +22,40 @@ def progress() -> Iterator[Callable[[str], None] | None]:
     console = Console(stderr=True, no_color=not TALK.color)
     with console.status("") as status:
         yield lambda line: status.update(Text(line, style="dim"))
+
+
+@contextmanager
+def bar(seconds: float) -> Iterator[Callable[[str, str], None] | None]:
+    """A function that shows a task and what is at work in it, beside a bar of the seconds it may take."""
+    if TALK.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn(), TextColumn("{task.fields[doing]}"))
+    console = Console(stderr=True, no_color=not TALK.color)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as shown:
+        current = _Tasks(shown, seconds)
+        yield current.show
+
+
+class _Tasks:
+    """The bars of what was worked on: the last one moves, those before it are full."""
+
+    def __init__(self, shown: Any, seconds: float) -> None:
+        self.shown, self.seconds = shown, seconds
+        self.name: str | None = None
+
+    def show(self, name: str, doing: str) -> None:
+        if name != self.name:
+            self.finish()
+            self.name = name
+            self.task = self.shown.add_task(name, total=self.seconds, doing=doing)
+        elapsed = self.shown.tasks[self.task].elapsed or 0.0
+        self.shown.update(self.task, completed=min(elapsed, self.seconds), doing=doing)
+
+    def finish(self) -> None:
+        if self.name is not None:
+            self.shown.update(self.task, completed=self.seconds, doing="done")
+            self.shown.stop_task(self.task)

@@ -75,7 +75,7 @@ def check_loss(loss: str | Callable[[Any], Any] | None) -> None:
 
 
 def _of(target: Target, fn: Callable[..., Any]) -> Program:
-    return Program(fn, target.args, target.kwargs, target.static_argnums, target.static_argnames)
+    return Program(fn, target.args, target.kwargs, target.static_argnums, target.static_argnames, values=target.values)
 
 
 def _gradient(target: Target) -> Program:

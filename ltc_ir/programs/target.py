@@ -16,7 +16,8 @@ class Program:
 
     ``args`` and ``kwargs`` are trees of arrays, ``jax.ShapeDtypeStruct`` or static values; shapes are enough, nothing is
     allocated. ``static_argnums`` and ``static_argnames`` are those of `jax.jit`. ``explain`` is asked when tracing fails: it
-    raises a better error if it knows one.
+    raises a better error if it knows one. ``values`` makes ``(args, kwargs)`` of values where those are shapes; it is asked
+    only when the program is to run.
     """
 
     fn: Callable[..., Any]
@@ -25,6 +26,7 @@ class Program:
     static_argnums: tuple[int, ...] = ()
     static_argnames: tuple[str, ...] = ()
     explain: Callable[[], None] | None = None
+    values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ class Target:
         programs: programs given outright, by name; one of the same name as a derived one replaces it.
         name: what records call the target; the name it was found under where ``None``.
         platform: what it is lowered for where nobody says otherwise: ``cpu``, ``cuda``, ``rocm`` or ``tpu``.
+        values: makes ``(args, kwargs)`` of values where those are shapes; asked only when a program is to run.
     """
 
     fn: Callable[..., Any]
@@ -56,3 +59,4 @@ class Target:
     programs: Mapping[str, Program] = field(default_factory=dict)
     name: str | None = None
     platform: str | None = None
+    values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None

@@ -202,15 +202,25 @@ class Model(Generic[P]):
         return *adam(params, clipped, state), loss
 
     def target(self) -> Target:
-        """The model as a target of the tool, on the published problem and the flat form; it allocates nothing."""
+        """The model as a target of the tool, on the published problem and the flat form; it allocates nothing.
+
+        Where a program is to run, its parameters are those that `init` draws from key 0.
+        """
         flat = _abstract((self.size(),), jnp.float32)
         state = AdamState(flat, flat, _abstract((), jnp.int32))
         programs = {
-            "loss": Program(self.loss, (flat,)),
-            "grad": Program(self.grad, (flat,)),
-            "train_step": Program(self.train_step, (flat, state)),
+            "loss": Program(self.loss, (flat,), values=self._start_values),
+            "grad": Program(self.grad, (flat,), values=self._start_values),
+            "train_step": Program(self.train_step, (flat, state), values=self._start_training),
         }
-        return Target(self.rollout, (flat,), programs=programs, name=self.name)
+        return Target(self.rollout, (flat,), programs=programs, name=self.name, values=self._start_values)
+
+    def _start_values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.flatten(self.init(jax.random.key(0))),), {}
+
+    def _start_training(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        (flat,), _ = self._start_values()
+        return (flat, adam_start(flat)), {}
 
     def _flat(self, params: Any) -> jax.Array:
         return _float32(self.flatten(params) if isinstance(params, self.record) else params)

@@ -1,0 +1,165 @@
+"""The ``time`` command: what each stage of a program costs, and after how many calls its compile has paid for itself."""
+
+# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# ruff: noqa: ARG001, PLR0917
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir_cli import options as opt
+from ltc_ir_cli.console import complain, stdout_is_data
+from ltc_ir_cli.emit import emit, laid_out
+from ltc_ir_cli.progress import bar
+
+if TYPE_CHECKING:
+    from ltc_ir.records.timing import Timing
+
+_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+
+Repeat = Annotated[
+    int | None, typer.Option("--repeat", metavar="N", min=1, help="Exactly N runs of each stage", show_default=False)
+]
+Confidence = Annotated[
+    float, typer.Option("--confidence", metavar="PERCENT", help="How sure the interval of each median is to be")
+]
+Within = Annotated[
+    float, typer.Option("--within", metavar="PERCENT", help="How near the median that interval is to lie")
+]
+Limit = Annotated[
+    float, typer.Option("--limit", metavar="SECONDS", help="No further run of a program begins after that")
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="SIZE", help="What takes more memory is ended, e.g. 4GiB (most of the machine's)",
+        show_default=False,
+    ),
+]  # fmt: skip
+Fill = Annotated[
+    str | None,
+    typer.Option(
+        "--fill", metavar="zeros|normal:SEED", callback=opt.given, show_default=False,
+        help="Values for arguments that are shapes alone",
+    ),
+]  # fmt: skip
+
+
+def time(
+    target: opt.ManyTargets = None,
+    program: opt.Programs = None,
+    eager: Annotated[bool, typer.Option("--eager/--no-eager", help="Call the function without jax.jit, too")] = True,
+    op_by_op: Annotated[bool, typer.Option("--op-by-op", help="And with every jax.jit inside disabled")] = False,
+    warm: Annotated[bool, typer.Option("--warm", help="Compile from a persistent compilation cache, too")] = False,
+    repeat: Repeat = None,
+    confidence: Confidence = 90.0,
+    within: Within = 10.0,
+    limit: Limit = 30.0,
+    timeout: Timeout = 600.0,
+    memory: MemoryLimit = None,
+    fill: Fill = None,
+    args: opt.Args = None,
+    loss: opt.Loss = None,
+    argnums: opt.Argnums = None,
+    has_aux: opt.HasAux = None,
+    static_argnums: opt.StaticArgnums = None,
+    static_argnames: opt.StaticArgnames = None,
+    format: opt.Format = "table",
+    output: opt.Output = None,
+    platform: opt.Platform = None,
+    x64: opt.X64 = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_color: opt.NoColor = False,
+    version: opt.Version = False,
+) -> None:
+    """Time trace, lower, compile, first call, steady calls and calls without jax.jit."""
+    from ltc_ir.render.timing_formats import TIMING_FORMATS
+
+    render = TIMING_FORMATS[opt.known_format(format, TIMING_FORMATS)]
+    targets = target or ["ltc"]
+    more = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
+    asked: dict[str, Any] = {
+        "options": opt.options_of_one(targets, args, loss, argnums, **more),
+        "programs": opt.words(program) or None, "platform": platform, "x64": x64, "repeat": repeat,
+        "confidence": confidence / 100, "within": within / 100, "limit_s": limit, "timeout_s": timeout,
+        "memory_bytes": _bytes(memory), "eager": eager, "op_by_op": op_by_op, "warm": warm, "fill": fill,
+    }  # fmt: skip
+    with stdout_is_data():
+        timings = _timed(targets, asked, limit)
+        if any(timing.programs for timing in timings):
+            emit(render(timings), output)
+    _raise_first(timings)
+
+
+def _timed(targets: Sequence[str], asked: dict[str, Any], limit: float) -> list[Timing]:
+    """The timing of each target; an interrupt shows the figures so far and goes on its way."""
+    from ltc_ir.clocking import INTERRUPTED, time_so_far
+
+    timings: list[Timing] = []
+    with bar(limit) as show:
+        for name in targets:
+            at = None if show is None else _teller(name, show)
+            timings.append(time_so_far(name, **asked, **({} if at is None else {"at": at})))
+            ended = timings[-1].ended
+            if ended is not None and ended.code == INTERRUPTED:
+                break
+    if ended is not None and ended.code == INTERRUPTED:
+        _show_so_far(timings)
+        raise KeyboardInterrupt
+    return timings
+
+
+def _teller(target: str, show: Any) -> Any:
+    def at(program: str, stage: str, run: int) -> None:
+        show(f"{target} {program}", f"{stage}, {'warming up' if run == 0 else f'run {run}'}")
+
+    return at
+
+
+def _show_so_far(timings: Sequence[Timing]) -> None:
+    from ltc_ir.render.timing_formats import as_table
+
+    if any(timing.programs for timing in timings):
+        sys.stderr.write(laid_out(as_table(timings), "stderr"))
+
+
+def _raise_first(timings: Sequence[Timing]) -> None:
+    """Raise what ended a timing; of several the worst, the others said before it."""
+    from ltc_ir.clocking import failure_of
+
+    failures = [failure_of(timing.ended) for timing in timings if timing.ended is not None]
+    errors = sorted(
+        (error for error in failures if isinstance(error, LtcIrError)), key=lambda error: _RANKS.index(error.exit_code)
+    )
+    for error in errors[1:]:
+        complain(error)
+    if errors:
+        raise errors[0]
+
+
+_RANKS = (4, 2, 5, 1, 3)
+"""Exit codes, the first that occurred being the command's."""
+
+
+def _bytes(text: str | None) -> int | None:
+    """A size such as ``4GiB`` or ``500MiB``."""
+    if text is None:
+        return None
+    number = text.rstrip("".join(set("bkmgiBKMGI"))).strip()
+    unit = text[len(number) :].strip().lower()
+    try:
+        size = float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        raise UsageError(f"--memory: {text!r} is no size", "write a size such as 4GiB or 500MiB") from None
+    if not 0 < size < 1 << 60:
+        raise UsageError(f"--memory: {text!r} is no memory a program can do with", "write a size such as 4GiB")
+    return round(size)

@@ -1,0 +1,86 @@
+"""The machine that figures were taken on: its processor, cores, memory, device and load. Only the device needs JAX."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+from ltc_ir.records.timing import Machine
+
+_CGROUP = Path("/sys/fs/cgroup")
+_FLAGS = ("XLA_FLAGS", "JAX_PLATFORMS", "OMP_NUM_THREADS")
+"""The variables that change what is compiled or how many threads run it."""
+
+
+def machine() -> Machine:
+    """The machine at hand, with its load as it is now."""
+    import jax
+
+    devices = jax.devices()
+    kinds = ", ".join(dict.fromkeys(_called(one.platform, one.device_kind) for one in devices))
+    return Machine(
+        cpu=_cpu(),
+        cores=os.cpu_count(),
+        usable_cores=_usable(),
+        memory_bytes=memory_bytes(),
+        device=f"{len(devices)} x {kinds}" if len(devices) > 1 else kinds,
+        flags=" ".join(f"{name}={os.environ[name]!r}" for name in _FLAGS if os.environ.get(name)) or None,
+        load_before=_load(),
+    )
+
+
+def _called(platform: str, kind: str) -> str:
+    return platform if platform == kind else f"{platform} {kind}"
+
+
+def afterwards(before: Machine) -> Machine:
+    """The same machine with its load after the measuring."""
+    return replace(before, load_after=_load())
+
+
+def memory_bytes() -> int | None:
+    """The memory this process may use: the machine's, or what its control group is allowed."""
+    found = [_first_number(_CGROUP / "memory.max"), _first_number(_CGROUP / "memory" / "memory.limit_in_bytes")]
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min((number for number in found if number), default=None)
+
+
+def _usable() -> int | None:
+    """The cores this process may run on: its affinity, and what its control group is allowed of their time."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    found = len(affinity(0)) if affinity is not None else os.cpu_count()
+    allowed = _words(_CGROUP / "cpu.max")
+    if found and len(allowed) == 2 and allowed[0].isdigit() and int(allowed[1]):
+        found = min(found, max(1, round(int(allowed[0]) / int(allowed[1]))))
+    return found
+
+
+def _cpu() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Hardware")))
+    return next(named, None) or platform.processor() or platform.machine() or None
+
+
+def _load() -> float | None:
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (OSError, AttributeError):
+        return None
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return []
+
+
+def _first_number(path: Path) -> int | None:
+    return next((int(word) for word in _words(path) if word.isdigit()), None)

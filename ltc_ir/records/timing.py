@@ -1,0 +1,207 @@
+"""The record of a timing: per program the seconds of each stage, how sure they are, and the machine they were taken on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ltc_ir.records.environment import Environment
+
+COLD = ("trace", "lower", "compile", "first")
+"""The stages of a cold start, in the order they are passed."""
+STAGES = (*COLD, "steady", "eager")
+"""The stages every program has, measured or ``None`` with a reason."""
+MORE_STAGES = ("compile_warm", "op_by_op")
+"""The stages a program has where they were asked for."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The seconds of one stage over its runs.
+
+    ``low_s`` and ``high_s`` are the order-statistics interval of the median at the confidence asked for, ``None`` with too
+    few runs for one. ``enough`` says whether it lies as near the median as was asked; if not, ``stopped`` says what ended
+    the measuring. A run of a short call is the mean of ``calls`` calls in a row. ``warmup_s`` is the run before the
+    measured ones, which no figure holds.
+    """
+
+    median_s: float
+    min_s: float
+    max_s: float
+    runs: int
+    low_s: float | None = None
+    high_s: float | None = None
+    enough: bool = False
+    stopped: str | None = None
+    calls: int = 1
+    warmup_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The highest resident memory of the process during a step, in bytes, and how far above where the step began."""
+
+    peak_bytes: int
+    added_bytes: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of the compile and of the run: resident bytes of the process, and XLA's own analysis of the program."""
+
+    compile: Peak | None = None
+    run: Peak | None = None
+    xla: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class PassTime:
+    """One node of the compiler's passes on one thread; ``path`` begins at the outermost pipeline."""
+
+    thread: str
+    path: tuple[str, ...]
+    inclusive_s: float
+    exclusive_s: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What stands behind the largest stage of the cold start: how many of what, and the source line with most of them."""
+
+    stage: str
+    stage_s: float
+    cold_s: float
+    number: int | None = None
+    unit: str | None = None
+    source: str | None = None
+    source_number: int | None = None
+
+
+@dataclass(frozen=True)
+class ProgramTiming:
+    """The timing of one program; ``reasons`` says why a stage or another figure is ``None``.
+
+    ``whole`` is the cold start measured from outside: from before the trace until the first result was there.
+    """
+
+    stages: Mapping[str, Stage | None]
+    whole: Stage | None = None
+    memory: Memory = field(default_factory=Memory)
+    cause: Cause | None = None
+    passes: tuple[PassTime, ...] | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def seconds(self, stage: str) -> float | None:
+        """The median of a stage; ``None`` where it was not measured."""
+        made = self.stages.get(stage)
+        return None if made is None else made.median_s
+
+    @property
+    def cost_s(self) -> float | None:
+        """What compiling costs: trace, lower and compile."""
+        parts = [self.seconds(stage) for stage in ("trace", "lower", "compile")]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
+
+    @property
+    def cold_s(self) -> float | None:
+        """The stages of the cold start together."""
+        cost, first = self.cost_s, self.seconds("first")
+        return None if cost is None or first is None else cost + first
+
+    @property
+    def covered(self) -> float | None:
+        """The stages' sum as a share of the whole measured from outside."""
+        cold = self.cold_s
+        return cold / self.whole.median_s if cold is not None and self.whole and self.whole.median_s else None
+
+    @property
+    def eager_over_steady(self) -> float | None:
+        """How many times longer a call takes without `jax.jit`."""
+        eager, steady = self.seconds("eager"), self.seconds("steady")
+        return eager / steady if eager is not None and steady else None
+
+    @property
+    def break_even_calls(self) -> int | None:
+        """After how many calls the compile has paid for itself; ``None`` where it never does or cannot be told."""
+        cost, eager, steady = self.cost_s, self.seconds("eager"), self.seconds("steady")
+        if cost is None or eager is None or steady is None or eager <= steady:
+            return None
+        return math.ceil(cost / (eager - steady))
+
+    @property
+    def why_no_break_even(self) -> str | None:
+        """Why there is no break-even; ``None`` where there is one."""
+        if self.break_even_calls is not None:
+            return None
+        for stage in ("trace", "lower", "compile", "steady", "eager"):
+            if self.stages.get(stage) is None:
+                return f"{stage} was not measured"
+        return "a call without jit takes no longer than a compiled one"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the figures were taken on; ``load_before`` and ``load_after`` are the load averages of one minute."""
+
+    cpu: str | None = None
+    cores: int | None = None
+    usable_cores: int | None = None
+    memory_bytes: int | None = None
+    device: str | None = None
+    flags: str | None = None
+    load_before: float | None = None
+    load_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How was measured: what was asked for, and the state of the caches.
+
+    ``confidence`` and ``within`` are shares: the interval of the median that holds with ``confidence`` was to lie within
+    ``within`` of it. ``limit_s`` caps the measuring of one program.
+    """
+
+    confidence: float = 0.9
+    within: float = 0.1
+    repeat: int | None = None
+    limit_s: float = 30.0
+    eager: bool = True
+    op_by_op: bool = False
+    warm: bool = False
+    fill: str | None = None
+    apart: bool = False
+    caches: str = "cleared before every cold run; no persistent compilation cache"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What ended a timing before it was done: the exit code of its kind, and in which program and stage."""
+
+    code: int
+    message: str
+    hint: str | None = None
+    detail: str | None = None
+    program: str | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The timings of a target's programs.
+
+    ``unavailable`` names the programs that could not be made, each with its reason. ``ended`` says what cut the timing
+    short, where something did; what was measured until then stands.
+    """
+
+    target: str
+    environment: Environment
+    machine: Machine
+    settings: Settings
+    programs: Mapping[str, ProgramTiming] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    ended: Ended | None = None
+    notes: tuple[str, ...] = ()
+    kind: str = "time"
