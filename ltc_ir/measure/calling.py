@@ -86,7 +86,9 @@ class Inputs:
 
 def _copied(values: Arguments) -> Arguments:
     def one(leaf: Any) -> Any:
-        return jax.numpy.array(leaf, copy=True) if isinstance(leaf, jax.Array) else leaf
+        if not isinstance(leaf, jax.Array):
+            return leaf
+        return jax.device_put(leaf, leaf.sharding, may_alias=False)  # a copy for which nothing is compiled
 
     copied: Arguments = jax.tree.map(one, values)
     ready(copied)

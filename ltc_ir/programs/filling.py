@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -36,14 +37,18 @@ class Filling:
         """A value for the ``number``-th argument, so that two of one shape differ."""
         dtype = shape.dtype
         if jnp.issubdtype(dtype, jax.dtypes.prng_key):
-            one = jax.random.key(
-                (self.seed or 0) + number, impl=jax.random.key_impl(jax.eval_shape(lambda x: x, shape))
-            )
+            one = jax.random.key((self.seed or 0) + number, impl=_key_kind(dtype))
             return jax.random.split(one, shape.shape) if shape.shape else one
         if self.seed is None or not jnp.issubdtype(dtype, jnp.inexact):
             return jnp.zeros(shape.shape, dtype)
         made = np.random.default_rng((self.seed, number)).standard_normal(shape.shape)
         return jnp.asarray(made, dtype)
+
+
+def _key_kind(dtype: Any) -> str:
+    """The kind of random keys of an element type; `jax.random.key_impl` tells it of a value only."""
+    kinds = ("threefry2x32", "rbg", "unsafe_rbg")
+    return next(kind for kind in kinds if jax.eval_shape(partial(jax.random.key, 0, impl=kind)).dtype == dtype)
 
 
 def parse_filling(text: str | None) -> Filling | None:
