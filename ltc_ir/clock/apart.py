@@ -64,8 +64,8 @@ def time_apart(
     finally:
         _kill(child)
     if ended is None:
-        return heard.timing
-    return replace(heard.timing, ended=replace(ended, program=heard.program, stage=heard.stage))
+        return heard.timing.closed()
+    return heard.timing.closed(replace(ended, program=heard.program, stage=heard.stage))
 
 
 @dataclass

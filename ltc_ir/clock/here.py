@@ -67,7 +67,7 @@ class Session:
         except LtcIrError as error:
             self._end(error, None, None)
         self._change(machine=machine.afterwards(self.timing.machine))
-        return self.timing
+        return self.timing.closed()
 
     def _one(self, name: str, asked: bool) -> bool:
         """Time one program; false where that ended the work."""

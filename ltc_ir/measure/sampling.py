@@ -77,7 +77,7 @@ def summed(
         if values:
             made[name] = summary(values, settings, stopped, warmup_s=warmups[name])
         else:
-            made[name] = summary([warmups[name]], settings, f"{stopped}, reached by the first run in this process")
+            made[name] = summary([warmups[name]], settings, f"{stopped}; only the first run in the process")
     return made
 
 

@@ -107,17 +107,16 @@ class Cycle:
 def time_cold(measuring: Measuring, inputs: Inputs | None, deadline: int) -> Cycle:
     """The cold starts: one that is measured only for its memory, then as many as are needed; the last is returned."""
     named = [*(COLD if inputs is not None else COLD[:-1]), "whole"]
-    marks = HighWater(measuring.ours), HighWater(measuring.ours)
-    measuring.tell("trace", 0)
-    cycle = _cycle(measuring, inputs, None, marks)
+    trial = _Trial(measuring)
+    cycle = _cycle(measuring, inputs, None, trial)
     warmups = {name: cycle.spent[name] / SECOND for name in named}
-    measuring.memory = _memory(measuring, cycle, marks)
+    measuring.memory = _memory(measuring, cycle, trial.marks)
     series: dict[str, list[float]] = {name: [] for name in named}
     until = Until(measuring.settings, measuring.clock, deadline)
     for number in until.rounds(series, expected_s=warmups["whole"]):
         pick = cycle.pick
         del cycle  # its program is not to be in memory beside the next
-        measuring.tell("trace", number + 1)
+        measuring.tell("cold start", number + 1)
         cycle = _cycle(measuring, inputs, pick)
         for name in named:
             series[name].append(cycle.spent[name] / SECOND)
@@ -130,51 +129,76 @@ def time_cold(measuring: Measuring, inputs: Inputs | None, deadline: int) -> Cyc
     return cycle
 
 
-def _cycle(
-    measuring: Measuring, inputs: Inputs | None, pick: Pick | None, marks: tuple[HighWater, HighWater] | None = None
-) -> Cycle:
+class _Trial:
+    """The first cold start in a process: its memory is watched, and each stage is said and kept as it goes by.
+
+    It is not measured if any other can be; what watching and keeping take is put aside.
+    """
+
+    def __init__(self, measuring: Measuring) -> None:
+        self.measuring = measuring
+        self.marks = {name: HighWater(measuring.ours) for name in ("compile", "first")}
+        self.aside = 0
+
+    @contextmanager
+    def stage(self, name: str, cycle: Cycle) -> Iterator[None]:
+        """Look on while a stage goes by."""
+        clock, mark = self.measuring.clock, self.marks.get(name)
+        begin = clock()
+        self.measuring.tell(name, 0)
+        with nullcontext() if mark is None else mark.watched():
+            yield
+            end = clock()
+        seconds = {name: cycle.spent[name] / SECOND}
+        self.measuring.done(summed({name: []}, seconds, self.measuring.settings, "the end of the work"))
+        self.aside += clock() - end + (end - begin) - cycle.spent[name]
+
+
+def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial: _Trial | None = None) -> Cycle:
     """One cold start: a function JAX has not seen, no caches, every stage by itself and the whole from outside."""
     program, clock, cycle = measuring.program, measuring.clock, Cycle(pick=pick)
-    ready = None if inputs is None else inputs.next() if pick else inputs.trial()
+    ready = None if inputs is None else inputs.next() if trial is None else inputs.trial()
     jitted = fresh_jit(program)
+
+    def watched(name: str) -> AbstractContextManager[None]:
+        return nullcontext() if trial is None else trial.stage(name, cycle)
+
     conditions.clear_caches()
-    watched: list[Callable[[], AbstractContextManager[None]]]
-    watched = [nullcontext, nullcontext] if marks is None else [mark.watched for mark in marks]
     with conditions.held_collector():
         begin = clock()
-        with measuring.stage("trace"):
+        with watched("trace"), measuring.stage("trace"):
             start = clock()
             cycle.traced = jitted.trace(*program.args, **program.kwargs)
             cycle.spent["trace"] = clock() - start
-        with measuring.stage("lower"):
+        with watched("lower"), measuring.stage("lower"):
             start = clock()
             cycle.lowered = cycle.traced.lower()
             cycle.spent["lower"] = clock() - start
-        with measuring.stage("compile"), watched[0]():
+        with watched("compile"), measuring.stage("compile"):
             start = clock()
             cycle.compiled = cycle.lowered.compile()
             cycle.spent["compile"] = clock() - start
         if inputs is not None and ready is not None:
             cycle.pick = pick or picking(program, cycle.compiled)
             taken, effects = cycle.pick(ready), cycle.has_effects
-            with measuring.stage("first"), watched[1]():
+            with watched("first"), measuring.stage("first"):
                 start = clock()
                 conditions.awaited(cycle.compiled, taken, effects)
                 cycle.spent["first"] = clock() - start
-        cycle.spent["whole"] = clock() - begin
+        cycle.spent["whole"] = clock() - begin - (0 if trial is None else trial.aside)
     if inputs is not None and ready is not None:
         inputs.note(ready)
     return cycle
 
 
-def _memory(measuring: Measuring, cycle: Cycle, marks: tuple[HighWater, HighWater]) -> Memory:
+def _memory(measuring: Measuring, cycle: Cycle, marks: Mapping[str, HighWater]) -> Memory:
     facts = xla_facts(cycle.compiled)
-    for name, mark in zip(("memory.compile", "memory.run"), marks, strict=True):
+    for name, mark in (("memory.compile", marks["compile"]), ("memory.run", marks["first"])):
         if mark.peak is None:
             measuring.reasons[name] = mark.reason or SHAPES_ALONE
     if facts["memory"] is None:
         measuring.reasons["memory.xla"] = facts["reasons"]["memory"]
-    return Memory(marks[0].peak, marks[1].peak, facts["memory"])
+    return Memory(marks["compile"].peak, marks["first"].peak, facts["memory"])
 
 
 def time_warm(measuring: Measuring, deadline: int) -> None:

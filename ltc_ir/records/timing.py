@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ltc_ir.records.environment import Environment
 
@@ -205,3 +205,14 @@ class Timing:
     ended: Ended | None = None
     notes: tuple[str, ...] = ()
     kind: str = "time"
+
+    def closed(self, ended: Ended | None = None) -> Timing:
+        """The same timing, ended so, with a reason for every stage that was not reached."""
+        ended = ended or self.ended
+        why = "not reached" if ended is None else f"not reached: {ended.message}"
+        programs = {}
+        for name, made in self.programs.items():
+            missing = {stage: why for stage in STAGES if made.stages.get(stage) is None}
+            stages = {**dict.fromkeys(STAGES), **made.stages}
+            programs[name] = replace(made, stages=stages, reasons={**missing, **made.reasons})
+        return replace(self, programs=programs, ended=ended)

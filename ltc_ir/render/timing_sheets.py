@@ -77,7 +77,7 @@ def _load(load: float | None) -> str:
 
 
 def _settings(settings: Settings) -> Iterator[str]:
-    yield f"caches {settings.caches}; results awaited; garbage collector held; the first run is not measured"
+    yield f"caches {settings.caches}; results awaited; garbage collector held; the first run in a process set apart"
     if settings.repeat is not None:
         yield f"{settings.repeat} runs of each stage were asked for, within {settings.limit_s:g} s a program"
     else:

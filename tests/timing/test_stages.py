@@ -395,6 +395,11 @@ def test_what_fails_in_a_run_keeps_the_figures_so_far():
     timing = timed(Target(lambda x: x + 1, (X,), programs={"bad": Program(fn, (X,))}), programs=("forward", "bad"))
     assert timing.programs["forward"].stages["steady"].runs == RUNS
     assert (timing.ended.code, timing.ended.program, timing.ended.stage) == (4, "bad", "first")
+    bad = timing.programs["bad"]
+    assert [stage for stage in STAGES if bad.stages.get(stage)] == ["trace", "lower", "compile"]
+    assert {stage: bad.reasons[stage] for stage in ("first", "steady", "eager")} == dict.fromkeys(
+        ("first", "steady", "eager"), f"not reached: {timing.ended.message}"
+    )
 
 
 def test_memory_that_ran_out_is_a_limit():

@@ -1,0 +1,178 @@
+"""The record of a timing: what follows from its stages, in JSON and back, and in every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from ltc_ir.errors import UsageError
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.timing import (
+    STAGES,
+    Cause,
+    Ended,
+    Machine,
+    Memory,
+    PassTime,
+    Peak,
+    ProgramTiming,
+    Settings,
+    Stage,
+    Timing,
+)
+from ltc_ir.records.timing_codec import loads_timing, timing_to_dict, timings_to_json
+from ltc_ir.records.timing_words import seconds, sentence
+from ltc_ir.render.timing_formats import TIMING_FORMATS
+
+
+def stage(median: float, **more: object) -> Stage:
+    return Stage(median, median / 2, median * 2, 7, median * 0.9, median * 1.1, **more)
+
+
+SECONDS = {"trace": 0.5, "lower": 0.25, "compile": 1.25, "first": 0.01, "steady": 0.002, "eager": 0.102}
+CAUSE = Cause("compile", 1.25, 2.01, 931, "HLO instructions", "models/ltc.py:57", 335)
+MADE = ProgramTiming(
+    {name: stage(value) for name, value in SECONDS.items()}, stage(2.02), Memory(Peak(1 << 28, 1 << 20)), CAUSE
+)
+TIMING = Timing(
+    "ltc",
+    Environment("0.10.2", "0.10.2", "3.11.7", "cpu", False, 1),
+    Machine("A processor", 8, 2, 1 << 34, "cpu", None, 0.5, 1.25),
+    Settings(),
+    {"forward": MADE},
+)
+
+
+def with_stages(**changed: object) -> ProgramTiming:
+    stages = {name: stage(value) for name, value in SECONDS.items()}
+    return replace(MADE, stages=stages | changed)
+
+
+def test_the_compile_has_paid_for_itself_after_so_many_calls():
+    assert MADE.cost_s == 2.0
+    assert MADE.break_even_calls == 20
+    assert MADE.why_no_break_even is None
+    assert MADE.eager_over_steady == pytest.approx(51)
+    assert with_stages(eager=stage(0.003)).break_even_calls in {2000, 2001}
+
+
+def test_there_is_no_break_even_where_eager_is_no_slower_or_not_known():
+    slow = with_stages(steady=stage(0.102))
+    assert (slow.break_even_calls, slow.why_no_break_even) == (
+        None,
+        "a call without jit takes no longer than a compiled one",
+    )
+    unknown = with_stages(eager=None)
+    assert (unknown.break_even_calls, unknown.why_no_break_even) == (None, "eager was not measured")
+    data = timing_to_dict(replace(TIMING, programs={"forward": unknown}))["programs"]["forward"]
+    assert data["break_even_calls"] is None
+    assert data["reasons"]["break_even_calls"] == "eager was not measured"
+
+
+def test_the_stages_cover_the_whole_as_far_as_they_add_up():
+    assert MADE.cold_s == pytest.approx(2.01)
+    assert MADE.covered == pytest.approx(2.01 / 2.02)
+    assert with_stages(first=None).covered is None
+
+
+def test_json_has_the_documented_fields_and_comes_back_as_it_was():
+    text = timings_to_json([TIMING])
+    data = json.loads(text)
+    assert (data["schema"], data["kind"], data["target"]) == (1, "time", "ltc")
+    made = data["programs"]["forward"]
+    assert set(made["stages"]) == set(STAGES)
+    for one in made["stages"].values():
+        assert {"median_s", "min_s", "max_s", "runs"} <= set(one)
+    assert made["break_even_calls"] == 20
+    assert "passes" not in made
+    assert loads_timing(text) == TIMING
+
+
+def test_passes_are_there_when_they_were_asked_for():
+    one = PassTime("main", ("pipeline", "fusion"), 1.0, 0.25, 3)
+    asked = replace(TIMING, programs={"forward": replace(MADE, passes=(one,))})
+    data = json.loads(timings_to_json([asked]))
+    assert data["programs"]["forward"]["passes"] == [
+        {"thread": "main", "path": ["pipeline", "fusion"], "inclusive_s": 1.0, "exclusive_s": 0.25, "count": 3}
+    ]
+    assert loads_timing(timings_to_json([asked])) == asked
+    without = replace(TIMING, programs={"forward": replace(MADE, reasons={"passes": "this JAX has no ProfileData"})})
+    data = json.loads(timings_to_json([without]))["programs"]["forward"]
+    assert (data["passes"], data["reasons"]["passes"]) == (None, "this JAX has no ProfileData")
+
+
+def test_a_timing_that_was_cut_short_gives_a_reason_for_every_stage_it_lacks():
+    short = replace(TIMING, programs={"forward": replace(MADE, stages={"trace": stage(1.0), "lower": None})})
+    ended = Ended(5, "it took too long", "give it more", program="forward", stage="compile")
+    closed = short.closed(ended)
+    data = json.loads(timings_to_json([closed]))
+    made = data["programs"]["forward"]
+    assert {name for name, one in made["stages"].items() if one is None} == set(STAGES) - {"trace"}
+    assert all("it took too long" in made["reasons"][name] for name in set(STAGES) - {"trace"})
+    assert data["ended"]["code"] == 5
+    assert loads_timing(timings_to_json([closed])) == closed
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ('{"kind": "count", "schema": 1}', "is no timing"),
+        ('{"kind": "time", "schema": 2}', "schema 2"),
+        ('{"kind": "time", "schema": 1}', "is a broken record"),
+    ],
+)
+def test_what_is_no_timing_is_refused(text, said):
+    with pytest.raises(UsageError, match=said):
+        loads_timing(text)
+
+
+def test_several_targets_are_one_record_that_lists_them():
+    data = json.loads(timings_to_json([TIMING, replace(TIMING, target="node")]))
+    assert (data["schema"], data["kind"]) == (1, "times")
+    assert [one["target"] for one in data["timings"]] == ["ltc", "node"]
+    assert loads_timing(json.dumps(data["timings"][0])) == TIMING
+
+
+def test_csv_has_a_line_a_program_the_published_columns_first():
+    both = {"forward": MADE, "grad": with_stages(eager=None)}
+    text = TIMING_FORMATS["csv"]([replace(TIMING, programs=both), replace(TIMING, target="node")])
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0])[:7] == ["target", "program", "eager_s", "lower_s", "compile_s", "first_s", "steady_s"]
+    assert [(row["target"], row["program"]) for row in rows] == [
+        ("ltc", "forward"),
+        ("ltc", "grad"),
+        ("node", "forward"),
+    ]
+    assert float(rows[0]["eager_s"]) == 0.102
+    assert float(rows[0]["eager_over_steady"]) == pytest.approx(51)
+    assert (rows[1]["eager_s"], rows[1]["eager_over_steady"], rows[1]["break_even_calls"]) == ("", "", "")
+    assert rows[0]["compile_runs"] == "7"
+
+
+def test_markdown_says_the_machine_the_cause_and_the_caches():
+    text = TIMING_FORMATS["markdown"]([TIMING])
+    for words in ("A processor, 2 of 8 cores, 16 GiB, on cpu", "JAX 0.10.2", "load 0.50 before, 1.25 after", "cleared"):
+        assert words in text
+    assert "compile 1.25 s of 2.01 s: 931 HLO instructions, most from models/ltc.py:57 (335)" in text
+    assert "| ltc forward | 500 ms | 250 ms | 1.25 s | 10.0 ms | 2.00 ms | 102 ms | 51.0x | 20 |" in text
+
+
+def test_the_sentence_names_only_what_is_known():
+    assert sentence(Cause("first", 3.0, 4.0)) == "first call 3.00 s of 4.00 s"
+    assert sentence(Cause("trace", 0.9, 1.7, 3794, "equations")) == "trace 900 ms of 1.70 s: 3,794 equations"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0 s"), (1.5e-9, "1.50 ns"), (9.9951e-6, "10.0 µs"), (0.0123, "12.3 ms"), (0.99949, "999 ms"),
+        (12.34, "12.3 s"), (123.4, "123 s"), (1234.5, "1,234 s"), (None, ""),
+    ],
+)  # fmt: skip
+def test_seconds_have_three_digits_and_a_unit(value, shown):
+    assert seconds(value) == shown
