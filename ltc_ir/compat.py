@@ -116,6 +116,11 @@ def missing() -> list[str]:
     return [f"{name}: {effect}" for name, (found, effect) in wanted.items() if found is None]
 
 
+def profile_data() -> Any:
+    """`jax.profiler.ProfileData`, which reads traces: ``None`` or absent before 0.7.2."""
+    return _private("jax.profiler", "ProfileData")
+
+
 def exclude_from_tracebacks(path: str) -> None:
     """Keep frames of the file or folder ``path`` out of the locations JAX writes into IR."""
     register = _private("jax._src.source_info_util", "register_exclusion")

@@ -11,11 +11,13 @@ from ltc_ir.render.sheets import count_sheets
 from ltc_ir.render.to_csv import to_csv
 from ltc_ir.render.to_folded import to_folded
 from ltc_ir.render.to_markdown import to_markdown
+from ltc_ir.render.to_pprof import stacks_to_pprof
+from ltc_ir.render.to_speedscope import stacks_to_speedscope
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    Rendered = str | list[RenderableType]
+    Rendered = str | bytes | list[RenderableType]
 
 
 def _table(count: Count, **layout: Any) -> list[RenderableType]:
@@ -30,5 +32,7 @@ COUNT_FORMATS: dict[str, Callable[..., Rendered]] = {
     "csv": lambda count, **_: to_csv(count),
     "markdown": lambda count, **layout: to_markdown(count_sheets(count, **layout)),
     "folded": lambda count, **_: to_folded(count),
+    "speedscope": lambda count, **_: stacks_to_speedscope(count),
+    "pprof": lambda count, **_: stacks_to_pprof(count),
 }
-"""How a count can be shown: ``table``, ``json``, ``csv``, ``markdown``, and ``folded`` for a count by stack."""
+"""How a count can be shown: as table, JSON, CSV or Markdown; a count by stack also folded, for speedscope or for pprof."""

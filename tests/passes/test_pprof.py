@@ -1,0 +1,112 @@
+"""A pprof profile decoded by the field numbers of profile.proto, by a reader that shares nothing with the writer."""
+
+from __future__ import annotations
+
+import gzip
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from ltc_ir.render.formats import COUNT_FORMATS
+from ltc_ir.render.to_pprof import _varint
+from tests.passes.made import STACKS, by_stack
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value += (byte & 127) * 2**shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+
+
+def fields(data: bytes) -> dict[int, list[Any]]:
+    """The fields of a message by number: integers, or the bytes of what has a length."""
+    found: dict[int, list[Any]] = defaultdict(list)
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        number, wire = divmod(key, 8)
+        if wire == 0:
+            value, at = varint(data, at)
+            found[number].append(value)
+        else:
+            assert wire == 2
+            length, at = varint(data, at)
+            assert at + length <= len(data)
+            found[number].append(data[at : at + length])
+            at += length
+    return found
+
+
+def packed(data: bytes) -> list[int]:
+    found, at = [], 0
+    while at < len(data):
+        value, at = varint(data, at)
+        found.append(value)
+    return found
+
+
+def profile(data: bytes) -> dict[int, list[Any]]:
+    return fields(gzip.decompress(data))
+
+
+def decoded(data: bytes) -> dict[tuple[str, str | None], int]:
+    """Each stack, outermost first, and its phase: how many operations."""
+    made = profile(data)
+    strings = [text.decode() for text in made[6]]
+    assert strings[0] == ""
+    functions = {one[1][0]: strings[one[2][0]] for one in map(fields, made[5])}
+    locations = {}
+    for one in map(fields, made[4]):
+        (line,) = map(fields, one[4])
+        number = line[2][0] if line[2] else None
+        name = functions[line[1][0]]
+        locations[one[1][0]] = name if number is None else f"{name}:{number}"
+    found: dict[tuple[str, str | None], int] = {}
+    for one in map(fields, made[2]):
+        stack = ";".join(locations[number] for number in reversed(packed(one[1][0])))
+        labels = {strings[label[1][0]]: strings[label[2][0]] for label in map(fields, one[3])}
+        (value,) = packed(one[2][0])
+        found[stack, labels.get("phase")] = value
+    return found
+
+
+def test_every_stack_and_phase_comes_back_with_its_number():
+    expected = {(key, phase): sum(ops.values()) for key, phases in STACKS.items() for phase, ops in phases.items()}
+    assert decoded(COUNT_FORMATS["pprof"](by_stack())) == expected
+
+
+def test_values_have_a_name_and_a_unit_and_the_file_says_what_it_is_of():
+    made = profile(COUNT_FORMATS["pprof"](by_stack()))
+    strings = [text.decode() for text in made[6]]
+    (kind,) = map(fields, made[1])
+    assert (strings[kind[1][0]], strings[kind[2][0]]) == ("operations", "count")
+    assert [strings[number] for number in made[13]] == ["ltc-ir count net grad jaxpr, JAX 0.10.2"]
+
+
+def test_ids_begin_at_1_and_are_given_once():
+    made = profile(COUNT_FORMATS["pprof"](by_stack()))
+    for field in (4, 5):
+        ids = [one[1][0] for one in map(fields, made[field])]
+        assert sorted(ids) == list(range(1, len(ids) + 1))
+
+
+def test_a_function_has_its_module_as_file():
+    made = profile(COUNT_FORMATS["pprof"](by_stack()))
+    strings = [text.decode() for text in made[6]]
+    files = {strings[one[2][0]]: strings[one[4][0]] for one in map(fields, made[5])}
+    assert files["net:layer"] == "net"
+
+
+def test_one_count_is_the_same_bytes_every_time():
+    assert COUNT_FORMATS["pprof"](by_stack()) == COUNT_FORMATS["pprof"](by_stack())
+
+
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 300, 2**32, 2**63 - 1])
+def test_numbers_of_any_size_are_read_back(number: int):
+    data = _varint(number)
+    assert varint(data, 0) == (number, len(data))

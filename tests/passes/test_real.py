@@ -1,0 +1,142 @@
+"""Real compiles by pass: the tree covers them, kernels lead to the lines that made them, and nothing is added twice."""
+
+from __future__ import annotations
+
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from ltc_ir import api, compat
+from ltc_ir.measure.passes import PassesUnknownError, passes_of
+from ltc_ir.programs.derive import make_program
+from ltc_ir.programs.target import Target
+from ltc_ir.records.passes import CODE_GENERATION, KINDS, Passes
+from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
+from ltc_ir.records.passes_words import sentence
+from ltc_ir.render.passes_formats import PASSES_FORMATS
+
+pytestmark = pytest.mark.versions
+reads = pytest.mark.skipif(compat.profile_data() is None, reason="this JAX has no jax.profiler.ProfileData")
+
+
+def layer(weights, x):
+    return jnp.tanh(x @ weights) * jnp.exp(-x)
+
+
+def loss(weights, x):
+    def step(carry, _):
+        return layer(weights, carry), None
+
+    return jnp.sum(jax.lax.scan(step, x, None, length=5)[0])
+
+
+ARGS = (jnp.ones((8, 8)), jnp.ones((4, 8)))
+
+
+def passes(program: str = "grad") -> Passes:
+    target = Target(loss, ARGS, name="net")
+    return passes_of(make_program(target, program), f"net {program}", api.ownership_of(target))
+
+
+@pytest.fixture(scope="module")
+def seen() -> Passes:
+    return passes()
+
+
+@pytest.mark.skipif(compat.profile_data() is not None, reason="this JAX has jax.profiler.ProfileData")
+def test_a_jax_that_cannot_read_its_profiles_says_so():
+    with pytest.raises(PassesUnknownError, match=rf"^JAX {jax.__version__} has no jax.profiler.ProfileData"):
+        passes()
+
+
+@reads
+def test_the_tree_covers_the_compile_and_adds_up(seen: Passes):
+    assert 0.5 < seen.covered <= 1
+    assert seen.root_s == pytest.approx(seen.compile_s, rel=0.5)
+    for thread in seen.threads:
+        times = [one for one in seen.times if one.thread == thread]
+        roots = sum(one.inclusive_s for one in times if len(one.path) == 1)
+        assert sum(one.exclusive_s for one in times) == pytest.approx(roots)
+    assert [one.path for one in seen.times if len(one.path) == 1 and one.thread == seen.compiling] == [("compile",)]
+
+
+@reads
+def test_xlas_passes_and_its_making_of_code_are_on_the_compiling_thread(seen: Passes):
+    names = {one.path[-1] for one in seen.times if one.thread == seen.compiling}
+    assert {"algsimp", "fusion", "JitCompiler::Compile"} <= names
+    assert {"HLO passes", "kernels", "LLVM"} <= seen.kinds.keys() <= set(KINDS)
+    assert sum(seen.kinds.values()) == pytest.approx(seen.root_s)
+
+
+@reads
+def test_kernels_lead_to_the_line_and_the_phase_that_made_them(seen: Passes):
+    named = [kernel for kernel in seen.kernels if kernel.name is not None]
+    lines = range(layer.__code__.co_firstlineno, loss.__code__.co_firstlineno + 6)
+    assert named
+    assert all(kernel.source or kernel.reason for kernel in seen.kernels)
+    placed = [kernel for kernel in named if kernel.source]
+    assert placed
+    assert all(str(kernel.source).rpartition(":")[0] == "tests/passes/test_real.py" for kernel in placed)
+    assert {int(str(kernel.source).rpartition(":")[2]) for kernel in placed} <= set(lines)
+    assert {kernel.phase for kernel in named} & {"forward", "backward"}
+
+
+@reads
+def test_what_is_not_attributed_is_a_row_and_each_thread_adds_up(seen: Passes):
+    for thread in seen.threads:
+        times = [one for one in seen.times if one.thread == thread and one.kind in CODE_GENERATION]
+        rows = [kernel for kernel in seen.kernels if kernel.thread == thread]
+        assert sum(row.seconds for row in rows) == pytest.approx(sum(one.exclusive_s for one in times))
+    assert any(kernel.name is None and "LLVM" in str(kernel.reason) for kernel in seen.kernels)
+
+
+@reads
+def test_a_second_look_compiles_again_though_everything_is_cached(seen: Passes):
+    jax.jit(loss)(*ARGS)
+    again, third = passes("forward"), passes("forward")
+    assert {one.path[-1] for one in third.times} & {"algsimp", "fusion"}
+    assert len(third.times) > 0.5 * len(again.times)
+
+
+@reads
+def test_a_persistent_cache_is_not_asked(tmp_path, seen: Passes):
+    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    try:
+        passes("forward")
+        assert "algsimp" in {one.path[-1] for one in passes("forward").times}
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        jax.config.update("jax_compilation_cache_dir", folder)
+
+
+@reads
+def test_a_trace_that_is_being_taken_is_said_and_left_alone(tmp_path):
+    jax.profiler.start_trace(str(tmp_path))
+    try:
+        with pytest.raises(PassesUnknownError, match="JAX's profiler did not start"):
+            passes("forward")
+    finally:
+        jax.profiler.stop_trace()
+    assert list(tmp_path.rglob("*.xplane.pb"))
+
+
+@reads
+def test_a_program_of_one_library_call_names_no_kernel():
+    target = Target(lambda x: x @ x, (jnp.ones((16, 16)),), name="dot")
+    seen = passes_of(make_program(target, "forward"), "dot forward", api.ownership_of(target))
+    assert [kernel for kernel in seen.kernels if kernel.name == "dot"] == []
+    assert "%" in sentence(seen)
+
+
+@reads
+def test_json_and_every_format_hold_what_was_seen(seen: Passes):
+    told = json.loads(json.dumps(passes_to_dict(seen, timeline=True)))
+    assert passes_from_dict(told) == seen
+    first = told["passes"][0]
+    assert first["path"] == ["compile"]
+    assert {"thread", "path", "inclusive_s", "exclusive_s", "count"} <= first.keys()
+    for name, render in PASSES_FORMATS.items():
+        assert render(seen), name
