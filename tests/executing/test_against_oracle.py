@@ -1,0 +1,28 @@
+"""Executed counts of many programs equal those of an interpreter in Python, and counting changes no result."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+import ltc_ir
+from tests.executing import oracle
+from tests.executing.programs import PROGRAMS
+
+pytestmark = pytest.mark.versions
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_counts_equal_those_of_an_interpreter(name):
+    fn, args = PROGRAMS[name]()
+    ran = _ran(fn, args)
+    _, expected = oracle.executed(*PROGRAMS[name]())
+    assert Counter(ran.tally.ops) == expected
+    assert ran.identical in {True, None}
+
+
+def _ran(fn, args):
+    made = ltc_ir.count(fn, args=args, programs=["forward"], levels=["jaxpr"], executed=True).programs["forward"]
+    assert made["jaxpr"].executed is not None, made["jaxpr"].reasons
+    return made["jaxpr"].executed
