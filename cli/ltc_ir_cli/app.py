@@ -59,12 +59,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted()
     except typer.Exit as left:
         return left.exit_code
     except Exception as error:
-        return _usage_or_bug(error)
+        return _interrupted() if _of_an_interrupt(error) else _usage_or_bug(error)
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _of_an_interrupt(error: BaseException | None) -> bool:
+    """An extension that is interrupted while it is imported says ImportError, and JAX's import is most of a short run."""
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return error is not None
+    return _of_an_interrupt(error.__cause__ or error.__context__)
 
 
 def _invoked(argv: list[str]) -> int:

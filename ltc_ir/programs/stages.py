@@ -8,7 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -176,9 +176,16 @@ def _explained(error: Exception | SystemExit, label: str, stage: str, gradient: 
     return TargetError(message, _hint(error, stage, gradient), detail.getvalue())
 
 
+def _text(error: BaseException) -> str:
+    """What an exception says; where it fails to say that, for it is a user's code, nothing."""
+    with suppress(Exception):
+        return str(error)
+    return ""
+
+
 def _said(error: BaseException) -> str:
     """The first line of what an exception says, and those after it while a bracket or a colon is open; no addresses."""
-    lines = (str(error).strip() or "no message").splitlines()
+    lines = (_text(error).strip() or "no message").splitlines()
     ends = (end for end in range(1, len(lines) + 1) if _closed("".join(lines[:end])))
     return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(lines[: next(ends, 1)]).split()))
 
@@ -202,7 +209,7 @@ def _place(error: BaseException) -> str | None:
 
 
 def _hint(error: BaseException, stage: str, gradient: bool) -> str:
-    name, said = type(error).__name__, str(error)
+    name, said = type(error).__name__, _text(error)
     hints = (
         (name == "SystemExit", 'keep what parses arguments and exits under: if __name__ == "__main__"'),
         ("attempted relative import" in said, "put an __init__.py beside the file, or give module:name"),

@@ -454,3 +454,23 @@ def test_a_bug_of_ours_is_70_with_a_traceback(command: Command, monkeypatch: pyt
     assert (ran.code, ran.out) == (70, "")
     assert "ZeroDivisionError" in ran.err
     assert len(ran.errors) == 1 and "bug" in ran.errors[0]
+
+
+def test_an_interrupt_that_an_import_turned_into_its_own_error_is_no_bug(folder: Path) -> None:
+    (folder / "jax").mkdir()
+    (folder / "jax" / "__init__.py").write_text(
+        "try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt as error:\n"
+        "    raise ImportError('Encountered an error while initializing the extension.') from error\n"
+    )
+    ran = run_program("lower", "ltc", folder=folder, PYTHONPATH=str(folder))
+    assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
+
+
+def test_an_exception_that_cannot_say_what_it_is_is_the_targets_own(folder: Path) -> None:
+    (folder / "mute.py").write_text(
+        "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError\n"
+        "def f(x):\n    raise Mute\nf_args = (1.0,)\n"
+    )
+    ran = run_program("lower", "mute.py:f", folder=folder)
+    assert (ran.code, ran.out) == (TARGET_FAILED, "")
+    assert ran.err.startswith("error: mute.py:f forward failed to trace: Mute: no message (mute.py:5)\n")
