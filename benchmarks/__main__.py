@@ -8,7 +8,7 @@ import platform
 
 import jax
 
-from benchmarks import files, guard, others, scale, startup
+from benchmarks import files, guard, others, scale, startup, timing
 from benchmarks.common import report
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("only", nargs="*", help="scale, files, startup, others, guard")
+    parser.add_argument("only", nargs="*", help="scale, files, startup, others, guard, timing")
     options = parser.parse_args()
     most, megabytes = (20_000, 1.0) if options.quick else (280_000, 25.0)
     benchmarks = {
@@ -26,6 +26,7 @@ def main() -> None:
         "files": lambda: files.benchmark(megabytes, options.runs),
         "others": lambda: others.benchmark(most // 4),
         "guard": lambda: guard.benchmark(max(3, options.runs)),
+        "timing": lambda: timing.benchmark(max(3, options.runs)),
     }
     results = []
     for name, run in benchmarks.items():

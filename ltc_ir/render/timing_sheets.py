@@ -61,7 +61,7 @@ def _conditions(timing: Timing) -> Iterator[str]:
     yield f"{_machine(machine)}; Python {here.python}, JAX {here.jax}, jaxlib {here.jaxlib}"
     if machine.flags:
         yield plain(machine.flags)
-    yield f"{timing.target}: load {_load(machine.load_before)} before, {_load(machine.load_after)} after"
+    yield f"{timing.target}: load {_load(machine.load_before)} before, {_load(machine.load_after)} after{_busy(machine)}"
     yield from _settings(timing.settings)
     yield from timing.notes
 
@@ -70,6 +70,14 @@ def _machine(machine: Machine) -> str:
     cores = f"{machine.usable_cores or '?'} of {machine.cores or '?'} cores"
     memory = "" if machine.memory_bytes is None else f", {size(machine.memory_bytes)}"
     return f"{machine.cpu or 'unknown processor'}, {cores}{memory}, on {machine.device or 'an unknown device'}"
+
+
+def _busy(machine: Machine) -> str:
+    """A warning where others were at work already: this program itself keeps one core busy, or all of them."""
+    cores = machine.usable_cores or machine.cores
+    if machine.load_before is None or cores is None or machine.load_before < 0.75 * cores:
+        return ""
+    return "; the machine was busy before, and the figures are of a busy machine"
 
 
 def _load(load: float | None) -> str:

@@ -1,0 +1,115 @@
+"""Timings held against what a user would write: `timeit` on the same compiled function, and a plain first call from outside."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+import timeit
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from benchmarks.common import Result, timed
+from ltc_ir.errors import UsageError
+from ltc_ir.measure import conditions
+from ltc_ir.measure.calling import Inputs, fresh
+from ltc_ir.measure.timing import Measuring, time_cold
+from ltc_ir.measure.timing_calls import time_steady
+from ltc_ir.measure.timing_values import values_of
+from ltc_ir.programs.derive import make_program
+from ltc_ir.programs.find import find
+from ltc_ir.programs.target import Program
+from ltc_ir.records.timing import Settings
+
+FOREVER = 10**18
+PROGRAMS = (("ltc", "forward"), ("ltc", "grad"), ("ltc", "train_step"), ("node", "forward"))
+
+
+def benchmark(runs: int) -> list[Result]:
+    """The timing lines of the report."""
+    results = [*steady_and_timeit("a matrix product", product(), runs)]
+    for target, name in PROGRAMS:
+        program = make_program(find(target), name)
+        results += steady_and_timeit(f"{target} {name}", program, runs)
+        results += stages_and_first_call(f"{target} {name}", program, runs)
+    return results
+
+
+def product() -> Program:
+    """A call of some tens of microseconds, where the timing's own cost would show."""
+    x = jax.numpy.ones((64, 64))
+    return Program(lambda x: x @ x, (x,))
+
+
+def measuring_of(program: Program, label: str, runs: int | None) -> tuple[Measuring, Inputs]:
+    settings = Settings(repeat=runs, limit_s=1e6)
+    values = values_of(program, None, label)
+    if values is None:
+        raise UsageError(f"{label} has no values")
+    return Measuring(program, label, settings, time.perf_counter_ns), Inputs(values)
+
+
+def steady_and_timeit(label: str, program: Program, runs: int) -> list[Result]:
+    """The median of the steady stage beside `timeit`'s on the very same compiled function, taken in turn."""
+    measuring, inputs = measuring_of(program, label, 1)
+    with conditions.no_persistent_cache():
+        cycle = time_cold(measuring, inputs, FOREVER)
+    assert cycle.pick is not None
+    args, kwargs = cycle.pick(inputs.values)
+    measuring.settings = Settings(limit_s=1e6)
+    ratios = []
+    for _ in range(runs):
+        time_steady(measuring, inputs, cycle, FOREVER)
+        ours = measuring.timing().seconds("steady") or 0.0
+        ratios.append(ours / by_timeit(lambda: jax.block_until_ready(cycle.compiled(*args, **kwargs))))
+    return [result(f"{label}: steady / timeit on the same compiled function", ratios)]
+
+
+def by_timeit(call: Callable[[], Any]) -> float:
+    """The median of as many repeats as fill a fifth of a second, each of as many calls as `timeit` takes a tenth of it."""
+    timer = timeit.Timer(call)
+    took = max(1e-7, min(timer.repeat(5, 1)))
+    number = max(1, round(1e-3 / took))
+    return statistics.median(timer.repeat(max(11, round(0.2 / took / number)), number)) / number
+
+
+def stages_and_first_call(label: str, program: Program, runs: int) -> list[Result]:
+    """The sum of the cold stages beside one plain `jax.jit(f)(x)` from cleared caches, taken in turn."""
+    measuring, inputs = measuring_of(program, label, 1)
+    ratios, covered = [], []
+    with conditions.no_persistent_cache():
+        for _ in range(runs):
+            time_cold(measuring, inputs, FOREVER)
+            made = measuring.timing()
+            ratios.append((made.cold_s or 0.0) / plain_first_call(program, inputs))
+            covered.append(made.covered or 0.0)
+    return [
+        result(f"{label}: trace + lower + compile + first / a plain first call of jax.jit(f)", ratios),
+        result(f"{label}: trace + lower + compile + first / the whole of the same run", covered, "0.95 to 1.05"),
+    ]
+
+
+def plain_first_call(program: Program, inputs: Inputs) -> float:
+    """Seconds of what a user does: jit, call, await."""
+    args, kwargs = inputs.values
+    conditions.clear_caches()
+    gc.collect()
+    gc.disable()
+    try:
+        took, _ = timed(lambda: jax.block_until_ready(jax.jit(fresh(program.fn))(*args, **kwargs)))
+    finally:
+        gc.enable()
+    return took
+
+
+def result(what: str, ratios: list[float], bound: str = "shown, not asserted") -> Result:
+    figure = f"{statistics.median(ratios):.3f}"
+    return Result(what, figure, bound, f"{len(ratios)} pairs, {min(ratios):.3f} to {max(ratios):.3f}")
+
+
+if __name__ == "__main__":
+    from benchmarks.common import report
+
+    print(report(benchmark(5)))
