@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import sysconfig
@@ -111,6 +112,8 @@ class Ownership:
             if folder in path:
                 below = path.rpartition(folder)[2]
                 return below, self._package_owner(below)
+        if _is_typed(path):
+            return NOTEBOOK, "user"
         if path in {"-", "<stdin>"} or path.endswith((".mlir", ".mlirbc")):
             return path, "ir"
         if path.startswith(("<frozen", "frozen ")) or path.startswith(self._stdlib):
@@ -128,12 +131,41 @@ class Ownership:
         return "jax"
 
     def _shortened(self, path: str) -> str:
+        if built := _EDITABLE.match(path):
+            return path[built.end() :]
         if path.startswith(self._root):
             return path.removeprefix(self._root)
         if own := _own_project(str(Path(path).parent)):
             return path.removeprefix(own)
         roots = [entry.rstrip("/") + "/" for entry in sys.path if entry and path.startswith(entry.rstrip("/") + "/")]
-        return path.removeprefix(max(roots, key=len)) if roots else path
+        return path.removeprefix(max(roots, key=len)) if roots else _of_module(path) or path
+
+
+NOTEBOOK = "<notebook>"
+"""The file of what was typed: a notebook's cells, and what Python read from a prompt."""
+_TYPED = re.compile(r"(?:.*/)?(?:ipykernel|xpython)_\d+/.*|<ipython-input-.*|<string>", re.S)
+_EDITABLE = re.compile(r".*/__editable__\.[^/]+/", re.S)
+"""The folder of links that a strict editable install builds."""
+
+
+def _is_typed(path: str) -> bool:
+    """Whether a file is a cell or a prompt: its name is of one process. Stored IR has ``<stdin>`` too, from MLIR's tools."""
+    prompt = path == "<stdin>" and not hasattr(sys.modules.get("__main__"), "__file__")
+    return prompt or _TYPED.fullmatch(path) is not None
+
+
+def _of_module(path: str) -> str | None:
+    """What a file that no import root holds is called by the module loaded from it; a script has no name of its own."""
+    last = path.rpartition("/")[2]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or getattr(getattr(module, "__spec__", None), "origin", None)
+        if isinstance(file, str) and file.endswith(last) and name != "__main__" and _is_same(file, path):
+            return name.replace(".", "/") + ("/__init__.py" if last == "__init__.py" else ".py")
+    return None
+
+
+def _is_same(file: str, other: str) -> bool:
+    return file == other or os.path.realpath(file) == os.path.realpath(other)
 
 
 @lru_cache(maxsize=1024)
@@ -293,7 +325,11 @@ def _unwrap(component: str) -> tuple[list[str], str]:
 
 
 def function_key(frame: Frame) -> str:
-    """A function's stable name, ``package.module:qualname``, without the parts that Python 3.11 and 3.12 spell differently."""
-    module = frame.file.removesuffix(".py").replace("/", ".")
+    """A function's stable name, ``package.module:qualname``, without the parts that Python 3.11 and 3.12 spell differently.
+
+    A file of no project, import root or module gives its own name only: where it lies is one machine's affair.
+    """
+    file = frame.file.rpartition("/")[2] if frame.file.startswith("/") else frame.file
+    module = file.removesuffix(".py").replace("/", ".")
     parts = [part for part in frame.function.split(".") if part != "<locals>" and part not in _COMPREHENSIONS]
     return f"{module}:{'.'.join(parts) or '<module>'}"

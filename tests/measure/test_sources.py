@@ -288,6 +288,54 @@ def test_a_file_belongs_to(path: str, owner: str) -> None:
     assert Ownership(own=("mine",)).file(path)[1] == owner
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/tmp/ipykernel_4117/2031849.py", "<notebook>"),
+        ("/home/ada/tmp/ipykernel_9/1.py", "<notebook>"),
+        ("<ipython-input-3-0ac2>", "<notebook>"),
+        ("<string>", "<notebook>"),
+        ("/home/ada/net/build/__editable__.edlib-0-py3-none-any/edlib/__init__.py", "edlib.__init__"),
+        ("/home/ada/elsewhere/alone.py", "alone"),
+        ("/home/ada/elsewhere/alone", "alone"),
+        (__file__, "tests.measure.test_sources"),
+    ],
+)
+def test_no_function_key_names_a_folder_of_one_machine(path: str, name: str) -> None:
+    frame = Ownership().frame(path, 7, "g")
+    assert (function_key(frame), frame.line, frame.owner) == (f"{name}:g", 7, "user")
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_module_off_the_import_path_is_called_by_its_own_name(linked: bool, tmp_path: Path) -> None:
+    package = tmp_path / "src" / "offpath"
+    package.mkdir(parents=True)
+    for file in ("__init__.py", "layer.py"):
+        (package / file).write_text("import jax.numpy as jnp\n\n\ndef act(x):\n    return jnp.sin(x)\n")
+    (tmp_path / "linked").symlink_to(tmp_path / "src")
+    entry = str(tmp_path / ("linked" if linked else "src"))
+    sys.path.insert(0, entry)
+    try:
+        layer = importlib.import_module("offpath.layer")
+        sys.path.remove(entry)
+        offpath = sys.modules["offpath"]
+        for fn, key in ((offpath.act, "offpath.__init__:act"), (layer.act, "offpath.layer:act")):
+            levels = count(fn, jnp.ones(3), levels=("jaxpr", "stablehlo"), by=("function",))
+            assert [keys_of(found)["sin"] for found in levels.values()] == [{key}] * 2
+    finally:
+        sys.modules.pop("offpath", None)
+        sys.modules.pop("offpath.layer", None)
+
+
+def test_a_notebook_s_function_has_the_same_key_in_every_session() -> None:
+    source = "import jax.numpy as jnp\ndef g(x):\n    return jnp.sin(x)\n"
+    for cell in ("/tmp/ipykernel_1/3411.py", "/tmp/ipykernel_2/77.py"):
+        names: dict[str, Any] = {}
+        exec(compile(source, cell, "exec"), names)
+        found = count(names["g"], jnp.ones(3), levels=("jaxpr",), by=("function", "source"))["jaxpr"]
+        assert keys_of(found)["sin"] == {"<notebook>:g | <notebook>:3"}
+
+
 def test_sources_that_were_not_asked_for_are_not_resolved(known: Any) -> None:
     levels: Mapping[str, LevelCount] = count(known.program, jnp.ones(3), source=False)
     for found in levels.values():
