@@ -88,7 +88,8 @@ def _decided(case: Case, nearest: Snapshot | None, reason: str | None) -> Writte
     if found.status in {Status.GROWN, Status.DRIFT} and reason is None:
         why = "it has grown; accept that with --accept-growth and a reason"
         return Written(*names, Action.REFUSED, case.file, found, reason=f"{unlike}, and {why}" if unlike else why)
-    same = found.status is Status.MATCH and unlike is None and _keeps_hlo(case.current, case.baseline)
+    whole = case.current.levels == case.baseline.levels
+    same = found.status is Status.MATCH and unlike is None and whole and _keeps_hlo(case.current, case.baseline)
     return Written(*names, Action.KEPT if same else Action.UPDATED, case.file, None if same else found, reason=unlike)
 
 

@@ -163,7 +163,7 @@ def _snapshot(table: Table) -> Snapshot:
         identity=_read_identity(table.table("identity")),
         provenance=_read_provenance(table.table("provenance")),
         accepted=tuple(map(_read_acceptance, table.tables("accepted"))),
-        levels={level: _closed_facts(table.table(level)) for level in LEVELS if level in table.left()},
+        levels={level: _closed_facts(table.table(level), _METRICS[level]) for level in LEVELS},
         hlo=_read_hlo(table.table("hlo")) if "hlo" in table.left() else None,
     )
     table.close()
@@ -201,18 +201,29 @@ def _read_acceptance(table: Table) -> Acceptance:
 
 def _read_hlo(table: Table) -> HloFacts:
     jaxlib, device = table.take("jaxlib", str), table.take("device", str)
-    return HloFacts(jaxlib, device, _closed_facts(table))
+    return HloFacts(jaxlib, device, _closed_facts(table, None))
 
 
-def _closed_facts(table: Table) -> LevelFacts:
+_METRICS: Mapping[str, tuple[str, ...]] = {"jaxpr": (), "stablehlo": ("lines", "constants.embedded.bytes")}
+"""The figures that a level always has; a file that lost one would let it grow unseen."""
+
+
+def _closed_facts(table: Table, needed: tuple[str, ...] | None) -> LevelFacts:
+    """The facts of a level, refused where one is missing that no capture leaves out, unless two captures disagreed on it."""
+    unstable = table.texts("unstable")
     fingerprint = table.take("fingerprint", str) if "fingerprint" in table.left() else None
     made = LevelFacts(
         ops=_read_ops(table.each("ops", _PHASES)),
         types=_read_types(table.each("types", _PHASES)),
         metrics=table.numbers("metrics"),
         fingerprint=fingerprint,
-        unstable=table.texts("unstable"),
+        unstable=unstable,
     )
+    for name in needed or ():
+        if name not in made.metrics and f"metric|{name}" not in unstable:
+            table.fail(f"the metric {name} is missing", "metrics")
+    if needed is not None and fingerprint is None and "fingerprint" not in unstable:
+        table.fail("the fingerprint is missing", "fingerprint")
     table.close()
     return made
 

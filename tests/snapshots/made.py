@@ -46,4 +46,4 @@ def versions(program: str) -> tuple[Snapshot, Snapshot]:
     """Two versions of a program's snapshot, large enough that writing one takes a while."""
     blocks = {("forward", f"net:layer_{number}"): {"add": 1, "mul": number + 1} for number in range(300)}
     small = usual(program=program)
-    return small, replace(small, levels={"jaxpr": replace(JAXPR, ops=blocks)})
+    return small, replace(small, levels={"jaxpr": replace(JAXPR, ops=blocks), "stablehlo": STABLEHLO})

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from ltc_ir.errors import UsageError
 from ltc_ir.records.snapshot import IN_PROCESS, LevelFacts, Snapshot
 from ltc_ir.snapshots.layout import dumps, loads, loads_bytes
-from tests.snapshots.made import JAXPR, USUAL, usual
+from tests.snapshots.made import JAXPR, STABLEHLO, USUAL, usual
 from tests.snapshots.random_snapshots import snapshots
 
 pytestmark = pytest.mark.versions
@@ -278,3 +278,29 @@ def test_branches_that_touch_two_levels_merge(tmp_path):
     conflicts, text = merged(USUAL, ours, theirs, tmp_path)
     assert not conflicts
     assert loads(text, WHERE) == replace(ours, accepted=())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (r"^\[jaxpr\]\n(?:.*\n)*?(?=\[stablehlo\])", "jaxpr is missing"),
+        (r"^\[stablehlo\]\n(?:.*\n)*?(?=\[end\])", "stablehlo is missing"),
+        (r'^fingerprint = "0f.*\n', "the fingerprint is missing in [jaxpr]"),
+        (r'^fingerprint = "88.*\n', "the fingerprint is missing in [stablehlo]"),
+        (r"^lines = .*\n", "the metric lines is missing in [stablehlo]"),
+        (r'^"constants.embedded.bytes" = .*\n', "the metric constants.embedded.bytes is missing in [stablehlo]"),
+    ],
+)
+def test_a_file_that_lost_facts_which_every_capture_has_is_refused(pattern: str, said: str) -> None:
+    cut = re.sub(pattern, "", TEXT, flags=re.M)
+    assert cut != TEXT
+    with pytest.raises(UsageError, match=re.escape(said)):
+        loads(cut, "grad@0.10.toml")
+
+
+def test_facts_that_two_captures_disagreed_on_may_be_missing() -> None:
+    facts = replace(
+        STABLEHLO, fingerprint=None, metrics={"constants.embedded.bytes": 0}, unstable=("fingerprint", "metric|lines")
+    )
+    made = usual(levels={"jaxpr": JAXPR, "stablehlo": facts})
+    assert loads(dumps(made), "grad@0.10.toml") == made
