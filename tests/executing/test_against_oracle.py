@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 import ltc_ir
+from tests.catalogue import doubled, get, names
 from tests.executing import oracle
 from tests.executing.programs import PROGRAMS
 
@@ -26,3 +27,21 @@ def _ran(fn, args):
     made = ltc_ir.count(fn, args=args, programs=["forward"], levels=["jaxpr"], executed=True).programs["forward"]
     assert made["jaxpr"].executed is not None, made["jaxpr"].reasons
     return made["jaxpr"].executed
+
+
+_TABLE = [name for name in names(platform="cpu", devices=1) if name != "doubling"]
+
+
+@pytest.mark.parametrize("name", _TABLE)
+def test_counts_of_the_table_of_programs_equal_those_of_an_interpreter(name):
+    program = get(name)
+    with program.session():
+        ran = _ran(*program.make())
+        _, expected = oracle.executed(*program.make())
+    assert Counter(ran.tally.ops) == expected
+    assert ran.identical in {True, None}
+
+
+def test_a_million_runs_of_a_shared_function_are_exact():
+    ran = _ran(*doubled(20))
+    assert ran.tally.ops["sin"] == 2**20
