@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 from ltc_ir.ir import jaxpr as jaxpr_level
 from ltc_ir.ir.evidence import Evidence
-from ltc_ir.ir.hlo_text import parse
-from ltc_ir.ir.op import Origin
+from ltc_ir.ir.hlo_text import HloModule, parse
+from ltc_ir.ir.op import Origin, Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure.counting import shown_source
 from ltc_ir.measure.inspecting import compiled_stream
@@ -30,7 +30,7 @@ def kernels_of(threads: Iterable[Thread], staged: Staged, ownership: Ownership) 
 
     Of a thread other than the compiling one, which comes first, they add up to all its making of code.
     """
-    origins = _Origins(staged, ownership)
+    origins = Origins(*_read(staged, ownership))
     named: list[Kernel] = []
     unnamed: list[Kernel] = []
     for number, thread in enumerate(threads):
@@ -59,19 +59,23 @@ def _spent(thread: Thread) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[
     return named, unnamed
 
 
-class _Origins:
-    """The origins of a compiled program's instructions by name, and of what each of them fuses."""
+def _read(staged: Staged, ownership: Ownership) -> tuple[HloModule, Stream]:
+    """A compiled program's module, and its stream."""
+    read = jaxpr_level.read(staged.traced.jaxpr, (), ownership)
+    phases = frozenset(op.origin.phase for op in unfold(read, module=False).expanded)
+    evidence = Evidence.of_program(read.facts["scopes"], phases)
+    ownership.outside |= staged.outside
+    stream, compiled = compiled_stream(staged, {By.SOURCE}, ownership, evidence)
+    return parse(compiled.as_text()), stream
 
-    def __init__(self, staged: Staged, ownership: Ownership) -> None:
-        read = jaxpr_level.read(staged.traced.jaxpr, (), ownership)
-        phases = frozenset(op.origin.phase for op in unfold(read, module=False).expanded)
-        evidence = Evidence.of_program(read.facts["scopes"], phases)
-        ownership.outside |= staged.outside
-        stream, compiled = compiled_stream(staged, {By.SOURCE}, ownership, evidence)
+
+class Origins:
+    """The origins of a module's instructions by name, and of what each of them fuses."""
+
+    def __init__(self, module: HloModule, stream: Stream) -> None:
         self.origins: dict[str, Origin] = {}
         self.fused: dict[str, tuple[str, ...]] = {}
         within: dict[str, tuple[str, ...]] = {}
-        module = parse(compiled.as_text())
         for computation, body in zip(module.computations, stream.bodies, strict=True):
             within[computation.name] = tuple(one.name for one in computation.instructions)
             for instruction, code in zip(computation.instructions, body.codes, strict=True):

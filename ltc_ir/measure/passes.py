@@ -9,7 +9,7 @@ from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure import conditions
 from ltc_ir.measure.kernels import kernels_of
 from ltc_ir.measure.nesting import kinds, merged
-from ltc_ir.measure.profiling import Clock, PassesUnknownError, profiled
+from ltc_ir.measure.profiling import Clock, PassesUnknownError, need_profile_data, profiled
 from ltc_ir.programs.stages import Staged, users_failure
 from ltc_ir.programs.target import Program
 from ltc_ir.records.passes import Passes
@@ -30,10 +30,10 @@ def passes_of(program: Program, label: str, ownership: Ownership, clock: Clock =
         PassesUnknownError: it is not to be had here; says why.
         TargetError: the user's function failed.
     """
+    need_profile_data()
     staged = Staged(program, label)
     with conditions.no_persistent_cache():
         lowered = staged.lowered
-        conditions.clear_caches()
         with conditions.held_collector():
             compiled, profile = profiled(lambda: _compiled(lowered, label), clock)
     vars(staged)["compiled"] = compiled

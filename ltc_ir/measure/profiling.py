@@ -52,10 +52,7 @@ def profiled(compile: Callable[[], Made], clock: Clock = time.perf_counter_ns) -
     Raises:
         PassesUnknownError: this JAX cannot read its traces, another trace is being taken, or nothing was compiled.
     """
-    if compat.profile_data() is None:
-        raise PassesUnknownError(
-            f"JAX {jax.__version__} has no jax.profiler.ProfileData, which reads its profiles (from 0.7.2 on)"
-        )
+    need_profile_data()
     with tempfile.TemporaryDirectory(prefix="ltc-ir-passes-") as folder:
         with _tracing(folder):
             start = clock()
@@ -65,6 +62,15 @@ def profiled(compile: Callable[[], Made], clock: Clock = time.perf_counter_ns) -
         lines = read(folder)
     threads, notes = arranged(lines)
     return made, Profile(spent / SECOND, threads, notes)
+
+
+def need_profile_data() -> None:
+    """Refuse a JAX that cannot read what its profiler writes, before anything is done in vain."""
+    if compat.profile_data() is None:
+        version = jax.__version__
+        raise PassesUnknownError(
+            f"JAX {version} has no jax.profiler.ProfileData, which reads its profiles (from 0.7.2 on)"
+        )
 
 
 @contextmanager

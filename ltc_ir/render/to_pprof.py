@@ -74,11 +74,11 @@ class _Profile:
         return known
 
     def function(self, name: str) -> int:
-        """The number of a function; its file is what stands before the colon of its name."""
+        """The number of a function; its file is what stands before the last colon of its name."""
         known = self.functions.get(name)
         if known is None:
             known = self.functions[name] = len(self.functions) + 1
-            called, file = self.string(name), self.string(name.partition(":")[0])
+            called, file = self.string(name), self.string(name.rpartition(":")[0])
             fields = _number(1, known) + _number(2, called) + _number(3, called) + _number(4, file)
             self.parts.append(_field(_FUNCTION, fields))
         return known

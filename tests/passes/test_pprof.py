@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ltc_ir.records.count import Group, LevelCount, Tally
 from ltc_ir.render.formats import COUNT_FORMATS
 from ltc_ir.render.to_pprof import _varint
 from tests.passes.made import STACKS, by_stack
@@ -98,8 +102,24 @@ def test_ids_begin_at_1_and_are_given_once():
 def test_a_function_has_its_module_as_file():
     made = profile(COUNT_FORMATS["pprof"](by_stack()))
     strings = [text.decode() for text in made[6]]
-    files = {strings[one[2][0]]: strings[one[4][0]] for one in map(fields, made[5])}
-    assert files["net:layer"] == "net"
+    files = {strings[one[2][0]]: [strings[file] for file in one[4]] for one in map(fields, made[5])}
+    assert files == {"net:loss": ["net"], "net:layer": ["net"], "(no source)": []}
+
+
+FRAMES = st.text(st.characters(exclude_characters=";", exclude_categories=["Cs"]), min_size=1)
+COUNTS = st.dictionaries(st.sampled_from(["forward", "backward"]), st.integers(1, 2**62), min_size=1)
+
+
+@given(st.dictionaries(st.lists(FRAMES, min_size=1).map(tuple), COUNTS, max_size=6))
+def test_any_stack_comes_back(stacks: dict[tuple[str, ...], dict[str, int]]):
+    groups = tuple(
+        Group(";".join(stack), Tally({"op": sum(phases.values())}, {phase: {"op": n} for phase, n in phases.items()}))
+        for stack, phases in stacks.items()
+    )
+    level = LevelCount("jaxpr", Tally(), {}, by=groups)
+    found = decoded(COUNT_FORMATS["pprof"](replace(by_stack(), programs={"grad": {"jaxpr": level}})))
+    expected = {(";".join(stack), phase): n for stack, phases in stacks.items() for phase, n in phases.items()}
+    assert found == expected
 
 
 def test_one_count_is_the_same_bytes_every_time():

@@ -10,6 +10,7 @@ import pytest
 
 from ltc_ir import api, compat
 from ltc_ir.measure.passes import PassesUnknownError, passes_of
+from ltc_ir.measure.profiling import profiled
 from ltc_ir.programs.derive import make_program
 from ltc_ir.programs.target import Target
 from ltc_ir.records.passes import CODE_GENERATION, KINDS, Passes
@@ -102,14 +103,17 @@ def test_a_second_look_compiles_again_though_everything_is_cached(seen: Passes):
 
 @reads
 def test_a_persistent_cache_is_not_asked(tmp_path, seen: Passes):
-    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    wanted = {"jax_compilation_cache_dir": str(tmp_path), "jax_persistent_cache_min_compile_time_secs": 0.0}
+    before = {name: getattr(jax.config, name) for name in wanted}
+    for name, value in wanted.items():
+        jax.config.update(name, value)
     try:
         passes("forward")
         assert "algsimp" in {one.path[-1] for one in passes("forward").times}
         assert list(tmp_path.iterdir()) == []
     finally:
-        jax.config.update("jax_compilation_cache_dir", folder)
+        for name, value in before.items():
+            jax.config.update(name, value)
 
 
 @reads
@@ -121,6 +125,26 @@ def test_a_trace_that_is_being_taken_is_said_and_left_alone(tmp_path):
     finally:
         jax.profiler.stop_trace()
     assert list(tmp_path.rglob("*.xplane.pb"))
+
+
+@reads
+def test_a_compile_that_fails_leaves_the_profiler_as_it_was():
+    def failing() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        profiled(failing)
+    assert passes("forward").times
+
+
+@reads
+def test_the_seconds_are_those_of_the_clock_that_is_given():
+    ticks = iter([5_000_000_000, 7_500_000_000])
+    jax.clear_caches()
+    lowered = jax.jit(loss).lower(*ARGS)
+    compiled, profile = profiled(lowered.compile, lambda: next(ticks))
+    assert profile.compile_s == 2.5
+    assert compiled.as_text().startswith("HloModule")
 
 
 @reads

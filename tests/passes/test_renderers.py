@@ -9,10 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
+from ltc_ir.measure.nesting import Event, nested
 from ltc_ir.records.codec import dumps
-from ltc_ir.records.passes import Passes
+from ltc_ir.records.passes import Passes, Thread
 from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
 from ltc_ir.render.formats import COUNT_FORMATS
 from ltc_ir.render.passes_formats import PASSES_FORMATS
@@ -54,6 +57,13 @@ def test_speedscope_has_a_profile_a_thread_the_compiling_one_first():
     assert (first["type"], first["unit"], first["endValue"]) == ("evented", "nanoseconds", 100_000_000)
     opened = [event["frame"] for event in pool["events"] if event["type"] == "O"]
     assert names_of(data, opened)[:2] == ["FusionCompiler::Compile add_fusion", "CSEPass"]
+
+
+@given(st.lists(st.builds(Event, st.sampled_from("abc"), st.integers(0, 60), st.one_of(st.none(), st.integers(0, 40)))))
+def test_speedscope_can_open_whatever_a_thread_did(events: list[Event]):
+    seen = replace(made(), timeline=(Thread("t", nested(events)[0]),))
+    (profile,) = speedscope(PASSES_FORMATS["speedscope"](seen))["profiles"]
+    assert len(profile["events"]) == 2 * len(events)
 
 
 def test_speedscope_shows_the_sums_of_a_record_that_was_stored():
