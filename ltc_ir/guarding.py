@@ -16,7 +16,7 @@ from ltc_ir.guard.places import name_of
 from ltc_ir.guard.pruning import reason_to_prune
 from ltc_ir.guard.recording import record, recorded, unwritten
 from ltc_ir.guard.ruling import idle, judge_rules
-from ltc_ir.guard.setup import Guard, Options, guard_of, under_ci
+from ltc_ir.guard.setup import Guard, Options, guard_of, listed, under_ci
 from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
 from ltc_ir.records.snapshot import Snapshot
 
@@ -51,10 +51,10 @@ def check(
     Raises:
         UsageError: nothing to check, or a rule, a waiver or pyproject.toml that cannot be read.
     """
-    guard = guard_of(directory, rules, hlo=hlo, options=options, platform=platform, x64=x64)
+    guard = guard_of(directory, rules, hlo=hlo, options=options, platform=platform, x64=_width(x64))
     with api.configured(x64):
-        looked = Look(guard, programs, options, progress)
-        named = selected(targets, guard)
+        looked = Look(guard, listed(programs) or None, options, progress)
+        named = selected(listed(targets), guard)
         for target in named:
             looked.at(target)
         cases = confirmed(looked, x64)
@@ -71,24 +71,24 @@ def check(
     return replace(made, checks=(*told, *looked.failed), problems=problems)
 
 
+def _width(x64: bool | None) -> bool | None:
+    """Whether 64-bit types are asked for, or on without being asked for: a command to be pasted must say so."""
+    import jax
+
+    config: Any = jax.config
+    return True if x64 is None and config.jax_enable_x64 else x64
+
+
 def _told(one: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
     """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
     if one.status is Status.MATCH:
         return one
     # what a rule permits or a waiver tolerates needs a reason to be recorded too
     grown = one.status is not Status.UNSTABLE and any(map(is_growth, one.changes))
-    made = replace(one, accept=_accept(one, guard, one.target in built, grown))
+    made = replace(one, accept=guard.accept(one.target, one.program, grown, built=one.target in built))
     if one.status is not Status.MISSING:
         return made
     return replace(made, reason=lacking(one, guard.store)[0])
-
-
-def _accept(one: ProgramCheck, guard: Guard, built: bool, grown: bool) -> str:
-    """What records a program as it is now: a command, or a call for a Target that only the caller's code has."""
-    if not built:
-        return guard.accept(one.target, one.program, grown)
-    reason = ', accept_growth="why"' if grown else ""
-    return f"ltc_ir.guarding.update([target], programs=[{one.program!r}]{reason})"
 
 
 def update(
@@ -128,10 +128,10 @@ def update(
         raise UsageError("CI is set, and an update writes", "update where you work and commit; or add --ci")
     if accept_growth is not None and not accept_growth.strip():
         raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
-    guard = guard_of(directory, hlo=hlo, options=options, platform=platform, x64=x64)
+    guard = guard_of(directory, hlo=hlo, options=options, platform=platform, x64=_width(x64))
     with api.configured(x64):
-        looked = Look(guard, programs, options, progress, clear=True)
-        for target in selected(targets, guard):
+        looked = Look(guard, listed(programs) or None, options, progress, clear=True)
+        for target in selected(listed(targets), guard, "record"):
             looked.at(target)
         if progress is not None and looked.cases:
             progress("capturing all a second time")
@@ -149,7 +149,8 @@ def _recorded(looked: Look, second: Mapping[tuple[str, str], Again], reason: str
         guard.store.sweep()
         for case in looked.cases:
             key = (case.current.target, case.current.program)
-            written, snapshot = record(guard.store, case, second[key], reason, guard.accept(*key, True))
+            accept = guard.accept(*key, True, built=key[0] in looked.built)
+            written, snapshot = record(guard.store, case, second[key], reason, accept)
             try:
                 if snapshot is not None:
                     guard.store.write(snapshot)
@@ -178,7 +179,7 @@ class Stored:
 def listing(targets: Sequence[str] = (), *, directory: str | None = None) -> list[Stored]:
     """The files of a store, in the order of their paths; of these targets only, where some are named."""
     store = guard_of(directory).store
-    return [_stored(path, one) for path, one in store.find([name_of(name, store) for name in targets])]
+    return [_stored(path, one) for path, one in store.find([name_of(name, store) for name in listed(targets)])]
 
 
 def _stored(path: Path, one: Snapshot | LtcIrError) -> Stored:
@@ -209,10 +210,10 @@ def show(
     """
     store = guard_of(directory).store
     found = []
-    for _, one in store.find([name_of(name, store) for name in targets]):
+    for _, one in store.find([name_of(name, store) for name in listed(targets)]):
         if isinstance(one, LtcIrError):
             raise one
-        if programs is None or one.program in programs:
+        if programs is None or one.program in listed(programs):
             found.append(one)
     if not found:
         what = ", ".join([*targets, *(programs or ())]) or "anything"
@@ -235,7 +236,7 @@ def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: b
     """The files whose target or program is gone; removed only where ``write``."""
     store = guard_of(directory).store
     found = []
-    for path, one in list(store.find([name_of(name, store) for name in targets])):
+    for path, one in list(store.find([name_of(name, store) for name in listed(targets)])):
         reason = reason_to_prune(one, store)
         if reason is not None:
             if write:

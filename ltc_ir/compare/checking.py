@@ -194,8 +194,8 @@ def _totals_of(
 def _ordered(rows: Iterable[CheckChange]) -> tuple[CheckChange, ...]:
     """Worst first: broken rules, growth, what is waived or permitted, the rest; the larger change first.
 
-    What follows from another row (StableHLO's twin of a jaxpr's operation, the functions around operations, the lines of
-    the text) stands behind its like.
+    What follows from another row (StableHLO's twin of a jaxpr's operation, the functions around operations, constants and
+    what spreads them, the lines of the text) stands behind its like.
     """
     made = list(rows)
     traced = {row.metric for row in made if row.level == "jaxpr"}
@@ -204,12 +204,17 @@ def _ordered(rows: Iterable[CheckChange]) -> tuple[CheckChange, ...]:
     def key(row: CheckChange) -> tuple[int, bool, float, str, str]:
         twin = row.level != "jaxpr" and _TWINS.get(bare := plain(row.level, row.metric), bare) in traced
         around = row.metric.startswith("func.") or (grown and row.metric == "lines")
+        around |= plain(row.level, row.metric) in _SCAFFOLD
         follows = _rank(row) > 0 and (twin or around)
         return (_rank(row), follows, -_weight(row), row.level, row.metric)
 
     return tuple(sorted(made, key=key))
 
 
+_SCAFFOLD = frozenset(
+    {"constant", "broadcast_in_dim", "broadcast", "parameter", "get_tuple_element", "tuple", "bitcast"}
+)
+"""What comes with other operations."""
 _PAGE = 4096
 """Bytes of a constant that weigh as one operation, so that a small one does not stand before what else grew."""
 

@@ -26,8 +26,14 @@ TEST = "::"
 """What the name of a target met in a test has in it, and no other."""
 
 
-def selected(targets: Sequence[Any], guard: Guard) -> list[Any]:
+def selected(targets: Sequence[Any], guard: Guard, verb: str = "check") -> list[Any]:
     """The targets to look at, in order and each once: those named, those of the project, or those of the store."""
+    for target in targets:
+        if isinstance(target, str) and api.is_file(target):
+            raise UsageError(
+                f"{target} is a stored file; what is held against a snapshot is traced anew",
+                "name the target itself, or compare a file with `ltc-ir diff FILE TARGET`",
+            )
     if targets:
         return list({name_of(one, guard.store) if isinstance(one, str) else id(one): one for one in targets}.values())
     said = config.guard().targets
@@ -36,10 +42,10 @@ def selected(targets: Sequence[Any], guard: Guard) -> list[Any]:
     stored = [one.target for _, one in guard.store.all() if isinstance(one, Snapshot) and TEST not in one.target]
     found = [findable(name, guard.store) for name in dict.fromkeys([*config.targets(), *stored])]
     if not found:
-        raise UsageError(
-            f"nothing to check: {guard.store.directory.as_posix()} has no snapshots and no target is named",
-            "record one: ltc-ir snapshot update TARGET",
-        )
+        where = guard.store.directory.as_posix()
+        kept = f"{where} has snapshots of tests only" if guard.store.paths() else f"{where} has no snapshots"
+        hint = "pytest -m ir checks them; or record a target: " if guard.store.paths() else "record one: "
+        raise UsageError(f"nothing to {verb}: {kept} and no target is named", f"{hint}ltc-ir snapshot update TARGET")
     return found
 
 

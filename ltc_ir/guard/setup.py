@@ -13,6 +13,7 @@ from ltc_ir import config
 from ltc_ir.compare.resolving import levels_of, needs_detail
 from ltc_ir.compare.rules import Rule, parse_rule
 from ltc_ir.compare.waivers import Waiver, parse_waiver
+from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root
 from ltc_ir.guard.capturing import Asked
 from ltc_ir.snapshots.store import Store
@@ -31,9 +32,13 @@ class Guard:
     waivers: tuple[Waiver, ...] = ()
     asked: Asked = field(default_factory=Asked)
     flags: tuple[str, ...] = ()
+    directory: str | None = None
 
-    def accept(self, target: str, program: str, grown: bool) -> str:
-        """The command that records the present state of a program."""
+    def accept(self, target: str, program: str, grown: bool, *, built: bool = False) -> str:
+        """What records a program as it is now: a command, or a call for a Target that only the caller's code has."""
+        if built:
+            asked = [f"programs=[{program!r}]"] + ([] if self.directory is None else [f"directory={self.directory!r}"])
+            return f"ltc_ir.guarding.update([target], {', '.join(asked)}" + (', accept_growth="why")' if grown else ")")
         words = ["ltc-ir snapshot update", _quoted(target), "--program", program, *self.flags]
         return " ".join([*words, '--accept-growth "why"'] if grown else words)
 
@@ -55,11 +60,14 @@ def guard_of(
     """
     said = config.guard()
     made = [parse_rule(one.text, where=one.where, targets=one.targets) for one in said.rules]
-    made += [parse_rule(text, where=where) for text in rules]
+    made += [parse_rule(text, where=where) for text in listed(rules)]
     asked = Asked(platform, hlo or "hlo" in levels_of(made), needs_detail(made))
     folder = Path(directory) if directory is not None else _below_project(said.directory)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder.as_posix()} is no folder, so it holds no snapshots", "name a folder with --dir")
     waivers = tuple(parse_waiver(entry) for entry in said.waivers)
-    return Guard(Store(folder), tuple(made), waivers, asked, tuple(_flags(directory, options, platform, x64, hlo)))
+    flags = tuple(_flags(directory, options, platform, x64, hlo))
+    return Guard(Store(folder), tuple(made), waivers, asked, flags, directory)
 
 
 def _below_project(directory: str) -> Path:
@@ -90,6 +98,15 @@ def _flags(directory: str | None, options: Options, platform: str | None, x64: b
 
 def _quoted(text: str) -> str:
     return shlex.quote(text)
+
+
+def listed(given: Sequence[Any] | str | None) -> list[Any]:
+    """What a caller gave as a list; one word is one item, not its letters."""
+    return (
+        [given]
+        if isinstance(given, str) or (given is not None and not isinstance(given, Sequence))
+        else list(given or ())
+    )
 
 
 def under_ci() -> bool:
