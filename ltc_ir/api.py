@@ -70,40 +70,49 @@ def count(
         UsageError: bad input. TargetError: the function failed. LimitError: a limit of ours ended it.
     """
     programs, levels = _words(programs), _words(levels)
-    question: dict[str, Any] = {
-        "by": _words(by),
-        "ops": _words(ops),
-        "phases": _words(phases),
-        "source": source,
-        "text": text,
-    }
+    plain = {"by": _words(by), "ops": _words(ops), "phases": _words(phases)}
+    question: dict[str, Any] = {**plain, "source": source, "text": text}
+    filling = _filling(fill, executed=executed)
     if isinstance(target, str) and is_file(target):
-        from ltc_ir.measure.stored import count_stored
-
-        stored = count_stored(target, question, library=library)
-        if executed and not any(one.executed for levels in stored.programs.values() for one in levels.values()):
-            raise UsageError(
-                f"{target} holds no executed counts, and a file is not run", "count a target, or leave it out"
-            )
-        kept = narrow(stored, {"ops": question["ops"], "phases": question["phases"]}, question["by"], target)
-        return shown(_narrowed(target, kept, programs, levels))
+        return shown(_count_stored(target, question, programs, levels, library=library, executed=executed))
     from ltc_ir.measure.inspecting import Reading
 
-    asked = asked_levels(levels or DEFAULT_LEVELS)
-    if fill is not None and not executed:
-        raise UsageError(
-            "fill says what a program is run with, and it is not run", "add --executed, or leave --fill out"
-        )
-    reading = Reading(make_question(question), text, library, executed, _filling(fill))
+    reading = Reading(make_question(question), text, library, executed, filling)
     with configured(x64):
+        asked = asked_levels(levels or DEFAULT_LEVELS)
         return shown(_count_live(resolve(target, args, options), programs, asked, reading, platform))
 
 
-def _filling(fill: str | None) -> Any:
+def _filling(fill: str | None, *, executed: bool) -> Any:
     """What arguments that are only shapes are filled with."""
+    if fill is None:
+        return None
     from ltc_ir.programs.filling import parse_filling
 
+    if not executed:
+        words = "--fill says what a program is run with, and it is not run", "add --executed, or leave --fill out"
+        raise UsageError(*words)
     return parse_filling(fill)
+
+
+def _count_stored(
+    path: str,
+    question: Mapping[str, Any],
+    programs: Collection[str] | None,
+    levels: Collection[str] | None,
+    *,
+    library: bool,
+    executed: bool,
+) -> Count:
+    """The count of a stored file, with only what was asked for."""
+    from ltc_ir.measure.stored import count_stored
+
+    stored = count_stored(path, question, library=library)
+    if executed and not any(one.executed for made in stored.programs.values() for one in made.values()):
+        words = f"{path} holds no executed counts, and a file is not run", "count a target, or leave --executed out"
+        raise UsageError(*words)
+    kept = narrow(stored, {"ops": question["ops"], "phases": question["phases"]}, question["by"], path)
+    return _narrowed(path, kept, programs, levels)
 
 
 @overload

@@ -28,6 +28,18 @@ Rules = Annotated[
         show_default=False,
     ),
 ]
+Executed = Annotated[
+    bool, typer.Option("--executed", help="Count how often each operation runs, by running the program if need be")
+]
+Fill = Annotated[
+    str | None,
+    typer.Option(
+        "--fill",
+        metavar="zeros|normal:SEED",
+        help="Values for arguments that are only shapes, to run with",
+        show_default=False,
+    ),
+]
 
 
 def count(
@@ -42,18 +54,8 @@ def count(
     text: Annotated[bool, typer.Option("--text/--no-text", help="Print StableHLO for its lines and bytes")] = True,
     source: Annotated[bool, typer.Option("--source/--no-source", help="Resolve source lines")] = True,
     library: opt.Library = False,
-    executed: Annotated[
-        bool, typer.Option("--executed", help="Count how often each operation runs, by running the program if need be")
-    ] = False,
-    fill: Annotated[
-        str | None,
-        typer.Option(
-            "--fill",
-            metavar="zeros|normal:SEED",
-            help="Values for arguments that are only shapes, to run with",
-            show_default=False,
-        ),
-    ] = None,
+    executed: Executed = False,
+    fill: Fill = None,
     rule: Rules = None,
     args: opt.Args = None,
     loss: opt.Loss = None,
