@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import typer
@@ -50,7 +55,8 @@ app.add_typer(snapshot_app)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; the only catcher of errors there is."""
     try:
-        code = _invoked(list(sys.argv[1:] if argv is None else argv))
+        with _interrupts_arrive():
+            code = _invoked(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
     except LtcIrError as error:
@@ -69,6 +75,62 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _interrupted() -> int:
     print("interrupted", file=sys.stderr)
     return INTERRUPTED
+
+
+@contextmanager
+def _interrupts_arrive() -> Iterator[None]:
+    """While open, an interrupt ends the work in one way, wherever it falls.
+
+    It waits until an import of JAX is done, for inside an extension of jaxlib it would be an abort; and it comes once more
+    where Python swallows it, as in the callbacks that JAX has the collector of garbage call.
+    """
+    finder, hook = _WholeImports(), sys.unraisablehook
+    sys.meta_path.insert(0, finder)
+    sys.unraisablehook = lambda lost: _again() if isinstance(lost.exc_value, KeyboardInterrupt) else hook(lost)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        sys.meta_path.remove(finder)
+
+
+def _again() -> None:
+    """Interrupt in a moment: at once it would be in what swallowed the first."""
+    threading.Timer(0.01, _thread.interrupt_main).start()
+
+
+class _WholeImports:
+    """Finds JAX and the modules of jaxlib as the finders after it do, and lets no interrupt into their imports."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
+        if name != "jax" and name.partition(".")[0] != "jaxlib":
+            return None
+        others = (one.find_spec(name, path, target) for one in sys.meta_path if one is not self)
+        spec = next((found for found in others if found is not None), None)
+        loader: Any = spec and spec.loader
+        for step in ("create_module", "exec_module"):
+            if hasattr(loader, step):
+                setattr(loader, step, _uninterrupted(getattr(loader, step)))
+        return spec
+
+
+def _uninterrupted(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The call, at whose end an interrupt arrives that came meanwhile."""
+
+    def whole(given: Any) -> Any:
+        before = signal.getsignal(signal.SIGINT)
+        if not callable(before) or threading.current_thread() is not threading.main_thread():
+            return call(given)
+        came: list[tuple[Any, Any]] = []
+        signal.signal(signal.SIGINT, lambda *signalled: came.append(signalled))
+        try:
+            return call(given)
+        finally:
+            signal.signal(signal.SIGINT, before)
+            if came:
+                before(*came[-1])
+
+    return whole
 
 
 def _of_an_interrupt(error: BaseException | None) -> bool:

@@ -466,6 +466,28 @@ def test_an_interrupt_that_an_import_turned_into_its_own_error_is_no_bug(folder:
     assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
 
 
+def test_an_interrupt_waits_until_jax_is_imported(folder: Path) -> None:
+    """Broken off inside an extension of jaxlib, the import ends the process with an abort."""
+    (folder / "jax").mkdir(exist_ok=True)
+    (folder / "jax" / "__init__.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(10): pass\n"
+        "print('imported whole')\nraise ImportError('and then some')\n"
+    )
+    ran = run_program("lower", "ltc", folder=folder, PYTHONPATH=str(folder))
+    assert (ran.code, ran.out, ran.err) == (130, "", "imported whole\ninterrupted\n")
+
+
+def test_an_interrupt_that_a_collector_s_callback_swallows_comes_again(folder: Path) -> None:
+    (folder / "swallows.py").write_text(
+        "import gc, os, signal, time\n"
+        "def callback(phase, info):\n"
+        "    gc.callbacks.remove(callback)\n    os.kill(os.getpid(), signal.SIGINT)\n    for _ in range(10): pass\n"
+        "def f(x):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(20)\n    return x\nf_args = (1.0,)\n"
+    )
+    ran = run_program("lower", "swallows.py:f", folder=folder)
+    assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
+
+
 def test_an_exception_that_cannot_say_what_it_is_is_the_targets_own(folder: Path) -> None:
     (folder / "mute.py").write_text(
         "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError\n"
