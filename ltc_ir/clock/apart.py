@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -159,7 +160,8 @@ def _start(request: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         env={**os.environ, "PYTHONPATH": path}, start_new_session=True,
     )  # fmt: skip
     assert child.stdin
-    child.stdin.write(json.dumps(request).encode())
+    with contextlib.suppress(BrokenPipeError):  # a child that died at its start is noticed where it is heard
+        child.stdin.write(json.dumps(request).encode())
     child.stdin.close()
     return child
 

@@ -27,12 +27,11 @@ def is_jitted(fn: Any) -> bool:
 def fresh_jit(program: Program) -> Any:
     """The program under `jax.jit`, made of a function object that JAX has not seen yet.
 
-    A function that comes jitted is taken as it is: what it may donate or keeps static stands nowhere else. It is told to
-    forget what it knows.
+    A function that comes jitted is taken as it is: what it may donate or keeps static stands nowhere else. What it knows
+    is forgotten with JAX's other caches.
     """
     fn: Any = program.fn
     if is_jitted(fn) and not (program.static_argnums or program.static_argnames):
-        fn.clear_cache()
         return fn
     return jax.jit(
         fresh(fn), static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 
 import jax
 import jax.numpy as jnp
@@ -235,15 +236,25 @@ def test_what_is_no_jax_array_is_awaited_by_its_own_method():
     assert made.seconds("eager") == 6
 
 
-def test_effects_are_awaited():
-    clock = FakeClock()
+def test_effects_are_awaited(monkeypatch):
+    clock, barriers = FakeClock(), []
+    real = jax.effects_barrier
+    monkeypatch.setattr(jax, "effects_barrier", lambda: barriers.append(clock.now) or real())
+
+    def late():
+        time.sleep(0.02)
+        clock.advance(4)
 
     def fn(x):
-        jax.debug.callback(lambda: clock.advance(4))
-        return x * 2
+        jax.debug.callback(late)
 
     made = timed(Target(fn, (X,)), clock=clock).programs["forward"]
     assert (made.seconds("first"), made.seconds("steady"), made.seconds("eager")) == (4, 4, 4)
+    trials_and_runs = {"first": 1 + RUNS, "steady": 3 + RUNS, "eager": 1 + RUNS}
+    assert len(barriers) == sum(trials_and_runs.values())
+    barriers.clear()
+    timed(Target(lambda x: x * 2, (X,)), eager=False)
+    assert barriers == [], "where there are no effects, waiting for them would be timed for nothing"
 
 
 def test_the_collector_is_held_while_measuring_and_as_before_afterwards():
@@ -373,6 +384,13 @@ def test_the_configuration_is_as_before():
     before = dict(jax.config.values)
     ltc_ir.time(lambda x: x * 2, args=(X,), programs="forward", repeat=1, x64=True, warm=True, op_by_op=True)
     assert {key: jax.config.values[key] for key in before} == before
+
+
+def test_memory_of_a_process_that_is_not_the_timing_s_own_is_not_known():
+    made = timed(Target(lambda x: x * 2, (X,))).programs["forward"]
+    assert made.memory.compile is None
+    assert "not ours to reset" in made.reasons["memory.compile"]
+    assert made.memory.xla["argument_bytes"] == X.nbytes
 
 
 def test_a_program_that_cannot_be_made_is_left_out_unless_asked_for():
