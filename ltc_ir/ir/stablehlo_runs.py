@@ -65,7 +65,7 @@ def of_module(module: Any) -> dict[str, FunctionRuns]:
 def _inside(operation: Any, runs: Runs, position: int) -> list[Runs]:
     """How often the operations of each region run."""
     name, number = operation.name, len(operation.regions)
-    if runs.times is None or name in _ONCE:
+    if not runs.times or name in _ONCE:
         return [runs] * number
     if name == "stablehlo.while":
         trips = trip_count(operation)

@@ -25,8 +25,6 @@ from ltc_ir.programs.stages import Staged, platform_here, users_failure
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.executed import MEASURED, STATIC, Executed, RanRegion, Work
 
-HINT = "give values with --fill zeros or --fill normal:SEED, or a target whose own arguments are arrays"
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -117,7 +115,7 @@ def _measured(staged: Staged, planned: Plan, asked: Asked) -> tuple[list[np.ndar
     try:
         leaves, filled = leaves_of(staged, asked.fill)
     except NeedsValuesError as error:
-        raise UncountableError(f"{error}; {HINT}") from error
+        raise UncountableError(str(error)) from error
     plain = staged.compiled
     with users_failure(staged.label, "run"):
         args, kwargs = jax.tree.unflatten(plain.in_tree, leaves())

@@ -14,9 +14,11 @@ import numpy as np
 from ltc_ir.errors import UsageError
 from ltc_ir.programs.stages import Staged
 
+_HINT = "give values with --fill zeros or --fill normal:SEED, or a target whose own arguments are arrays"
+
 
 class NeedsValuesError(Exception):
-    """An argument is a shape without a value, and nobody said what to put there."""
+    """The arguments have no values to run with; says why, and what helps."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,13 @@ def leaves_of(staged: Staged, fill: Filling | None) -> tuple[Callable[[], list[A
     given = jax.tree.leaves(_dynamic(staged))
     expected = len(staged.traced.jaxpr.in_avals)
     if len(given) != expected:
-        raise NeedsValuesError(f"{len(given)} values are given where the traced program takes {expected}")
+        raise NeedsValuesError(
+            f"{len(given)} arguments are given and {expected} are traced: those that the function's own jit takes as static "
+            "are not told apart; name them with --static-argnums, or static_argnums of a Target, around the plain function"
+        )
     shapes = [leaf for leaf in given if isinstance(leaf, jax.ShapeDtypeStruct)]
     if shapes and fill is None:
-        raise NeedsValuesError("measuring needs the arguments' values, and there are shapes alone")
+        raise NeedsValuesError(f"measuring needs the arguments' values, and there are shapes alone; {_HINT}")
 
     def make() -> list[Any]:
         return [_value(leaf, number, fill) for number, leaf in enumerate(given)]

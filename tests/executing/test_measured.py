@@ -231,6 +231,14 @@ def test_shapes_alone_are_unknown_with_the_hint_and_can_be_filled():
     assert level(until(30), V, fill="normal:0").executed.filled is None
 
 
+def test_static_arguments_of_a_jit_of_its_own_are_named():
+    made = level(jax.jit(lambda x, n: until(n)(x), static_argnums=1), V, 30)
+    assert made.executed is None and "static" in made.reasons["executed"]
+    target = ltc_ir.Target(lambda x, n: until(n)(x), (V, 30), static_argnums=(1,))
+    made = ltc_ir.count(target, programs=["forward"], levels=["jaxpr"], executed=True).programs["forward"]["jaxpr"]
+    assert made.executed.identical
+
+
 def test_another_platform_is_unknown():
     assert "tpu" in level(until(30), V, platform="tpu").reasons["executed"]
 

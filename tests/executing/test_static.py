@@ -74,6 +74,13 @@ def test_a_branch_makes_its_level_unknown():
     assert ops["sin"] == 1 and "cos" not in ops
 
 
+def test_what_a_loop_of_no_iterations_holds_is_no_reason():
+    empty = jnp.zeros((0, 3))
+    made = levels(lambda x: lax.scan(lambda c, y: (until(9)(c + y), None), x, empty)[0], V, levels=["stablehlo"])
+    assert made["stablehlo"].executed is not None, made["stablehlo"].reasons
+    assert "stablehlo.sine" not in made["stablehlo"].executed.tally.ops
+
+
 def test_a_dead_function_is_no_reason():
     made = levels(lambda x: (until(9)(x), jnp.cos(x))[1], V, levels=["jaxpr"])
     assert made["jaxpr"].executed.tally.total == 1
