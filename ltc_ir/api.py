@@ -322,9 +322,9 @@ def resolve(target: Inspectable, args: tuple[Any, ...] | None = None, options: O
 
         return find(target, options)
     if not callable(target):
-        raise UsageError(f"a {type(target).__name__} is no target", "give a function, a Target or a name")
+        raise UsageError(f"{type(target).__name__} is no target", "give a function, a Target or a name")
     if args is not None and not isinstance(args, tuple | list):
-        raise UsageError(f"args is a {type(args).__name__}, not a tuple", "write args=(x,)")
+        raise UsageError(f"args is of type {type(args).__name__}, not a tuple", "write args=(x,)")
     return Target(target, tuple(args or ()), name=getattr(target, "__name__", type(target).__name__))
 
 

@@ -62,12 +62,17 @@ def assert_ir(
         TargetError: the function failed to trace, lower or compile.
     """
     __tracebackhide__ = True
+    if isinstance(args, str):
+        given = f'"{fn}", None' if isinstance(fn, str) else f"{getattr(fn, '__name__', 'f')}, (x,)"
+        raise UsageError(f"args is the rule {args!r}", f'rules come third: assert_ir({given}, "{args}")')
+    others = same_as, fewer_than
+    own_options = None if any(isinstance(one, str) for one in others) and not isinstance(fn, str) else options
     parsed = [_rule(text, level) for text in rules]
     if not parsed and same_as is None and fewer_than is None:
         raise UsageError("assert_ir was given nothing to assert", 'give a rule, as in assert_ir(f, (x,), "while = 0")')
 
     def failure(clear: bool) -> list[str]:
-        target = target_of(fn, args, options)
+        target = target_of(fn, args, own_options)
         subject = Inspection(target, Asked(platform, otherwise=platform_here()), level_of(level), clear, x64)
         found = _failures(subject, parsed, devices)
         found += _unlike(subject, subject.beside(same_as, options)) if same_as is not None else []
@@ -80,9 +85,7 @@ def assert_ir(
 
 def _rule(text: Any, level: str | None) -> Rule:
     if not isinstance(text, str):
-        raise UsageError(
-            f"assert_ir was given a {type(text).__name__} as a rule", 'write assert_ir(f, (x,), "while = 0")'
-        )
+        raise UsageError(f"a rule is text, not {type(text).__name__}", 'write assert_ir(f, (x,), "while = 0")')
     return parse_rule(text, where="assert_ir", level=level_of(level))
 
 
@@ -140,9 +143,13 @@ def _check_span(inventories: Iterable[Inventory], devices: int | None) -> None:
     for inventory in inventories:
         if devices is not None and inventory.devices != devices:
             raise UsageError(
-                f"{inventory.target} {inventory.program} spans {inventory.devices} devices, not {devices}",
+                f"{inventory.target} {inventory.program} spans {_devices(inventory.devices)}, not {devices}",
                 "give arguments that are sharded over them, or a function that shards",
             )
+
+
+def _devices(number: int) -> str:
+    return f"{number} device" + "s" * (number != 1)
 
 
 def _unlike(subject: Inspection, reference: Inspection) -> list[str]:
@@ -203,7 +210,7 @@ def assert_ir_flat(
 def _numbers(make: Any, over: Any) -> list[int]:
     """The numbers to try, ascending, so that the first is the smallest whatever the order they were given in."""
     if not callable(make):
-        raise UsageError(f"make is a {type(make).__name__}, not a function", "write lambda n: (solve(n), (x,))")
+        raise UsageError(f"make is of type {type(make).__name__}, not a function", "write lambda n: (solve(n), (x,))")
     if isinstance(over, str) or not isinstance(over, Iterable):
         raise UsageError(f"over={over!r} is no collection of numbers", "write over=(12, 60, 300)")
     given = list(over)

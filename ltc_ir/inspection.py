@@ -12,6 +12,7 @@ from ltc_ir.compare.resolving import levels_of
 from ltc_ir.compare.rules import parse_rule
 from ltc_ir.errors import UsageError
 from ltc_ir.guard.capturing import Asked, Captured, capture
+from ltc_ir.programs.options import refuse_idle
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.vocabulary import Level, word
 
@@ -135,7 +136,8 @@ def inspect(
 
 
 def target_of(fn: Any, args: Any, options: Any) -> Any:
-    """The Target that a caller means; arguments stand beside a function only."""
+    """The Target that a caller means; arguments stand beside a function only, options beside a name."""
+    refuse_idle(fn, options)
     if args and not callable(fn):
         raise UsageError("arguments are given beside a target that has its own", "leave them out: write None for them")
     return api.resolve(fn, args, options)

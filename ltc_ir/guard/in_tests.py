@@ -16,6 +16,7 @@ from ltc_ir.guard.capturing import Asked, Captured, capture
 from ltc_ir.guard.looking import TEST, case_of, differs, is_red, kept_programs, lacking, named
 from ltc_ir.guard.recording import record
 from ltc_ir.guard.setup import Guard, guard_of
+from ltc_ir.programs.options import refuse_idle
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
 from ltc_ir.render.check_words import message
 from ltc_ir.snapshots.layout import dumps
@@ -82,11 +83,12 @@ def check_in_test(
     """
     if isinstance(args, str):
         raise UsageError(f"args is the rule {args!r}", 'rules come third: check_ir("ltc", None, "while = 0")')
+    refuse_idle(subject, options)
     guard = guard_of(directory, options=options, platform=platform, x64=x64)
     if isinstance(subject, str):
         target = named(subject, guard.store, options)
     else:
-        target = replace(api.resolve(subject, args, options), name=test)
+        target = replace(api.resolve(subject, args), name=test)
     where = nodeid.partition(TEST)[0]
     own = [parse_rule(text, where=where, targets=(str(target.name),)) for text in rules]
     guard = replace(guard, rules=(*guard.rules, *own))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from ltc_ir.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -19,3 +22,14 @@ class Options:
     has_aux: bool | None = None
     static_argnums: tuple[int, ...] | None = None
     static_argnames: tuple[str, ...] | None = None
+
+
+def refuse_idle(fn: Any, options: Any) -> None:
+    """Refuse options that nothing would heed."""
+    if options is None or not (callable(fn) or hasattr(fn, "fn")):
+        return
+    what = "a function" if callable(fn) else "a Target"
+    raise UsageError(
+        f"options are given beside {what}, and are those of a target found by name",
+        'build a Target in their place, as in ltc_ir.Target(f, (x,), loss="sum")',
+    )

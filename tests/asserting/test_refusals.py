@@ -10,12 +10,16 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import LtcIrError, Target, TargetError, UsageError, assert_ir, assert_ir_flat, inspect
+from ltc_ir.programs.options import Options
 from tests.asserting import programs as p
 from tests.asserting.programs import spread
 
 pytestmark = pytest.mark.versions
 
 X = jax.ShapeDtypeStruct((4,), jnp.float32)
+
+
+LOSS = Options(loss="sum")
 
 
 def f(x):
@@ -40,7 +44,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a gradient of what is no scalar": (lambda: assert_ir(f, (X,), "grad/sin = 1"), "scalar"),
     "no rule": (lambda: assert_ir(f, (X,)), "nothing to assert"),
     "a rule without a bound": (lambda: assert_ir(f, (X,), "sin"), "has no operator"),
-    "a rule that is a number": (lambda: assert_ir(f, (X,), 3), "int as a rule"),  # type: ignore[arg-type]
+    "a rule that is a number": (lambda: assert_ir(f, (X,), 3), "a rule is text, not int"),  # type: ignore[arg-type]
     "a percentage": (lambda: assert_ir(f, (X,), "total +5%"), "is a step, and there is no snapshot to step from"),
     "a step": (lambda: assert_ir(f, (X,), "sin +1"), "is a step, and there is no snapshot to step from"),
     "collectives on one device": (
@@ -67,7 +71,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "devices that only a comparison is given": (
         lambda: assert_ir(f, (X,), same_as=f, devices=2),
-        "f forward spans 1 devices, not 2",
+        "f forward spans 1 device, not 2",
     ),
     "an attribute that none has": (
         lambda: assert_ir(p.quantises, (X,), "quantise_rows[rowise=True] = 0"),
@@ -79,10 +83,27 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a misspelt type, of a phase": (lambda: assert_ir(f, (X,), "backward.sin[f23] = 0"), "'f23' is no type"),
     "arguments that are no tuple": (lambda: assert_ir(f, X, "sin = 1"), "not a tuple"),  # type: ignore[arg-type]
-    "arguments forgotten": (lambda: assert_ir(f, "sin = 1", "mul = 1"), "not a tuple"),  # type: ignore[arg-type]
+    "arguments forgotten": (
+        lambda: assert_ir(f, "sin = 1", "mul = 1"),  # type: ignore[arg-type]
+        "args is the rule 'sin = 1'; rules come third",
+    ),
+    "arguments forgotten before the only rule": (
+        lambda: assert_ir(f, "sin = 1"),  # type: ignore[arg-type]
+        'assert_ir(f, (x,), "sin = 1")',
+    ),
+    "arguments of a name forgotten": (
+        lambda: assert_ir("ltc", "sin = 1"),  # type: ignore[arg-type]
+        'assert_ir("ltc", None, "sin = 1")',
+    ),
+    "options of a function": (
+        lambda: assert_ir(f, (X,), "sin = 1", options=LOSS),
+        "options are given beside a function",
+    ),
+    "options of a function to look at": (lambda: inspect(f, (X,), options=LOSS), "options are given beside a function"),
+    "options of a Target": (lambda: inspect(Target(f, (X,)), options=LOSS), "options are given beside a Target"),
     "arguments of a name": (lambda: assert_ir("ltc", (X,), "sin = 1"), "has its own"),
     "no function": (lambda: assert_ir(3, (X,), "sin = 1"), "has its own"),
-    "no function, and no arguments": (lambda: assert_ir(3, None, "sin = 1"), "a int is no target"),
+    "no function, and no arguments": (lambda: assert_ir(3, None, "sin = 1"), "int is no target"),
     "an unknown target": (lambda: assert_ir("ltcc", None, "sin = 1"), "ltcc"),
     "an unknown platform": (lambda: assert_ir(f, (X,), "sin = 1", platform="abacus"), "unknown platform 'abacus'"),
     "one number": (lambda: assert_ir_flat(p.iterating, over=(12,)), "too little to see growth"),
@@ -128,6 +149,10 @@ def test_what_fails_to_trace_is_named(what):
         assertion()
     assert said in found.value.message
     assert "tests/asserting/test_refusals.py:" in found.value.message or "too few" in what
+
+
+def test_options_are_those_of_the_name_that_is_compared_with():
+    assert_ir(f, (X,), same_as="tests.asserting.test_refusals:f", options=Options(args="f32[4]"))
 
 
 def test_no_refusal_is_an_assertion_error():
