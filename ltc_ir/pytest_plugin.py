@@ -135,6 +135,7 @@ class CheckIr:
         config = self._item.config
         test = self._called(fn, name)
         update = Update(config.getoption("--ir-accept-growth")) if config.getoption("--ir-update") else None
+        wrong = None
         try:
             with project_at(_home(config)):
                 found = check_in_test(
@@ -142,7 +143,9 @@ class CheckIr:
                     directory=_directory(config), update=update, options=options, platform=platform, x64=x64,
                 )  # fmt: skip
         except LtcIrError as error:
-            pytest.fail(explained(error), pytrace=False)
+            wrong = explained(error)
+        if wrong is not None:  # failing above would show the error a second time, as what was being handled
+            pytest.fail(wrong, pytrace=False)
         self._item.stash.setdefault(KEPT, []).extend(map(_plain, found))
         failures = ["\n".join(one.failure) for one in found if one.failure]
         if failures:
@@ -282,8 +285,9 @@ class _Listener:
         skipped = [one for one in self.checked if one["status"] == "skipped"]
         counted = Counter(one["status"] for one in self.checked if one["status"] != "skipped")
         done = sum(counted.values())
-        verb = "recorded" if counted and set(counted) <= {*_DONE, "refused", "error"} else "checked"
-        shown = f"ltc-ir: {done} {verb}" + (f" ({_listed(counted)})" if counted else "")
+        acts = {word.partition(" ")[0] for word in counted}
+        verb = "recorded" if acts and acts <= {*_DONE, "refused", "error"} else "checked"
+        shown = f"ltc-ir: {done} {verb}" + (f" ({_listed(_in_words(counted))})" if counted else "")
         reasons = Counter(self.left_out.values()) + Counter(one["note"] or "skipped" for one in skipped)
         rest = len(self.untouched())
         if rest:
@@ -324,6 +328,12 @@ def _why(report: pytest.TestReport) -> str:
     if report.skipped:
         return "skipped"
     return _FAILED if report.failed else "checked nothing"
+
+
+def _in_words(counted: Counter[str]) -> Counter[str]:
+    from ltc_ir.render.check_words import counted_as
+
+    return Counter({counted_as(word, number): number for word, number in counted.items()})
 
 
 def _listed(counted: Counter[str]) -> str:

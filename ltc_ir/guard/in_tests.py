@@ -18,7 +18,7 @@ from ltc_ir.guard.recording import record
 from ltc_ir.guard.setup import Guard, guard_of
 from ltc_ir.programs.options import refuse_idle
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
-from ltc_ir.render.check_words import message
+from ltc_ir.render.check_words import PROBLEM, counted_as, message, verdict
 from ltc_ir.snapshots.layout import dumps
 from ltc_ir.snapshots.naming import slug
 
@@ -123,7 +123,7 @@ class _InTest:
             return self.told(self.checked(made), made)
         written = [self.updated(case) for case in made]
         ruled = self.told(self.checked([replace(case, baseline=case.current) for case in made]), made)
-        return [replace(one, failure=one.failure or rule.failure) for one, rule in zip(written, ruled, strict=True)]
+        return [_ruled(one, rule) for one, rule in zip(written, ruled, strict=True)]
 
     def can_be_made(self, program: str) -> bool:
         """Whether a target has a program that nobody asked for nor recorded: one without a scalar output has no gradient."""
@@ -155,7 +155,8 @@ class _InTest:
         problems = [line for one in check.problems for line in (one.message, f"  {one.hint}")]
         found = [self.outcome(one, case) for one, case in zip(check.checks, cases, strict=True)]
         if problems and found:
-            found[0] = replace(found[0], failure=(*problems, *found[0].failure))
+            status = found[0].status if found[0].failure else PROBLEM
+            found[0] = replace(found[0], failure=(*problems, *found[0].failure), status=status)
         return found
 
     def outcome(self, one: ProgramCheck, case: Case) -> Outcome:
@@ -166,7 +167,7 @@ class _InTest:
             one = replace(one, reason=reason)
         grown = one.status in {Status.GROWN, Status.DRIFT}
         one = replace(one, accept=self.command(one.program, grown) if one.status is not Status.MATCH else None)
-        made = Outcome(one.target, one.program, case.file or "", one.status.value)
+        made = Outcome(one.target, one.program, case.file or "", verdict(one))
         if others and not one.broken:
             return replace(made, status=SKIPPED, note=one.reason)
         if one.exit_code():
@@ -201,6 +202,13 @@ class _InTest:
         if written.exit_code:
             return replace(made, failure=(written.reason or f"unstable: {', '.join(written.unstable[:3])}",))
         return replace(made, text=None if snapshot is None else dumps(snapshot))
+
+
+def _ruled(written: Outcome, rule: Outcome) -> Outcome:
+    """What was recorded of a program, and fails where its rules do."""
+    if written.failure or not rule.failure:
+        return written
+    return replace(written, failure=rule.failure, status=f"{written.status} {counted_as(rule.status, 1)}")
 
 
 def explained(error: LtcIrError) -> str:

@@ -33,9 +33,12 @@ _EXPLAINED = {
 }
 _SAID_FIRST = frozenset({Status.UNSTABLE, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
 """Where the reason is the news, and totals are not."""
+PROBLEM = "problem"
+"""How a test counts a program whose rules cannot be judged."""
 _COUNTED = {
     "broken": "with a broken rule",
     "holds": "hold",
+    PROBLEM: "whose rules have a problem",
     Status.NOT_COMPARABLE: "not comparable",
     Status.ERROR: "failed",
 }
@@ -69,7 +72,7 @@ def summary(check: Check) -> str:
     """All of a check in one line: ``12 checked: 10 match, 1 grown, 1 missing; 2 not checked (reason)``."""
     found = [verdict(one) for one in check.checks]
     order = [*Status, "holds", "broken"]
-    counted = [f"{found.count(word)} {_COUNTED.get(word, word)}" for word in order if word in found]
+    counted = [f"{found.count(word)} {counted_as(word, found.count(word))}" for word in order if word in found]
     parts = [f"{len(found)} checked: {', '.join(counted)}" if found else "nothing was checked"]
     if check.problems:
         parts.append(f"{len(check.problems)} problem{'s' * (len(check.problems) > 1)} with the rules")
@@ -78,6 +81,11 @@ def summary(check: Check) -> str:
         others = f", and {len(reasons) - 1} other reason{'s' * (len(reasons) > 2)}" if len(reasons) > 1 else ""
         parts.append(f"{len(check.unchecked)} not checked ({cut(reasons[0], 80)}{others})")
     return "; ".join(parts)
+
+
+def counted_as(word: str, number: int) -> str:
+    """A verdict's word behind its number: ``1 with a broken rule``, ``3 hold``."""
+    return word if word == "holds" and number == 1 else _COUNTED.get(word, word)
 
 
 def ranked(checks: Iterable[ProgramCheck], strict: bool = False) -> list[ProgramCheck]:

@@ -60,4 +60,4 @@ def test_a_gradient_that_cannot_be_made_is_said_to_be_unchecked(command: Command
     folder.joinpath("vector.py").write_text("def two(x):\n    return x * 2\n", encoding="utf-8")
     ran = command("count", "vector.py:two", "--args", "f32[3]", "--rule", "while = 0")
     assert ran.code == 0, ran.err
-    assert "1 checked: 1 hold; 1 not checked (no gradient: the output is float32[3]" in ran.out
+    assert "1 checked: 1 holds; 1 not checked (no gradient: the output is float32[3]" in ran.out

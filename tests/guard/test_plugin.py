@@ -200,6 +200,8 @@ def test_bad_input_fails_in_a_line_or_two(call: str, said: str, bare_project: Pr
     assert said in ran.out
     assert "Traceback" not in ran.out
     assert "pytest_plugin.py" not in ran.out
+    assert "During handling" not in ran.out
+    assert "direct cause" not in ran.out
 
 
 # --- rules
@@ -215,7 +217,7 @@ def test_a_rule_of_a_test_is_held_and_told(bare_project: Project) -> None:
     assert ran.code == 1, broken
     assert "breaks a rule, though it matches its snapshot" in ran.out
     assert "  rule: sin = 0 (test_net.py)" in ran.out
-    assert footer(ran) == "ltc-ir: 1 checked (1 match)"
+    assert footer(ran) == "ltc-ir: 1 checked (1 with a broken rule)"
 
 
 def test_an_update_heeds_the_rules_too(bare_project: Project) -> None:
@@ -223,6 +225,19 @@ def test_an_update_heeds_the_rules_too(bare_project: Project) -> None:
     ran = bare_project.tests("--ir-update")
     assert ran.code == 1
     assert "rule: sin = 0" in ran.out
+    assert footer(ran) == "ltc-ir: 1 recorded (1 new with a broken rule)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "counted"), [("sin = 0", "1 with a broken rule"), ("hlo:collectives = 0", "1 whose rules have a problem")]
+)
+def test_the_footer_tells_what_holds_from_what_does_not(rule: str, counted: str, bare_project: Project) -> None:
+    two = ONE + "\n\ndef test_two(check_ir):\n    check_ir(f, (X,))\n"
+    record(bare_project, two)
+    bare_project.write(two.replace("f, (X,))\n\n", f'f, (X,), "{rule}")\n\n'), "test_net.py")
+    ran = bare_project.tests()
+    assert ran.code == 1
+    assert footer(ran) == f"ltc-ir: 2 checked (1 match, {counted})"
 
 
 def test_the_rules_of_the_project_hold_in_tests(bare_project: Project) -> None:
@@ -415,7 +430,7 @@ def test_the_mark_selects_and_the_footer_counts_what_was_deselected(bare_project
         ('    pytest.exit("enough")\n', (), "0 checked; 3 not checked (3 not run)"),
         ("    raise KeyboardInterrupt\n", (), "0 checked; 3 not checked (3 not run)"),
         ("    check_ir(f, (X,))\n    raise ValueError\n", (), "3 checked (3 match)"),
-        ("    check_ir(f, (3,))\n", (), "3 checked (2 match, 1 not-comparable)"),
+        ("    check_ir(f, (3,))\n", (), "3 checked (2 match, 1 not comparable)"),
         ("    check_ir(f, ())\n", (), "2 checked (2 match); 1 not checked (1 failed before it checked)"),
     ],
 )
