@@ -160,6 +160,9 @@ OURS = {
     "snapshot_of_a_newer_schema": (USAGE, "snapshot show --dir newer"),
     "snapshot_in_anothers_place": (USAGE, "snapshot show --dir moved"),
     "snapshot_with_a_wrong_value": (USAGE, "snapshot show --dir wrong"),
+    "snapshot_that_lost_a_fact": (USAGE, "snapshot show --dir lost"),
+    "snapshot_of_a_stored_file": (USAGE, "snapshot check grad.mlir"),
+    "snapshots_in_a_file": (USAGE, "snapshot check mine:energy --dir mine.py"),
 }  # fmt: skip
 """Messages wholly ours, by the name of their golden: the exit code and the command line."""
 
@@ -230,13 +233,16 @@ def files(folder: Path) -> None:
 def _snapshots() -> dict[str, str]:
     """Snapshots that cannot be used, by the folder each lies in."""
     facts = LevelFacts({("primal", "mine:energy"): {"mul": 1}}, fingerprint="a1")
-    text = layout.dumps(Snapshot("mine", "forward", Identity("0.10"), Provenance("0.10.2", "0.10.2"), {"jaxpr": facts}))
+    lowered = LevelFacts({}, metrics={"lines": 5, "constants.embedded.bytes": 0}, fingerprint="b2")
+    levels = {"jaxpr": facts, "stablehlo": lowered}
+    text = layout.dumps(Snapshot("mine", "forward", Identity("0.10"), Provenance("0.10.2", "0.10.2"), levels))
     return {
         "conflict": text.replace("mul = 1\n", "<<<<<<< ours\nmul = 2\n=======\nmul = 3\n>>>>>>> theirs\n"),
         "short": text[: text.index("[end]")],
         "newer": text.replace("schema = 1", "schema = 99"),
         "moved": text,
         "wrong": text.replace("mul = 1", "mul = true"),
+        "lost": text.replace('fingerprint = "b2"\n', ""),
     }
 
 

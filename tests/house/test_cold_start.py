@@ -65,7 +65,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     level = LevelCount("jaxpr", Tally({"mul": 2}, {"primal": {"mul": 2}}), {"phase": 1.0, "source": 1.0}, max_depth=0)
     count = Count("mine", Environment(jax="0.10.2"), {"forward": {"jaxpr": level}})
     (made / "stored.json").write_text(dumps(count_to_dict(count)))
-    facts = {"jaxpr": LevelFacts({("primal", "mine:forward"): {"mul": 2}})}
+    ops = {("primal", "mine:forward"): {"mul": 2}}
+    figures = {"lines": 5, "constants.embedded.bytes": 0}
+    facts = {
+        "jaxpr": LevelFacts(ops, fingerprint="a1"),
+        "stablehlo": LevelFacts({}, metrics=figures, fingerprint="b2"),
+    }
     snapshot = Snapshot("mine", "forward", Identity("0.10"), Provenance("0.10.2", "0.10.2"), facts)
     (made / "stored.toml").write_text(layout.dumps(snapshot))
     return made
