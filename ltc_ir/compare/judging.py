@@ -18,7 +18,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.records.check import CheckChange, Problem
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.records.vocabulary import Level
+from ltc_ir.records.vocabulary import Level, Phase
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -70,13 +70,18 @@ def judge(
         among = [one for one in inventories.values() if not rule.targets or one.target in rule.targets]
         if not keys and covers(complete, rule.targets):
             problems[_unmatched(rule, inventories.values())] = None
+        held = bool(keys)
         for key in keys:
             try:
                 found = _judge_one(rule, inventories[key], key, baselines or {}, among)
             except UsageError as error:
                 problems[problem_of(rule, error)] = None
+                held = False
             else:
                 changes[key] += found
+                held = held and not found
+        if held and (rule.selector.program or covers(complete, rule.targets)):
+            problems |= dict.fromkeys(_unbreakable(rule, [inventories[key] for key in keys]))
     return Judgement({key: tuple(found) for key, found in changes.items()}, tuple(problems))
 
 
@@ -134,6 +139,25 @@ def _unmatched(rule: Rule, inventories: Iterable[Inventory]) -> Problem:
     there = sorted({f"{one.target} {one.program}" for one in inventories})
     hint = f"programs are {', '.join(there)}" if there else "there is no program"
     return Problem(f"{rule.where}: rule {rule.text!r} matches no program", hint, UsageError.exit_code)
+
+
+_DIFFERENTIATED = frozenset({Phase.FORWARD, Phase.BACKWARD, Phase.RECOMPUTE})
+
+
+def _unbreakable(rule: Rule, inventories: Collection[Inventory]) -> list[Problem]:
+    """That a rule bounds a phase of differentiation where no program is differentiated: it would hold whatever they become."""
+    phase = rule.selector.phase
+    if phase not in _DIFFERENTIATED or any(map(_is_differentiated, inventories)):
+        return []
+    named = [f"{one.target} {one.program}" for one in inventories]
+    are = f"{named[0]} is" if len(named) == 1 else f"{', '.join(named[:3])} are"
+    what = f"{rule.where}: rule {rule.text!r} cannot be broken: {are} not differentiated, so nothing is {phase}"
+    hint = f"name a program that is, as in grad/{phase}.{rule.selector.label}, or leave the phase out"
+    return [Problem(what, hint, UsageError.exit_code)]
+
+
+def _is_differentiated(inventory: Inventory) -> bool:
+    return any(entry.phase in _DIFFERENTIATED for level in inventory.levels.values() for entry in level.entries)
 
 
 def _judge_one(

@@ -148,6 +148,8 @@ def _parse(text: str, where: str, level: str | None, targets: tuple[str, ...]) -
     value, percent = _value(match["value"].strip(), selector, step)
     if step:
         _check_step(selector)
+    if op == ">=" and not value:
+        raise _WrongError("cannot be broken: no figure is less than 0", "demand at least 1, or leave the rule out")
     kind: Kind = "step" if step else "invariant"
     return Rule(" ".join(text.split()), where, selector, op, value, kind, percent, targets)
 
