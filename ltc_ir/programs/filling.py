@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ltc_ir.errors import UsageError
-from ltc_ir.programs.stages import Staged
+from ltc_ir.programs.stages import Staged, users_failure
 
 _HINT = "give values with --fill zeros or --fill normal:SEED, or a target whose own arguments are arrays"
 
@@ -75,7 +75,7 @@ def leaves_of(staged: Staged, fill: Filling | None) -> tuple[Callable[[], list[A
     Raises:
         NeedsValuesError: an argument is a shape, and ``fill`` is ``None``; or the arguments are not told from static ones.
     """
-    given = jax.tree.leaves(_dynamic(staged))
+    given = jax.tree.leaves(_dynamic(staged, own=fill is None))
     expected = len(staged.traced.jaxpr.in_avals)
     if len(given) != expected:
         raise NeedsValuesError(
@@ -100,9 +100,13 @@ def _value(leaf: Any, number: int, fill: Filling | None) -> Any:
     return leaf.copy() if isinstance(leaf, jax.Array) else leaf
 
 
-def _dynamic(staged: Staged) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments that are traced."""
+def _dynamic(staged: Staged, *, own: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that are traced: the values that a target makes itself where it does and ``own``, else as declared."""
     program = staged.program
-    static = {number % len(program.args) for number in program.static_argnums} if program.args else set()
-    args = tuple(value for number, value in enumerate(program.args) if number not in static)
-    return args, {name: value for name, value in program.kwargs.items() if name not in program.static_argnames}
+    args, kwargs = program.args, program.kwargs
+    if own and program.values is not None:
+        with users_failure(staged.label, "make the values of"):
+            args, kwargs = program.values()
+    static = {number % len(args) for number in program.static_argnums} if args else set()
+    traced = tuple(value for number, value in enumerate(args) if number not in static)
+    return traced, {name: value for name, value in kwargs.items() if name not in program.static_argnames}

@@ -132,7 +132,10 @@ def _backend_name(platform: str) -> str:
 
 def platform_here() -> str:
     """The platform this process compiles for, in the words of `PLATFORMS`."""
-    backend = jax.default_backend()
+    try:
+        backend = jax.default_backend()
+    except (AssertionError, RuntimeError) as error:
+        raise _no_platform(error) or error from None
     if backend != "gpu":
         return backend
     version = jax.devices()[0].client.platform_version.lower()
@@ -163,9 +166,24 @@ def users_failure(label: str, stage: str, explain: Callable[[], None] | None = N
     except LtcIrError:
         raise
     except (Exception, SystemExit) as error:
+        if missing := _no_platform(error):
+            raise missing from error
         if explain is not None:
             explain()
         raise _explained(error, label, stage, gradient=explain is not None) from error
+
+
+def _no_platform(error: BaseException) -> UsageError | None:
+    """That JAX has none of the platforms it was told to use, which it says in words of its own, or in none at all."""
+    wordless = isinstance(error, AssertionError) and not _text(error)
+    if not wordless and "Unable to initialize backend" not in _text(error):
+        return None
+    asked = jax.config.values["jax_platforms"]
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError):
+        return UsageError(f"JAX found no platform {asked!r} here", "JAX_PLATFORMS names it: set JAX_PLATFORMS=cpu")
+    return None
 
 
 def _explained(error: Exception | SystemExit, label: str, stage: str, gradient: bool) -> TargetError:
@@ -211,7 +229,7 @@ def _place(error: BaseException) -> str | None:
 def _hint(error: BaseException, stage: str, gradient: bool) -> str:
     name, said = type(error).__name__, _text(error)
     hints = (
-        (name == "SystemExit", 'keep what parses arguments and exits under: if __name__ == "__main__"'),
+        (name == "SystemExit" and stage in {"import", "run"}, 'keep what parses arguments and exits under: if __name__ == "__main__"'),
         ("attempted relative import" in said, "put an __init__.py beside the file, or give module:name"),
         (stage in {"import", "run"}, _TRACEBACK),
         (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in said, _VALUE),

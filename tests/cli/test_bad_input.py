@@ -166,6 +166,9 @@ OURS = {
 }  # fmt: skip
 """Messages wholly ours, by the name of their golden: the exit code and the command line."""
 
+ELSEWHERE = {"fill_unknown", "fill_without_executed", "executed_of_a_file", "executed_with_a_rule"}
+"""Goldens of tests/executing, whose programs these need."""
+
 VARIABLES = {"snapshot_update_under_ci": {"CI": "true"}}
 """What stands in the environment of a command; else it is no machine of continuous integration."""
 
@@ -335,7 +338,7 @@ def test_a_broken_guard(name: str, command: Command, tmp_path: Path, monkeypatch
 
 
 def test_every_golden_is_somebodys() -> None:
-    kept = {path.stem for path in (golden.HERE / "messages").glob("*.txt")}
+    kept = {path.stem for path in (golden.HERE / "messages").glob("*.txt")} - ELSEWHERE
     assert kept == {*OURS, *THEIRS, *PROJECTS, *GUARDS}
 
 
@@ -492,6 +495,23 @@ def test_an_interrupt_that_a_collector_s_callback_swallows_comes_again(folder: P
     )
     ran = run_program("lower", "swallows.py:f", folder=folder)
     assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("line", ["lower ltc", "count ltc --rule 'while = 1'", "count mine:step"])
+def test_a_platform_that_jax_does_not_find_is_named(line: str, folder: Path) -> None:
+    for platform in ("cuda", "abacus"):
+        ran = run_program(*shlex.split(line), folder=folder, JAX_PLATFORMS=platform)
+        assert (ran.code, ran.out) == (USAGE, "")
+        assert ran.errors == [f"error: JAX found no platform {platform!r} here"]
+        assert "JAX_PLATFORMS" in ran.hints[0]
+
+
+def test_an_exit_while_tracing_is_no_script_s(command: Command, folder: Path) -> None:
+    (folder / "leaving.py").write_text("def f(x):\n    raise SystemExit(3)\nf_args = (1.0,)\n")
+    ran = command("lower", "leaving.py:f")
+    assert ran.code == TARGET_FAILED
+    assert ran.errors == ["error: leaving.py:f forward failed to trace: SystemExit: 3 (leaving.py:2)"]
+    assert "__main__" not in ran.err
 
 
 def test_an_exception_that_cannot_say_what_it_is_is_the_targets_own(folder: Path) -> None:
