@@ -164,7 +164,9 @@ def _unlike(subject: Inspection, reference: Inspection) -> list[str]:
         return []
     changed = [line for line in lines if line[:1] in {"+", "-"}]
     more = [f"  … and {len(changed) - _MOST_CHANGED} more lines"] if len(changed) > _MOST_CHANGED else []
-    head = f"{subject.name} is not the same as {reference.name} at {level}: {len(changed)} lines differ"
+    differ = "1 line differs" if len(changed) == 1 else f"{len(changed)} lines differ"
+    sides = f"- is {reference.name}, + is {subject.name}"
+    head = f"{subject.name} is not the same as {reference.name} at {level}: {differ} ({sides})"
     return [head, *(f"  {line[:_WIDTH]}" for line in changed[:_MOST_CHANGED]), *more]
 
 

@@ -52,7 +52,7 @@ def measure(selector: Selector, inventory: Inventory, among: Collection[Inventor
     meaning = resolve(selector, among or (inventory,))
     level = level_of(inventory, meaning.level)
     if selector.is_metric and selector.name not in COUNTED:
-        return Measured(_metric(selector.name, level), (), meaning)
+        return Measured(_metric(selector.name, level, inventory), (), meaning)
     if selector.filter is not None and selector.filter.needs_detail and not inventory.detailed:
         raise UsageError(f"the types and attributes behind {selector.label} were not read", "take a detailed inventory")
     found = [entry for entry in level.entries if admits(selector, meaning, entry)]
@@ -98,11 +98,13 @@ def level_of(inventory: Inventory, level: str) -> LevelInventory:
     return found
 
 
-def _metric(name: str, level: LevelInventory) -> float:
+def _metric(name: str, level: LevelInventory, inventory: Inventory) -> float:
     value = level.metrics.get(name)
     if value is None or not math.isfinite(value):
         said = (level.reasons[key] for key in (name, name.partition(".")[0]) if key in level.reasons)
-        raise UsageError(f"{name} is not known: {next(said, f'{level.level} does not tell')}", "leave the rule out")
+        who = f"{inventory.target} {inventory.program}"
+        why = next(said, "its text does not tell")
+        raise UsageError(f"{name} of {who} is not known at {level.level}: {why}", "leave the rule out")
     return value
 
 

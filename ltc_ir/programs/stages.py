@@ -229,7 +229,10 @@ def _place(error: BaseException) -> str | None:
 def _hint(error: BaseException, stage: str, gradient: bool) -> str:
     name, said = type(error).__name__, _text(error)
     hints = (
-        (name == "SystemExit" and stage in {"import", "run"}, 'keep what parses arguments and exits under: if __name__ == "__main__"'),
+        (
+            name == "SystemExit" and stage in {"import", "run"},
+            'keep what parses arguments and exits under: if __name__ == "__main__"',
+        ),
         ("attempted relative import" in said, "put an __init__.py beside the file, or give module:name"),
         (stage in {"import", "run"}, _TRACEBACK),
         (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in said, _VALUE),

@@ -120,6 +120,9 @@ def _head(check: ProgramCheck) -> list[str]:
     if check.status in _SAID_FIRST:
         why = why or totals
         named = why.startswith((check.target, "no snapshot")) and not check.broken
+        for label in (f"{check.target} {check.program}", check.target):
+            if named and why.startswith(f"{label} failed to "):
+                return wrapped(why.removeprefix(f"{label} "), f"{name_of(check)} ", "  ")
         return wrapped(why, f"{name_of(check)}: " if named else f"{lead}: ", "  ") if why else [lead]
     lines = [f"{lead}: {totals}" if totals else lead]
     if len(lines[0]) > WIDTH and totals:

@@ -103,6 +103,7 @@ def test_not_the_same_for(what, level):
     first, second = UNLIKE[what]
     text = failure(lambda: assert_ir(first, (X,), same_as=second, level=level))
     assert f"is not the same as {second.__name__} at {level}" in text
+    assert f"(- is {second.__name__}, + is {first.__name__})" in text
     assert any(said.startswith("  -") for said in text.splitlines())
     assert any(said.startswith("  +") for said in text.splitlines())
     assert all(len(said) < 128 for said in text.splitlines())

@@ -182,6 +182,11 @@ def test_an_asynchronous_pair_counts_once_at_hlo(text, expected):
     assert outcome(text, inventory(hlo=ASYNC, devices=4)) == expected
 
 
+def test_a_figure_that_is_not_known_names_its_program_and_level():
+    (problem,) = one("bytes_accessed <= 3", inventory(hlo=()))[1]
+    assert "bytes_accessed of m grad is not known at hlo: XLA did not say" in problem.message
+
+
 def test_unknown_bytes_are_no_zero():
     read = inventory(jaxpr=(Entry("tanh", "forward", bytes=None),))
     assert outcome("tanh.bytes <= 100", read) == "problem"

@@ -149,7 +149,9 @@ def test_drift_names_the_jax_it_was_recorded_with() -> None:
         (Status.MISSING, "none for JAX 0.12", "ltc grad has no snapshot: none for JAX 0.12"),
         (Status.NOT_COMPARABLE, "recorded on tpu", "ltc grad cannot be compared: recorded on tpu"),
         (Status.ERROR, "out of memory", "ltc grad failed: out of memory"),
-        (Status.ERROR, "ltc failed to trace: boom", "ltc grad: ltc failed to trace: boom"),
+        (Status.ERROR, "ltc failed to trace: boom", "ltc grad failed to trace: boom"),
+        (Status.ERROR, "ltc grad failed to trace: boom", "ltc grad failed to trace: boom"),
+        (Status.ERROR, "ltc has no program 'grad'", "ltc grad: ltc has no program 'grad'"),
         (Status.UNSTABLE, None, "ltc grad is unstable: two captures of the same program disagree"),
     ],
 )
@@ -243,6 +245,7 @@ def test_all_of_a_check_in_one_line() -> None:
         "2 checked: 1 not comparable, 1 failed"
     )
     assert summary(Check((one(Status.MATCH), one(Status.MATCH)))) == "2 checked: 2 hold"
+    assert summary(Check((one(Status.MATCH),))) == "1 checked: 1 holds"
 
 
 def test_programs_are_told_worst_first() -> None:
