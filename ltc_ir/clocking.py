@@ -50,6 +50,7 @@ def time_so_far(
     eager: bool = True,
     op_by_op: bool = False,
     warm: bool = False,
+    passes: bool = False,
     fill: str | None = None,
     args: tuple[Any, ...] | None = None,
     options: Options | None = None,
@@ -71,6 +72,7 @@ def time_so_far(
         eager: time the Python function without `jax.jit`.
         op_by_op: time it with every `jax.jit` inside disabled as well.
         warm: time the compile of a program that the persistent compilation cache holds, too.
+        passes: compile once more, after all measuring, and say which pass and which kernel took the time.
         fill: what arguments that are shapes alone are filled with: ``zeros`` or ``normal:SEED``.
         args: the example arguments of a function given as such.
         options: what else is said about a target found by name.
@@ -83,7 +85,7 @@ def time_so_far(
     from ltc_ir.programs.filling import parse_filling
 
     parse_filling(fill)
-    settings = _checked(Settings(confidence, within, repeat, limit_s, eager, op_by_op, warm, fill))
+    settings = _checked(Settings(confidence, within, repeat, limit_s, eager, op_by_op, warm, passes, fill))
     names = None if programs is None else [programs] if isinstance(programs, str) else list(programs)
     if isinstance(target, str):
         _refuse_file(target)

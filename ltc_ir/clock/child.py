@@ -62,7 +62,7 @@ class _Teller:
             self.say({"at": [program, stage, run]})
 
     def keep(self, timing: Timing) -> None:
-        self.say({"timing": timing_to_dict(timing)})
+        self.say({"timing": timing_to_dict(timing, timeline=True)})
 
 
 def _first_to_go() -> None:

@@ -12,6 +12,7 @@ from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.measure import conditions, machine
 from ltc_ir.measure.calling import Inputs
 from ltc_ir.measure.causing import cause_of
+from ltc_ir.measure.passes import PassesUnknownError, passes_of
 from ltc_ir.measure.sampling import SECOND, Clock
 from ltc_ir.measure.timing import Cycle, Measuring, time_cold, time_warm
 from ltc_ir.measure.timing_calls import time_eager, time_steady
@@ -75,7 +76,10 @@ class Session:
         try:
             measuring = self._measuring(name)
             cycle = _measure(measuring)
-            self._keep(name, self._with_cause(measuring, cycle))
+            made = self._with_cause(measuring, cycle)
+            self._keep(name, made)
+            if self.settings.passes:
+                self._keep(name, self._with_passes(measuring, made))
         except LtcIrError as error:
             unmade = measuring is None or (not measuring.stages and measuring.at == "trace")
             if unmade and not asked and name != "forward" and isinstance(error, UsageError | TargetError):
@@ -106,6 +110,16 @@ class Session:
             return replace(timing, cause=cause_of(timing, cycle, measuring.program, measuring.label, ownership))
         except LtcIrError as error:
             return replace(timing, reasons={**timing.reasons, "cause": error.message})
+
+    def _with_passes(self, measuring: Measuring, made: ProgramTiming) -> ProgramTiming:
+        """One more compile by pass, after all that is measured, so that no figure is of a compile that was looked into."""
+        measuring.tell("passes", 1)
+        measuring.at = "passes"
+        try:
+            ownership = api.ownership_of(self.target)
+            return replace(made, passes=passes_of(measuring.program, measuring.label, ownership))
+        except PassesUnknownError as error:
+            return replace(made, reasons={**made.reasons, "passes": str(error)})
 
     def _keep(self, name: str, made: ProgramTiming) -> None:
         self._change(programs={**self.timing.programs, name: made})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.passes import Passes
 
 COLD = ("trace", "lower", "compile", "first")
 """The stages of a cold start, in the order they are passed."""
@@ -56,17 +57,6 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class PassTime:
-    """One node of the compiler's passes on one thread; ``path`` begins at the outermost pipeline."""
-
-    thread: str
-    path: tuple[str, ...]
-    inclusive_s: float
-    exclusive_s: float
-    count: int
-
-
-@dataclass(frozen=True)
 class Cause:
     """What stands behind the largest stage of the cold start: how many of what, and the source line with most of them."""
 
@@ -83,14 +73,15 @@ class Cause:
 class ProgramTiming:
     """The timing of one program; ``reasons`` says why a stage or another figure is ``None``.
 
-    ``whole`` is the cold start measured from outside: from before the trace until the first result was there.
+    ``whole`` is the cold start measured from outside: from before the trace until the first result was there. ``passes`` is
+    one more compile, by pass, where that was asked for.
     """
 
     stages: Mapping[str, Stage | None]
     whole: Stage | None = None
     memory: Memory = field(default_factory=Memory)
     cause: Cause | None = None
-    passes: tuple[PassTime, ...] | None = None
+    passes: Passes | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def seconds(self, stage: str) -> float | None:
@@ -171,6 +162,7 @@ class Settings:
     eager: bool = True
     op_by_op: bool = False
     warm: bool = False
+    passes: bool = False
     fill: str | None = None
     apart: bool = False
     caches: str = "cleared before every cold run; no persistent compilation cache"
@@ -213,6 +205,8 @@ class Timing:
         programs = {}
         for name, made in self.programs.items():
             missing = {stage: why for stage in STAGES if made.stages.get(stage) is None}
+            if self.settings.passes and made.passes is None:
+                missing["passes"] = why
             stages = {**dict.fromkeys(STAGES), **made.stages}
             programs[name] = replace(made, stages=stages, reasons={**missing, **made.reasons})
         return replace(self, programs=programs, ended=ended)

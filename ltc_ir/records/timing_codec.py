@@ -9,6 +9,7 @@ from typing import Any
 from ltc_ir.errors import UsageError
 from ltc_ir.records.codec import SCHEMA, built, dumps, parsed
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
 from ltc_ir.records.timing import (
     MORE_STAGES,
     STAGES,
@@ -16,7 +17,6 @@ from ltc_ir.records.timing import (
     Ended,
     Machine,
     Memory,
-    PassTime,
     Peak,
     ProgramTiming,
     Settings,
@@ -32,8 +32,8 @@ def timings_to_json(timings: Sequence[Timing]) -> str:
     return dumps(made[0] if len(made) == 1 else {"schema": SCHEMA, "kind": "times", "timings": made})
 
 
-def timing_to_dict(timing: Timing) -> dict[str, Any]:
-    """A timing as JSON holds it."""
+def timing_to_dict(timing: Timing, *, timeline: bool = False) -> dict[str, Any]:
+    """A timing as JSON holds it; with ``timeline`` also when each of a compile's events was, as one process tells another."""
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": timing.kind,
@@ -41,7 +41,7 @@ def timing_to_dict(timing: Timing) -> dict[str, Any]:
         "environment": asdict(timing.environment),
         "machine": asdict(timing.machine),
         "settings": asdict(timing.settings),
-        "programs": {name: _program_to_dict(made) for name, made in timing.programs.items()},
+        "programs": {name: _program_to_dict(made, timeline) for name, made in timing.programs.items()},
     }
     optional = {
         "unavailable": dict(timing.unavailable),
@@ -51,7 +51,7 @@ def timing_to_dict(timing: Timing) -> dict[str, Any]:
     return data | {key: value for key, value in optional.items() if value}
 
 
-def _program_to_dict(made: ProgramTiming) -> dict[str, Any]:
+def _program_to_dict(made: ProgramTiming, timeline: bool) -> dict[str, Any]:
     reasons = dict(made.reasons)
     why = made.why_no_break_even
     if why is not None:
@@ -66,8 +66,10 @@ def _program_to_dict(made: ProgramTiming) -> dict[str, Any]:
         "cause": None if made.cause is None else {**asdict(made.cause), "sentence": sentence(made.cause)},
         "reasons": reasons,
     }
-    if made.passes is not None or "passes" in reasons:
-        data["passes"] = None if made.passes is None else [asdict(one) for one in made.passes]
+    if made.passes is not None:
+        data |= passes_to_dict(made.passes, timeline=timeline)
+    elif "passes" in reasons:
+        data["passes"] = None
     return data
 
 
@@ -111,13 +113,13 @@ def timing_from_dict(data: Mapping[str, Any]) -> Timing:
 
 
 def _program_from_dict(data: Mapping[str, Any]) -> ProgramTiming:
-    passes, cause = data.get("passes"), data.get("cause")
+    cause = data.get("cause")
     return ProgramTiming(
         stages={name: _stage_from_dict(stage) for name, stage in data["stages"].items()},
         whole=_stage_from_dict(data.get("whole")),
         memory=_memory_from_dict(data["memory"]),
         cause=None if cause is None else Cause(**{key: value for key, value in cause.items() if key != "sentence"}),
-        passes=None if passes is None else tuple(PassTime(**{**one, "path": tuple(one["path"])}) for one in passes),
+        passes=passes_from_dict(data),
         reasons={key: why for key, why in data["reasons"].items() if key != "break_even_calls"},
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ltc_ir.records import passes_words
 from ltc_ir.records.timing import COLD, STAGES, Machine, ProgramTiming, Settings, Stage, Timing
 from ltc_ir.records.timing_words import seconds, sentence
+from ltc_ir.render.passes_sheets import passes_sheets
 from ltc_ir.render.plain_words import plain, size
 from ltc_ir.render.sheets import Cell, Sheet
 
@@ -13,12 +15,13 @@ NOTHING = "-"
 """What stands for a stage that was not measured; the notes say why."""
 
 
-def timing_sheets(timings: Sequence[Timing]) -> list[Sheet]:
-    """The profiling table, and of a single target the stages of each program."""
+def timing_sheets(timings: Sequence[Timing], *, top: int | None = None) -> list[Sheet]:
+    """The profiling table, of a single target the stages of each program, then each compile by pass, ``top`` rows a sheet."""
     sheets = [_profile(timings)]
     if len(timings) == 1:
         sheets += [_stages(timings[0], name, made) for name, made in timings[0].programs.items()]
-    return sheets
+    by_pass = [made.passes for timing in timings for made in timing.programs.values() if made.passes is not None]
+    return [*sheets, *(sheet for passes in by_pass for sheet in passes_sheets(passes, top=top))]
 
 
 def _profile(timings: Sequence[Timing]) -> Sheet:
@@ -46,6 +49,10 @@ def _profile_notes(timings: Sequence[Timing]) -> Iterator[str]:
         for name, made in timing.programs.items():
             if made.cause is not None:
                 yield f"{timing.target} {name}: {plain(sentence(made.cause))}"
+            if made.passes is not None:
+                yield f"{timing.target} {name}: compile: {plain(passes_words.sentence(made.passes))}"
+            elif "passes" in made.reasons:
+                yield f"{timing.target} {name}: passes: {plain(made.reasons['passes'])}"
         if timing.ended is not None:
             yield f"{timing.target}: cut short: {plain(timing.ended.message)}"
         yield from (f"{timing.target} {name} left out: {plain(why)}" for name, why in timing.unavailable.items())

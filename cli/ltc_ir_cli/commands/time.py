@@ -44,6 +44,19 @@ MemoryLimit = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+Top = Annotated[
+    int | None,
+    typer.Option(
+        "--top", metavar="N", min=1, help="With --passes: only the N largest rows of each table", show_default=False
+    ),
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
+        help="table, json, csv or markdown; with --passes also folded, speedscope or chrome-trace",
+    ),
+]  # fmt: skip
 Fill = Annotated[
     str | None,
     typer.Option(
@@ -59,6 +72,8 @@ def time(
     eager: Annotated[bool, typer.Option("--eager/--no-eager", help="Call the function without jax.jit, too")] = True,
     op_by_op: Annotated[bool, typer.Option("--op-by-op", help="And with every jax.jit inside disabled")] = False,
     warm: Annotated[bool, typer.Option("--warm", help="Compile from a persistent compilation cache, too")] = False,
+    passes: Annotated[bool, typer.Option("--passes", help="Compile time by pass and kernel, too")] = False,
+    top: Top = None,
     repeat: Repeat = None,
     confidence: Confidence = 90.0,
     within: Within = 10.0,
@@ -72,7 +87,7 @@ def time(
     has_aux: opt.HasAux = None,
     static_argnums: opt.StaticArgnums = None,
     static_argnames: opt.StaticArgnames = None,
-    format: opt.Format = "table",
+    format: Format = "table",
     output: opt.Output = None,
     platform: opt.Platform = None,
     x64: opt.X64 = None,
@@ -86,18 +101,47 @@ def time(
 
     render = TIMING_FORMATS[opt.known_format(format, TIMING_FORMATS)]
     targets = target or ["ltc"]
+    _refuse_unheeded(format, passes, top, targets, opt.words(program))
     more = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
     asked: dict[str, Any] = {
         "options": opt.options_of_one(targets, args, loss, argnums, **more),
         "programs": opt.words(program) or None, "platform": platform, "x64": x64, "repeat": repeat,
         "confidence": confidence / 100, "within": within / 100, "limit_s": limit, "timeout_s": timeout,
-        "memory_bytes": _bytes(memory), "eager": eager, "op_by_op": op_by_op, "warm": warm, "fill": fill,
+        "memory_bytes": _bytes(memory), "eager": eager, "op_by_op": op_by_op, "warm": warm,
+        "passes": passes, "fill": fill,
     }  # fmt: skip
     with stdout_is_data():
         timings = _timed(targets, asked, limit)
-        if any(timing.programs for timing in timings):
-            emit(render(timings), output)
+        if any(timing.programs for timing in timings) and not _lost(format, timings):
+            emit(render(timings, top=top), output)
     _raise_first(timings)
+
+
+def _refuse_unheeded(
+    format: str, passes: bool, top: int | None, targets: Sequence[str], programs: Sequence[str]
+) -> None:
+    """Refuse, before anything is timed, what no output could heed."""
+    from ltc_ir.render.timing_formats import OF_PASSES, ONE_PROGRAM
+
+    if not passes and format in OF_PASSES:
+        raise UsageError(f"{format} holds a compile by pass, which was not asked for", "add --passes")
+    if not passes and top is not None:
+        raise UsageError("--top shortens the tables of passes, and there are none", "add --passes, or leave out --top")
+    if format in OF_PASSES and (len(targets) != 1 or len(programs) != 1):
+        raise UsageError(f"{format} holds the compile of one program", ONE_PROGRAM)
+    if passes and format == "csv":
+        raise UsageError(
+            "CSV has a line a program, and no place for passes", "take --format json, or leave out --passes"
+        )
+
+
+def _lost(format: str, timings: Sequence[Timing]) -> bool:
+    """Whether what the format holds was not reached, because something ended the work before: that is said, not this."""
+    from ltc_ir.render.timing_formats import OF_PASSES
+
+    cut_short = any(timing.ended is not None for timing in timings)
+    reached = any(made.passes is not None for timing in timings for made in timing.programs.values())
+    return format in OF_PASSES and cut_short and not reached
 
 
 def _timed(targets: Sequence[str], asked: dict[str, Any], limit: float) -> list[Timing]:
