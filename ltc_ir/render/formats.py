@@ -26,6 +26,8 @@ def _table(count: Count, **layout: Any) -> list[RenderableType]:
     return [to_table(sheet) for sheet in count_sheets(count, **layout)]
 
 
+STACK_FORMATS = {"folded": "folded stacks", "speedscope": "speedscope's stacks", "pprof": "pprof's stacks"}
+"""The formats that need a count by stack, and how messages call what they hold."""
 COUNT_FORMATS: dict[str, Callable[..., Rendered]] = {
     "table": _table,
     "json": lambda count, **_: dumps(count_to_dict(count)),

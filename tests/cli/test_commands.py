@@ -188,6 +188,14 @@ def test_folded_stacks_feed_a_flame_graph(command: Command) -> None:
     assert any("mine:step" in line for line in lines)
 
 
+@pytest.mark.parametrize("format", ["folded", "speedscope", "pprof"])
+def test_formats_of_stacks_are_refused_without_them_before_any_work(command: Command, format: str) -> None:
+    ran = command("count", "no_such_target", "--format", format)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[0].endswith("need a count by stack")
+    assert "--by stack" in ran.err
+
+
 def test_a_program_that_cannot_be_made_is_left_out_with_its_reason(command: Command) -> None:
     ran = command("count", "mine:step", "--format", "json")
     assert "note: grad left out: no gradient: the output is float32[5, 4], not a real scalar" in ran.err.splitlines()

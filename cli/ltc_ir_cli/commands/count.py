@@ -31,6 +31,13 @@ Rules = Annotated[
 Executed = Annotated[
     bool, typer.Option("--executed", help="Count how often each operation runs, by running the program if need be")
 ]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
+        help="table, json, csv or markdown; by stack also folded, speedscope or pprof; with --rule also junit or github",
+    ),
+]  # fmt: skip
 Fill = Annotated[
     str | None,
     typer.Option(
@@ -63,7 +70,7 @@ def count(
     has_aux: opt.HasAux = None,
     static_argnums: opt.StaticArgnums = None,
     static_argnames: opt.StaticArgnames = None,
-    format: opt.Format = "table",
+    format: Format = "table",
     output: opt.Output = None,
     platform: opt.Platform = None,
     x64: opt.X64 = None,
@@ -82,12 +89,12 @@ def count(
         shape = {"--level": level, "--by": by, "--op": op, "--phase": phase, "--top": top is not None}
         shape |= {"--library": library, "--executed": executed, "--fill": fill}
         return _judged(target, rule, shape, format, output, asked)
-    from ltc_ir.render.formats import COUNT_FORMATS
+    from ltc_ir.render.formats import COUNT_FORMATS, STACK_FORMATS
     from ltc_ir.render.to_folded import HINT as FOLDED_HINT
 
     render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
-    if format == "folded" and opt.words(by) != ("stack",):
-        raise UsageError("folded stacks need a count by stack", FOLDED_HINT)
+    if format in STACK_FORMATS and opt.words(by) != ("stack",):
+        raise UsageError(f"{STACK_FORMATS[format]} need a count by stack", FOLDED_HINT)
     with stdout_is_data():
         from ltc_ir import api
 
@@ -96,12 +103,17 @@ def count(
             target, **asked, levels=opt.words(level) or None, by=opt.words(by), ops=opt.words(op),
             phases=opt.words(phase), text=text, source=source, library=library, executed=executed, fill=fill,
         )  # fmt: skip
-        for name, why in made.unavailable.items():
-            say(f"note: {name} left out: {why}")
-        for note in (*made.notes, *_absent(made, opt.words(op))):
-            say(f"note: {note}")
+        _say_about(made, opt.words(op))
         emit(render(made, top=top, grad=grad), output)
     return None
+
+
+def _say_about(made: Count, ops: Iterable[str]) -> None:
+    """Say what the count leaves out, and what else a reader must know."""
+    for name, why in made.unavailable.items():
+        say(f"note: {name} left out: {why}")
+    for note in (*made.notes, *_absent(made, ops)):
+        say(f"note: {note}")
 
 
 def _judged(
