@@ -150,7 +150,7 @@ _EDITABLE = re.compile(r".*/__editable__\.[^/]+/", re.S)
 
 def _is_typed(path: str) -> bool:
     """Whether a file is a cell or a prompt: its name is of one process. Stored IR has ``<stdin>`` too, from MLIR's tools."""
-    prompt = path == "<stdin>" and not hasattr(sys.modules.get("__main__"), "__file__")
+    prompt = path == "<stdin>" and getattr(sys.modules.get("__main__"), "__file__", path) == path
     return prompt or _TYPED.fullmatch(path) is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -334,6 +335,15 @@ def test_a_notebook_s_function_has_the_same_key_in_every_session() -> None:
         exec(compile(source, cell, "exec"), names)
         found = count(names["g"], jnp.ones(3), levels=("jaxpr",), by=("function", "source"))["jaxpr"]
         assert keys_of(found)["sin"] == {"<notebook>:g | <notebook>:3"}
+
+
+def test_what_python_reads_from_a_pipe_has_lines_too() -> None:
+    source = (
+        "import jax.numpy as jnp\nfrom ltc_ir import inspect\ndef g(x):\n    return jnp.sin(x)\n"
+        "print(inspect(g, (jnp.ones(2),)).sources('sin'))\n"
+    )
+    done = subprocess.run([sys.executable, "-"], input=source, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "{'<notebook>:4': 1}\n"
 
 
 def test_sources_that_were_not_asked_for_are_not_resolved(known: Any) -> None:
