@@ -137,7 +137,8 @@ def test_the_table_has_a_row_a_program_then_messages_worst_first_then_the_summar
     assert ["ltc", "forward", "match", "50"] in rows
     assert "\n".join(message(GROWN)) in "\n".join(line.rstrip() for line in text.splitlines())
     firsts = [
-        text.index(said) for said in ("mine:f forward failed", "ltc grad has grown", "ctrnn grad has no", "node grad has")
+        text.index(said)
+        for said in ("mine:f forward failed", "ltc grad has grown", "ctrnn grad has no", "node grad has")
     ]
     assert firsts == sorted(firsts)
     assert text.rstrip().splitlines()[-1] == summary(CHECK)
