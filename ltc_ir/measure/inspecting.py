@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltc_ir import compat
 from ltc_ir.ir import jaxpr as jaxpr_level
 from ltc_ir.ir import stablehlo as stablehlo_level
 from ltc_ir.ir.evidence import Evidence
-from ltc_ir.ir.hlo_text import parse
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stablehlo
-from ltc_ir.measure.executing import Asked, with_executed
-from ltc_ir.measure.static_execution import UnknownRunsError, of_hlo, of_stablehlo
 from ltc_ir.measure.unfolding import unfold
-from ltc_ir.programs.filling import Filling
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.executed import Executed
 from ltc_ir.records.vocabulary import By, Level, Phase
+
+if TYPE_CHECKING:
+    from ltc_ir.programs.filling import Filling
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,8 @@ def count_program(
     ownership.outside |= staged.outside
     context = _Context(staged, reading, ownership, evidence)
     if reading.executed and Level.JAXPR in levels:
+        from ltc_ir.measure.executing import Asked, with_executed
+
         asked = Asked(reading.question, ownership, reading.library, reading.fill)
         made = with_executed(made, staged, asked)
     counts = {Level.JAXPR.value: made} if Level.JAXPR in levels else {}
@@ -87,13 +88,21 @@ def _stablehlo(context: _Context) -> LevelCount:
             "bytes": "the text was not printed (--no-text)",
         }
     made = count_stablehlo(stream, context.reading.question, facts)
-    return _with_static(made, context, lambda: of_stablehlo(context.staged.module(), stream, context.reading.question))
+
+    def runs() -> Executed:
+        from ltc_ir.measure.static_execution import of_stablehlo
+
+        return of_stablehlo(context.staged.module(), stream, context.reading.question)
+
+    return _with_static(made, context, runs)
 
 
 def _with_static(made: LevelCount, context: _Context, count: Callable[[], Executed]) -> LevelCount:
     """A count with how often its operations run, where that was asked; ``None`` with the reason where the text is silent."""
     if not context.reading.executed:
         return made
+    from ltc_ir.measure.static_execution import UnknownRunsError
+
     try:
         return replace(made, executed=count())
     except UnknownRunsError as error:
@@ -123,7 +132,14 @@ def _hlo(context: _Context) -> LevelCount:
         library=context.reading.library,
     )
     made = count_hlo(stream, context.reading.question, xla_facts(compiled))
-    return _with_static(made, context, lambda: of_hlo(parse(compiled.as_text()), stream, context.reading.question))
+
+    def runs() -> Executed:
+        from ltc_ir.ir.hlo_text import parse
+        from ltc_ir.measure.static_execution import of_hlo
+
+        return of_hlo(parse(compiled.as_text()), stream, context.reading.question)
+
+    return _with_static(made, context, runs)
 
 
 def compiled_stream(
@@ -133,6 +149,8 @@ def compiled_stream(
     from ltc_ir.ir import hlo as hlo_level
 
     compiled = staged.compiled
+    from ltc_ir.ir.hlo_text import parse
+
     module = parse(compiled.as_text())
     if compat.names_lose_transforms():
         lowered = stablehlo_level.read(staged.module(), (), ownership, evidence)

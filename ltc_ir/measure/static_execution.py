@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ltc_ir.ir.hlo_text import HloModule, Instruction
 from ltc_ir.ir.op import Edge, Op, Stream
 from ltc_ir.ir.stablehlo_runs import APPLIED, UNKNOWN_LOOP, FunctionRuns, Runs, of_module
 from ltc_ir.measure.counting import Question, groups, narrowed, shown_source, tally
 from ltc_ir.measure.unfolding import Instance, Unfolding
 from ltc_ir.records.executed import STATIC, Executed, Uncounted
 from ltc_ir.records.vocabulary import NO_SOURCE
+
+if TYPE_CHECKING:
+    from ltc_ir.ir.hlo_text import HloModule, Instruction
 
 
 class UnknownRunsError(Exception):
