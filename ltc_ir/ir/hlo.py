@@ -10,6 +10,7 @@ from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.hlo_details import of_instruction
 from ltc_ir.ir.hlo_text import Computation, HloModule, Instruction, shape_bytes
 from ltc_ir.ir.op import Body, Details, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.ordering import callers_first
 from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
 from ltc_ir.ir.stablehlo import NEEDS_FRAMES
 from ltc_ir.records.vocabulary import COLLECTIVES, By
@@ -132,28 +133,20 @@ def _is_whole(elements: tuple[Element, ...]) -> bool:
 
 def _nesting(module: HloModule) -> tuple[dict[str, int], dict[str, str]]:
     """How deep each computation lies below the entry (the longest way), and its region's path from there."""
-    calls: dict[str, dict[str, str]] = {}
-    incoming: dict[str, int] = {computation.name: 0 for computation in module.computations}
+    calls: dict[str, dict[str, str]] = {computation.name: {} for computation in module.computations}
     for computation in module.computations:
-        targets = calls[computation.name] = {}
         for instruction in computation.instructions:
             for role, name in instruction.called:
-                if name in incoming:  # a damaged text may name what the parser took for no call
-                    targets.setdefault(name, _label(instruction, role))
-        for name in targets:
-            incoming[name] += 1
-    depths = {name: 0 for name, number in incoming.items() if not number}
+                if name in calls:  # a damaged text may name what the parser took for no call
+                    calls[computation.name].setdefault(name, _label(instruction, role))
+    inner = {name for targets in calls.values() for name in targets}
+    depths = {name: 0 for name in calls if name not in inner}
     regions = dict.fromkeys(depths, "")
-    ready = list(depths)
-    while ready:
-        here = ready.pop()
+    for here in callers_first(calls):
         for name, label in calls[here].items():
             if depths[here] + 1 > depths.get(name, 0):
                 depths[name] = depths[here] + 1
                 regions[name] = f"{regions[here]}/{label}"
-            incoming[name] -= 1
-            if not incoming[name]:
-                ready.append(name)
     return depths, regions
 
 

@@ -14,7 +14,7 @@ from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stablehlo
-from ltc_ir.measure.unfolding import unfold
+from ltc_ir.measure.unfolding import RecursiveCallsError, unfold
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.executed import Executed
@@ -105,7 +105,7 @@ def _with_static(made: LevelCount, context: _Context, count: Callable[[], Execut
 
     try:
         return replace(made, executed=count())
-    except UnknownRunsError as error:
+    except (UnknownRunsError, RecursiveCallsError) as error:
         return replace(made, reasons={**made.reasons, "executed": str(error)})
 
 

@@ -13,7 +13,7 @@ from ltc_ir.ir.planning import Counter as At
 from ltc_ir.ir.planning import Node, Plan
 from ltc_ir.ir.running import Run, runs
 from ltc_ir.ir.work import of_equation
-from ltc_ir.measure.unfolding import Instance, Unfolding
+from ltc_ir.measure.unfolding import Instance, Unfolding, bodies_in_order
 from ltc_ir.records.executed import Uncounted, Work
 
 Read = Callable[[At], int]
@@ -66,7 +66,7 @@ class Fold:
         self.amounts: dict[int, Counter[str]] = {}
         self.edges: dict[int, list[list[tuple[Edge, Run]]]] = {}
         self.totals: dict[int, Counter[str]] = {}
-        self.order = self._order()
+        self.order = bodies_in_order(stream)
 
     def body(self, holder: Any) -> int:
         """The index of a jaxpr's body."""
@@ -186,18 +186,3 @@ class Fold:
                     known.update(self.total(edge.child))
             self.totals[index] = known
         return known
-
-    def _order(self) -> list[int]:
-        """The bodies, each after all that run it."""
-        targets = [{edge.child for edge in body.edges} for body in self.stream.bodies]
-        incoming = Counter(child for found in targets for child in found)
-        ready = [index for index in range(len(targets)) if not incoming[index]]
-        order = []
-        while ready:
-            index = ready.pop()
-            order.append(index)
-            for child in targets[index]:
-                incoming[child] -= 1
-                if not incoming[child]:
-                    ready.append(child)
-        return order

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.ir.op import Edge, Op, Stream
+from ltc_ir.ir.ordering import callers_first
 from ltc_ir.ir.stablehlo_runs import APPLIED, UNKNOWN_LOOP, FunctionRuns, Runs, of_module
 from ltc_ir.measure.counting import Question, groups, narrowed, shown_source, tally
-from ltc_ir.measure.unfolding import Instance, Unfolding
+from ltc_ir.measure.unfolding import Instance, Unfolding, bodies_in_order
 from ltc_ir.records.executed import STATIC, Executed, Uncounted
 from ltc_ir.records.vocabulary import NO_SOURCE
 
@@ -29,6 +30,7 @@ def of_stablehlo(module: Any, stream: Stream, question: Question) -> Executed:
 
     Raises:
         UnknownRunsError: a loop that is reached has no known trip count, or a branch depends on values.
+        RecursiveCallsError: a function calls itself.
     """
     functions: dict[str, int] = stream.facts["functions"]
     found = of_module(module)
@@ -37,7 +39,7 @@ def of_stablehlo(module: Any, stream: Stream, question: Question) -> Executed:
     pending: dict[int, Counter[int]] = defaultdict(Counter)
     for root in stream.roots:
         pending[root][0] += 1
-    for index in _order(stream):
+    for index in bodies_in_order(stream):
         for outer, times in pending.pop(index, {}).items():
             if times:
                 folding.add(by_index[index], (index, outer), times)
@@ -98,27 +100,6 @@ def _record(ops: Counter[Op], unknown: Unknown, question: Question) -> Executed:
     )
 
 
-def _order(stream: Stream) -> list[int]:
-    """The bodies, each after all that call it.
-
-    Raises:
-        UnknownRunsError: a function calls itself.
-    """
-    targets = [{edge.child for edge in body.edges} for body in stream.bodies]
-    incoming = Counter(child for found in targets for child in found)
-    ready = [index for index in range(len(targets)) if not incoming[index]]
-    order: list[int] = []
-    while ready:
-        order.append(index := ready.pop())
-        for child in targets[index]:
-            incoming[child] -= 1
-            if not incoming[child]:
-                ready.append(child)
-    if len(order) < len(targets):
-        raise UnknownRunsError("a function calls itself")
-    return order
-
-
 _ONCE = frozenset({"fusion", "call", "async-start"})
 """Instructions that run what they call once."""
 
@@ -133,7 +114,7 @@ def of_hlo(module: HloModule, stream: Stream, question: Question) -> Executed:
     times: Counter[str] = Counter(computation.name for computation in module.computations if computation.is_entry)
     unknown: Unknown = defaultdict(Counter)
     ops: Counter[Op] = Counter()
-    for name in _callers_first(module):
+    for name in callers_first(_calls_of(module)):
         number = index[name]
         codes = stream.bodies[number].codes
         if not times[name]:
@@ -169,19 +150,10 @@ def _note(unknown: Unknown, stream: Stream, code: int, callee: int) -> None:
     made.update(stream.ops[inner].name for inner in stream.bodies[callee].codes)
 
 
-def _callers_first(module: HloModule) -> list[str]:
-    """The computations, each after all that call it."""
-    calls = {
-        computation.name: {callee for one in computation.instructions for _, callee in one.called}
+def _calls_of(module: HloModule) -> dict[str, set[str]]:
+    """The computations that each one calls; a damaged text may name what is none."""
+    names = {computation.name for computation in module.computations}
+    return {
+        computation.name: {callee for one in computation.instructions for _, callee in one.called} & names
         for computation in module.computations
     }
-    incoming = Counter(callee for found in calls.values() for callee in found)
-    ready = [name for name in calls if not incoming[name]]
-    order: list[str] = []
-    while ready:
-        order.append(name := ready.pop())
-        for callee in calls[name] & calls.keys():
-            incoming[callee] -= 1
-            if not incoming[callee]:
-                ready.append(callee)
-    return order

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ltc_ir.errors import LimitError
 from ltc_ir.ir.op import NOWHERE, Edge, Op, Origin, Stream
+from ltc_ir.ir.ordering import callers_first
 
 MOST_INSTANCES = 2_000_000
 """Distinct call paths, times what each holds (edges, frames, operations read again), before an unfolding is refused."""
@@ -85,25 +86,19 @@ class Unfolding:
 
     def instances(self) -> tuple[dict[Instance, int], int]:
         """How often each instance runs, and the greatest depth: Kahn's order, so no depth meets a recursion limit."""
-        targets, incoming = self._graph()
+        targets = self._graph()
         times: dict[Instance, int] = defaultdict(int)
         depth: dict[Instance, int] = defaultdict(int)
         for root in self.stream.roots:
             times[root, 0] += 1
-        ready = [instance for instance in targets if not incoming[instance]]
-        while ready:
-            instance = ready.pop()
+        for instance in callers_first(targets):
             for child, number in targets[instance].items():
                 times[child] += number * times[instance]
                 depth[child] = max(depth[child], depth[instance] + 1)
-                incoming[child] -= 1
-                if not incoming[child]:
-                    ready.append(child)
         return dict(times), max(depth.values(), default=0)
 
-    def _graph(self) -> tuple[dict[Instance, Counter[Instance]], Counter[Instance]]:
+    def _graph(self) -> dict[Instance, Counter[Instance]]:
         targets: dict[Instance, Counter[Instance]] = {}
-        incoming: Counter[Instance] = Counter()
         pending: list[Instance] = [(root, 0) for root in self.stream.roots]
         weight = 0
         seen: set[int] = set()
@@ -115,7 +110,6 @@ class Unfolding:
             for child, number in self.edges(instance):
                 found[child] += number
             targets[instance] = found
-            incoming.update(found.keys())
             pending += found
             weight += self._weight(instance, found, again=instance[0] in seen)
             seen.add(instance[0])
@@ -124,7 +118,7 @@ class Unfolding:
                     f"too many distinct call paths: {len(targets):,} and more",
                     "group by op, phase or source: they stay apart however often a function is called",
                 )
-        return targets, incoming
+        return targets
 
     def _weight(self, instance: Instance, found: Counter[Instance], *, again: bool) -> int:
         """What an instance costs; a program's own size is no reason to refuse it, so its bodies are free the first time."""
@@ -132,21 +126,16 @@ class Unfolding:
         return 1 + len(found) + len(self.origins[outer].stack) + (len(self.tally(index)) if again else 0)
 
 
-def _check_acyclic(stream: Stream) -> None:
-    """Refuse bodies that run each other in a circle, before an origin that grows on every round is multiplied out."""
-    targets = [{edge.child for edge in body.edges} for body in stream.bodies]
-    incoming = Counter(child for found in targets for child in found)
-    ready = [index for index in range(len(targets)) if not incoming[index]]
-    done = 0
-    while ready:
-        index = ready.pop()
-        done += 1
-        for child in targets[index]:
-            incoming[child] -= 1
-            if not incoming[child]:
-                ready.append(child)
-    if done < len(targets):
+def bodies_in_order(stream: Stream) -> list[int]:
+    """The bodies of a stream, each after all that run it.
+
+    Raises:
+        RecursiveCallsError: bodies run each other in a circle.
+    """
+    order = callers_first({index: {edge.child for edge in body.edges} for index, body in enumerate(stream.bodies)})
+    if len(order) < len(stream.bodies):
         raise RecursiveCallsError("a function calls itself")
+    return order
 
 
 def unfold(stream: Stream, *, module: bool = True) -> Unfolded:
@@ -156,7 +145,7 @@ def unfold(stream: Stream, *, module: bool = True) -> Unfolded:
         RecursiveCallsError: the call graph has a cycle.
         LimitError: the grouping asked for tells too many call paths apart.
     """
-    _check_acyclic(stream)
+    bodies_in_order(stream)  # refuses a circle before an origin that grows on every round is multiplied out
     unfolding = Unfolding(stream)
     instances, depth = unfolding.instances()
     result = Unfolded(max_depth=depth)
