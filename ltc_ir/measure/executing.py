@@ -18,8 +18,10 @@ from ltc_ir.ir.origin import Ownership
 from ltc_ir.ir.planning import Counter as At
 from ltc_ir.ir.planning import Node, Plan, UncountableError, plan
 from ltc_ir.measure.comparing_runs import compared
+from ltc_ir.measure.conditions import ready
 from ltc_ir.measure.counting import Question, groups, narrowed, tally
 from ltc_ir.measure.ran import Fold, Ran
+from ltc_ir.measure.xla_figures import xla_facts
 from ltc_ir.programs.filling import Filling, NeedsValuesError, leaves_of
 from ltc_ir.programs.stages import Staged, platform_here, users_failure
 from ltc_ir.records.count import LevelCount
@@ -59,7 +61,7 @@ def _executed(staged: Staged, asked: Asked) -> Executed:
     each = [fold.ran(_reading(counts, device)) for device in range(devices)]
     busiest = max(each, key=lambda ran: ran.total)
     costs = run.costs
-    work = busiest.work(costs.get("flops"), costs.get("bytes accessed"))
+    work = busiest.work(costs["flops"], costs["bytes_accessed"])
     made = _record(asked, each, MEASURED, regions(planned, fold, counts), work)
     notes = run.notes
     return replace(made, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes)
@@ -119,9 +121,11 @@ def _measured(staged: Staged, planned: Plan, asked: Asked) -> tuple[list[np.ndar
     plain = staged.compiled
     with users_failure(staged.label, "run"):
         args, kwargs = jax.tree.unflatten(plain.in_tree, leaves())
-        expected = _awaited(jax.tree.leaves(plain(*args, **kwargs)))
+        expected = jax.tree.leaves(plain(*args, **kwargs))
+        ready(expected)
     try:
-        results, counts = _awaited(jax.jit(Instrumented(planned))(*leaves()))
+        results, counts = jax.jit(Instrumented(planned))(*leaves())
+        ready((results, counts))
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UncountableError(f"the program does not run with counters: {type(error).__name__}: {said}") from error
@@ -129,21 +133,7 @@ def _measured(staged: Staged, planned: Plan, asked: Asked) -> tuple[list[np.ndar
     if any((array == FULL).any() for array in arrays):
         raise UncountableError(f"a loop ran {FULL:,} times or more, which is more than a counter holds")
     identical, difference, notes = compared(expected, results)
-    return arrays, _Run(identical, difference, notes, _costs(plain), filled)
-
-
-def _awaited(results: Any) -> Any:
-    """Results that are there: what fails while they are computed fails here."""
-    return jax.block_until_ready(results)  # type: ignore[no-untyped-call]
-
-
-def _costs(compiled: Any) -> dict[str, Any]:
-    """XLA's own estimates of the plain program; none where this backend has none."""
-    try:
-        costs = compiled.cost_analysis()
-    except Exception:
-        return {}
-    return dict((costs[0] if isinstance(costs, list) else costs) or {})
+    return arrays, _Run(identical, difference, notes, xla_facts(plain), filled)
 
 
 def regions(planned: Plan, fold: Fold, counts: Sequence[np.ndarray[Any, Any]]) -> tuple[RanRegion, ...]:

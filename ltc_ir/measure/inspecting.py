@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,12 @@ from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure.counting import Question, count_hlo, count_jaxpr, count_stablehlo
-from ltc_ir.measure.unfolding import RecursiveCallsError, unfold
+from ltc_ir.measure.unfolding import RecursiveCallsError, Unfolded, unfold
+from ltc_ir.measure.xla_figures import xla_facts
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.executed import Executed
-from ltc_ir.records.vocabulary import By, Level, Phase
+from ltc_ir.records.vocabulary import Level
 
 if TYPE_CHECKING:
     from ltc_ir.programs.filling import Filling
@@ -66,8 +66,13 @@ class _Context:
 def _jaxpr(stream: Stream, reading: Reading) -> tuple[LevelCount, Evidence]:
     """The count of the jaxpr, and what it tells of the names below; its stream is gone before the next is read."""
     unfolded = unfold(stream, module=False)
+    return count_jaxpr(stream, unfolded, reading.question), evidence_of(stream, unfolded)
+
+
+def evidence_of(stream: Stream, unfolded: Unfolded) -> Evidence:
+    """What a program's own jaxpr proves of the names in what it is lowered to."""
     phases = frozenset(op.origin.phase for op in unfolded.expanded)
-    return count_jaxpr(stream, unfolded, reading.question), Evidence.of_program(stream.facts["scopes"], phases)
+    return Evidence.of_program(stream.facts["scopes"], phases)
 
 
 def _stablehlo(context: _Context) -> LevelCount:
@@ -124,89 +129,20 @@ def _stored_bytes(value: Any) -> int:
 
 
 def _hlo(context: _Context) -> LevelCount:
-    stream, compiled = compiled_stream(
-        context.staged,
-        context.reading.question.wants,
-        context.ownership,
-        context.evidence,
-        library=context.reading.library,
+    from ltc_ir.measure.optimised import optimised
+
+    question = context.reading.question
+    found = optimised(
+        context.staged, question.wants, context.ownership, context.evidence, library=context.reading.library
     )
-    made = count_hlo(stream, context.reading.question, xla_facts(compiled))
+    made = count_hlo(found.stream, question, xla_facts(found.compiled))
 
     def runs() -> Executed:
-        from ltc_ir.ir.hlo_text import parse
         from ltc_ir.measure.static_execution import of_hlo
 
-        return of_hlo(parse(compiled.as_text()), stream, context.reading.question)
+        return of_hlo(found.module, found.stream, question)
 
     return _with_static(made, context, runs)
-
-
-def compiled_stream(
-    staged: Staged, wants: Collection[By], ownership: Ownership, evidence: Evidence, **reading: Any
-) -> tuple[Stream, Any]:
-    """The stream of what XLA made of a program, and the compiled program itself."""
-    from ltc_ir.ir import hlo as hlo_level
-
-    compiled = staged.compiled
-    from ltc_ir.ir.hlo_text import parse
-
-    module = parse(compiled.as_text())
-    if compat.names_lose_transforms():
-        lowered = stablehlo_level.read(staged.module(), (), ownership, evidence)
-        evidence = replace(evidence, doubtful=_several_phases(lowered))
-    return hlo_level.read(module, wants, ownership, evidence, **reading), compiled
-
-
-def _several_phases(stream: Stream) -> frozenset[str]:
-    """The names of operations in functions that several phases call: on 0.6.x XLA keeps the first caller's name for all."""
-    phases: dict[int, set[Phase]] = defaultdict(set)
-    unfolded = unfold(stream, module=False)
-    for index, body in enumerate(stream.bodies):
-        for origin, _ in unfolded.contexts(index):
-            for code in set(body.codes):
-                phases[code].add(stream.ops[code].origin.within(origin).phase)
-    names: list[str | None] = stream.facts["names"]
-    shared = (names[code] for code, found in phases.items() if names and len(found) > 1)
-    return frozenset(name for name in shared if name)
-
-
-def xla_facts(compiled: Any) -> dict[str, Any]:
-    """XLA's own estimates, each ``None`` with a reason where this backend has none."""
-    facts: dict[str, Any] = {"reasons": {}}
-    try:
-        costs = compiled.cost_analysis()
-        costs = costs[0] if isinstance(costs, list) else costs or {}
-    except Exception as error:
-        costs = {}
-        facts["reasons"]["flops"] = f"no cost analysis: {error}"
-    facts["flops"] = costs.get("flops")
-    facts["bytes_accessed"] = costs.get("bytes accessed")
-    for name in ("flops", "bytes_accessed"):
-        if facts[name] is None:
-            facts["reasons"].setdefault(name, "XLA's cost analysis has no such figure here")
-    facts["memory"] = _memory(compiled)
-    if facts["memory"] is None:
-        facts["reasons"]["memory"] = "this backend has no memory analysis"
-    return facts
-
-
-_MEMORY = {
-    "argument_bytes": "argument_size_in_bytes",
-    "output_bytes": "output_size_in_bytes",
-    "temporary_bytes": "temp_size_in_bytes",
-    "alias_bytes": "alias_size_in_bytes",
-    "code_bytes": "generated_code_size_in_bytes",
-}
-
-
-def _memory(compiled: Any) -> dict[str, int] | None:
-    try:
-        analysis = compiled.memory_analysis()
-    except Exception:
-        return None
-    found = {name: getattr(analysis, attribute, None) for name, attribute in _MEMORY.items()}
-    return {name: int(value) for name, value in found.items() if value is not None} or None
 
 
 _READERS: Mapping[Level, Callable[[_Context], LevelCount]] = {

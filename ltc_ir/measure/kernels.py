@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from ltc_ir.ir import jaxpr as jaxpr_level
-from ltc_ir.ir.evidence import Evidence
-from ltc_ir.ir.hlo_text import HloModule, parse
+from ltc_ir.ir.hlo_text import HloModule
 from ltc_ir.ir.op import Origin, Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure.counting import shown_source
-from ltc_ir.measure.inspecting import compiled_stream
+from ltc_ir.measure.inspecting import evidence_of
 from ltc_ir.measure.nesting import SECOND, inherited, own_times
+from ltc_ir.measure.optimised import optimised
 from ltc_ir.measure.unfolding import unfold
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.passes import CODE_GENERATION, Kernel, Thread
@@ -62,11 +62,10 @@ def _spent(thread: Thread) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[
 def _read(staged: Staged, ownership: Ownership) -> tuple[HloModule, Stream]:
     """A compiled program's module, and its stream."""
     read = jaxpr_level.read(staged.traced.jaxpr, (), ownership)
-    phases = frozenset(op.origin.phase for op in unfold(read, module=False).expanded)
-    evidence = Evidence.of_program(read.facts["scopes"], phases)
+    evidence = evidence_of(read, unfold(read, module=False))
     ownership.outside |= staged.outside
-    stream, compiled = compiled_stream(staged, {By.SOURCE}, ownership, evidence)
-    return parse(compiled.as_text()), stream
+    found = optimised(staged, {By.SOURCE}, ownership, evidence)
+    return found.module, found.stream
 
 
 class Origins:

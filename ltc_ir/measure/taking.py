@@ -15,8 +15,9 @@ from ltc_ir.ir.evidence import Evidence
 from ltc_ir.ir.op import Details, Op, Origin
 from ltc_ir.ir.origin import Ownership, function_key
 from ltc_ir.measure.counting import shown_source
-from ltc_ir.measure.inspecting import compiled_stream, constant_bytes, xla_facts
+from ltc_ir.measure.inspecting import constant_bytes, evidence_of
 from ltc_ir.measure.unfolding import flat, unfold
+from ltc_ir.measure.xla_figures import xla_facts
 from ltc_ir.programs.stages import Staged
 from ltc_ir.records.inventory import Constant, Entry, Inventory, LevelInventory, Metric
 from ltc_ir.records.vocabulary import NO_SOURCE, By, Level
@@ -68,7 +69,6 @@ def _jaxpr(
     reader = jaxpr_level.Reader(_WANTS, ownership, False, details)
     stream = reader.read_program(jaxpr)
     unfolded = unfold(stream, module=False)
-    phases = frozenset(op.origin.phase for op in unfolded.expanded)
     constants = tuple(_constant(one) for one in closures.of_jaxpr(jaxpr, reader))
     made = LevelInventory(
         Level.JAXPR.value,
@@ -77,7 +77,7 @@ def _jaxpr(
         constants,
         fingerprint.of_jaxpr(jaxpr),
     )
-    return made, Evidence.of_program(stream.facts["scopes"], phases), constants
+    return made, evidence_of(stream, unfolded), constants
 
 
 def _constant(closure: closures.Closure) -> Constant:
@@ -136,10 +136,10 @@ def _lines(module: Any) -> int:
 
 
 def _hlo(context: _Context) -> LevelInventory:
-    stream, compiled = compiled_stream(
-        context.staged, _WANTS, context.ownership, context.evidence, details=context.details
-    )
-    facts = xla_facts(compiled)
+    from ltc_ir.measure.optimised import optimised
+
+    found = optimised(context.staged, _WANTS, context.ownership, context.evidence, details=context.details)
+    stream, facts = found.stream, xla_facts(found.compiled)
     memory: Mapping[str, int] = facts["memory"] or {}
     metrics: dict[str, Metric] = {
         "max_depth": stream.facts.get("max_depth"),

@@ -10,10 +10,10 @@ from typing import Any
 from ltc_ir.errors import LimitError, TargetError
 from ltc_ir.measure import conditions
 from ltc_ir.measure.calling import Arguments, Inputs, fresh_jit, picking
-from ltc_ir.measure.inspecting import xla_facts
 from ltc_ir.measure.memory import HighWater
 from ltc_ir.measure.sampling import SECOND, Clock, Until, summed
 from ltc_ir.measure.timing_values import SHAPES_ALONE
+from ltc_ir.measure.xla_figures import xla_facts
 from ltc_ir.programs.filling import Filling
 from ltc_ir.programs.stages import users_failure
 from ltc_ir.programs.target import Program
