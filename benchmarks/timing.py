@@ -20,6 +20,7 @@ from ltc_ir.measure.timing_calls import time_steady
 from ltc_ir.measure.timing_values import values_of
 from ltc_ir.programs.derive import make_program
 from ltc_ir.programs.find import find
+from ltc_ir.programs.stages import clear_caches
 from ltc_ir.programs.target import Program
 from ltc_ir.records.timing import Settings
 
@@ -94,7 +95,7 @@ def stages_and_first_call(label: str, program: Program, runs: int) -> list[Resul
 def plain_first_call(program: Program, inputs: Inputs) -> float:
     """Seconds of what a user does: jit, call, await."""
     args, kwargs = inputs.values
-    conditions.clear_caches()
+    clear_caches()
     gc.collect()
     gc.disable()
     try:

@@ -14,28 +14,17 @@ import numpy as np
 
 from ltc_ir.errors import UsageError
 from ltc_ir.measure.conditions import ready
+from ltc_ir.programs.filling import Arguments
+from ltc_ir.programs.stages import is_jitted, jitted
 from ltc_ir.programs.target import Program
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-def is_jitted(fn: Any) -> bool:
-    """Whether a function is one of `jax.jit`'s."""
-    return hasattr(fn, "trace") and hasattr(fn, "lower")
 
 
 def fresh_jit(program: Program) -> Any:
     """The program under `jax.jit`, made of a function object that JAX has not seen yet.
 
-    A function that comes jitted is taken as it is: what it may donate or keeps static stands nowhere else. What it knows
-    is forgotten with JAX's other caches.
+    What a function that comes jitted knows is forgotten with JAX's other caches.
     """
-    fn: Any = program.fn
-    if is_jitted(fn) and not (program.static_argnums or program.static_argnames):
-        return fn
-    return jax.jit(
-        fresh(fn), static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None
-    )
+    return jitted(program, fresh)
 
 
 def fresh(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,8 +103,7 @@ def _static(program: Program) -> tuple[set[int], set[str]]:
     import inspect
 
     count = len(program.args)
-    positions = {number % count for number in program.static_argnums if -count <= number < count}
-    names = set(program.static_argnames)
+    positions, names = set(program.static_positions), set(program.static_argnames)
     try:
         parameters = list(inspect.signature(program.fn).parameters)
     except (TypeError, ValueError):

@@ -41,12 +41,6 @@ def held_collector() -> Iterator[Callable[[float], None]]:
             gc.enable()
 
 
-def clear_caches() -> None:
-    """Forget what JAX keeps of functions, traces and compiled programs in this process."""
-    clear: Callable[[], None] = jax.clear_caches
-    clear()
-
-
 def ready(tree: Any) -> None:
     """Wait until every array of a tree is there."""
     wait: Callable[[Any], Any] = jax.block_until_ready

@@ -9,13 +9,13 @@ from typing import Any
 
 from ltc_ir.errors import LimitError, TargetError
 from ltc_ir.measure import conditions
-from ltc_ir.measure.calling import Arguments, Inputs, fresh_jit, picking
+from ltc_ir.measure.calling import Inputs, fresh_jit, picking
 from ltc_ir.measure.memory import HighWater
 from ltc_ir.measure.sampling import SECOND, Clock, Until, summed
 from ltc_ir.measure.timing_values import SHAPES_ALONE
 from ltc_ir.measure.xla_figures import xla_facts
-from ltc_ir.programs.filling import Filling
-from ltc_ir.programs.stages import users_failure
+from ltc_ir.programs.filling import Arguments, Filling
+from ltc_ir.programs.stages import clear_caches, users_failure
 from ltc_ir.programs.target import Program
 from ltc_ir.records.timing import COLD, Memory, ProgramTiming, Settings, Stage
 
@@ -163,7 +163,7 @@ def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial
     def watched(name: str) -> AbstractContextManager[None]:
         return nullcontext() if trial is None else trial.stage(name, cycle)
 
-    conditions.clear_caches()
+    clear_caches()
     with conditions.held_collector():
         begin = clock()
         with watched("trace"), measuring.stage("trace"):
@@ -224,7 +224,7 @@ def _compile_again(measuring: Measuring) -> float:
     """The seconds of a compile by a process that has forgotten all it compiled."""
     program, clock = measuring.program, measuring.clock
     jitted = fresh_jit(program)
-    conditions.clear_caches()
+    clear_caches()
     with measuring.stage("compile_warm"), conditions.held_collector():
         lowered = jitted.trace(*program.args, **program.kwargs).lower()
         start = clock()

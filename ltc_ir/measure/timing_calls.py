@@ -10,10 +10,12 @@ from typing import Any
 import jax
 
 from ltc_ir.measure import conditions
-from ltc_ir.measure.calling import Arguments, Inputs, without_jit
+from ltc_ir.measure.calling import Inputs, without_jit
 from ltc_ir.measure.sampling import SECOND, Until, summed
 from ltc_ir.measure.timing import Cycle, Measuring
 from ltc_ir.measure.timing_values import SHAPES_ALONE
+from ltc_ir.programs.filling import Arguments
+from ltc_ir.programs.stages import clear_caches
 from ltc_ir.records.timing import Stage
 
 SPAN_S = 0.2
@@ -49,7 +51,7 @@ def time_eager(measuring: Measuring, name: str, inputs: Inputs | None, deadline:
     def call(given: Arguments) -> None:
         conditions.awaited(fn, given, effects=True)
 
-    conditions.clear_caches()
+    clear_caches()
     with jax.disable_jit() if name == "op_by_op" else nullcontext():
         made = _timed(measuring, name, call, Inputs(inputs.values), deadline)
     measuring.done({name: made})

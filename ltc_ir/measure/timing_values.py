@@ -6,10 +6,8 @@ from typing import Any
 
 import jax
 
-from ltc_ir.measure.calling import Arguments
 from ltc_ir.measure.conditions import ready
-from ltc_ir.programs.filling import Filling
-from ltc_ir.programs.stages import users_failure
+from ltc_ir.programs.filling import Arguments, Filling, is_shape, own_values
 from ltc_ir.programs.target import Program
 
 SHAPES_ALONE = (
@@ -23,26 +21,18 @@ def values_of(program: Program, fill: Filling | None, label: str) -> Arguments |
     Raises:
         TargetError: the target's own maker of values failed.
     """
-    if program.values is not None and fill is None:
-        with users_failure(label, "make the values of"):
-            args, kwargs = program.values()
-        return tuple(args), dict(kwargs)
-    given: Arguments = (program.args, dict(program.kwargs))
+    given = own_values(program, label) if fill is None else (program.args, dict(program.kwargs))
     leaves, tree = jax.tree.flatten(given)
-    if fill is None and any(map(_is_shape, leaves)):
+    if fill is None and any(map(is_shape, leaves)):
         return None
-    values = [_value(leaf, number, fill) for number, leaf in enumerate(leaves)]
-    made: Arguments = jax.tree.unflatten(tree, values)
+    made: Arguments = jax.tree.unflatten(tree, [_placed(leaf, number, fill) for number, leaf in enumerate(leaves)])
     ready(made)
     return made
 
 
-def _is_shape(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct)
-
-
-def _value(leaf: Any, number: int, fill: Filling | None) -> Any:
-    if fill is None or not _is_shape(leaf):
+def _placed(leaf: Any, number: int, fill: Filling | None) -> Any:
+    """An argument, a shape filled and laid out as it says."""
+    if fill is None or not is_shape(leaf):
         return leaf
     made = fill.value(leaf, number)
     sharding = getattr(leaf, "sharding", None)

@@ -27,7 +27,7 @@ def declaration(target: Target, name: str, program: Program) -> tuple[str, str]:
 
 
 def _arguments(program: Program) -> Iterator[str]:
-    statics = {number % len(program.args) for number in program.static_argnums} if program.args else set()
+    statics = program.static_positions
     for position, argument in enumerate(program.args):
         yield from _static(str(position), argument) if position in statics else _traced(str(position), argument)
     for keyword, argument in sorted(program.kwargs.items()):

@@ -13,7 +13,10 @@ import numpy as np
 
 from ltc_ir.errors import UsageError
 from ltc_ir.programs.stages import Staged, users_failure
+from ltc_ir.programs.target import Program
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional arguments and keywords."""
 _HINT = "give values with --fill zeros or --fill normal:SEED, or a target whose own arguments are arrays"
 
 
@@ -69,6 +72,24 @@ def parse_filling(text: str | None) -> Filling | None:
     raise UsageError(f"cannot fill with {text!r}", "write zeros or normal:SEED, as in normal:0")
 
 
+def own_values(program: Program, label: str) -> Arguments:
+    """The arguments of a program with the values that its target makes, where it makes any.
+
+    Raises:
+        TargetError: the target's own maker of values failed.
+    """
+    if program.values is None:
+        return program.args, dict(program.kwargs)
+    with users_failure(label, "make the values of"):
+        args, kwargs = program.values()
+    return tuple(args), dict(kwargs)
+
+
+def is_shape(leaf: Any) -> bool:
+    """Whether an argument has a shape and no value."""
+    return isinstance(leaf, jax.ShapeDtypeStruct)
+
+
 def leaves_of(staged: Staged, fill: Filling | None) -> tuple[Callable[[], list[Any]], str | None]:
     """What makes a program's arguments, flat and without static ones, anew for each run; and how shapes were filled.
 
@@ -82,31 +103,27 @@ def leaves_of(staged: Staged, fill: Filling | None) -> tuple[Callable[[], list[A
             f"{len(given)} arguments are given and {expected} are traced: those that the function's own jit takes as static "
             "are not told apart; name them with --static-argnums, or static_argnums of a Target, around the plain function"
         )
-    shapes = [leaf for leaf in given if isinstance(leaf, jax.ShapeDtypeStruct)]
-    if shapes and fill is None:
+    filled = any(map(is_shape, given))
+    if filled and fill is None:
         raise NeedsValuesError(f"measuring needs the arguments' values, and there are shapes alone; {_HINT}")
 
     def make() -> list[Any]:
         return [_value(leaf, number, fill) for number, leaf in enumerate(given)]
 
-    return make, fill.text if shapes and fill is not None else None
+    return make, fill.text if filled and fill is not None else None
 
 
 def _value(leaf: Any, number: int, fill: Filling | None) -> Any:
     """An argument's own value, copied as the program may be allowed to overwrite it, or one to fill it with."""
-    if isinstance(leaf, jax.ShapeDtypeStruct):
+    if is_shape(leaf):
         assert fill is not None
         return fill.value(leaf, number)
     return leaf.copy() if isinstance(leaf, jax.Array) else leaf
 
 
-def _dynamic(staged: Staged, *, own: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _dynamic(staged: Staged, *, own: bool) -> Arguments:
     """The arguments that are traced: the values that a target makes itself where it does and ``own``, else as declared."""
     program = staged.program
-    args, kwargs = program.args, program.kwargs
-    if own and program.values is not None:
-        with users_failure(staged.label, "make the values of"):
-            args, kwargs = program.values()
-    static = {number % len(args) for number in program.static_argnums} if args else set()
-    traced = tuple(value for number, value in enumerate(args) if number not in static)
+    args, kwargs = own_values(program, staged.label) if own else (program.args, program.kwargs)
+    traced = tuple(value for number, value in enumerate(args) if number not in program.static_positions)
     return traced, {name: value for name, value in kwargs.items() if name not in program.static_argnames}

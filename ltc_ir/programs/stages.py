@@ -56,12 +56,11 @@ class Staged:
         Raises:
             TargetError: the user's function failed.
         """
-        clear: Callable[[], None] = jax.clear_caches
         if self.clear:
-            clear()
+            clear_caches()
         program = self.program
         with users_failure(self.label, "trace", program.explain):
-            return _jitted(program).trace(*program.args, **program.kwargs)
+            return jitted(program).trace(*program.args, **program.kwargs)
 
     @cached_property
     def lowered(self) -> Any:
@@ -108,22 +107,37 @@ def _frames_outside() -> frozenset[tuple[str, int, str]]:
     return frozenset(found)
 
 
-def _jitted(program: Program) -> Any:
-    fn = program.fn
-    if hasattr(fn, "trace") and hasattr(fn, "lower") and not (program.static_argnums or program.static_argnames):
-        return fn
-    return jax.jit(
-        _hashable(fn), static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None
-    )
+def clear_caches() -> None:
+    """Forget what JAX keeps of functions, traces and compiled programs in this process."""
+    clear: Callable[[], None] = jax.clear_caches
+    clear()
 
 
-def _hashable(fn: Callable[..., Any]) -> Callable[..., Any]:
+def is_jitted(fn: Any) -> bool:
+    """Whether a function is one of `jax.jit`'s."""
+    return hasattr(fn, "trace") and hasattr(fn, "lower")
+
+
+def hashable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """The function, or one like it that `jax.jit` can take: callable objects that hold arrays have no hash."""
     try:
         hash(fn)
     except TypeError:
         return functools.partial(fn)
     return fn
+
+
+def jitted(program: Program, prepared: Callable[[Callable[..., Any]], Callable[..., Any]] = hashable) -> Any:
+    """The program under `jax.jit`, its function ``prepared`` for it.
+
+    One that comes jitted is taken as it is: what it may donate or keeps static stands nowhere else.
+    """
+    fn: Any = program.fn
+    if is_jitted(fn) and not (program.static_argnums or program.static_argnames):
+        return fn
+    return jax.jit(
+        prepared(fn), static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None
+    )
 
 
 def _backend_name(platform: str) -> str:

@@ -28,6 +28,12 @@ class Program:
     explain: Callable[[], None] | None = None
     values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
 
+    @property
+    def static_positions(self) -> frozenset[int]:
+        """The static positions counted from the front, those there are."""
+        count = len(self.args)
+        return frozenset(number % count for number in self.static_argnums if -count <= number < count)
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
