@@ -287,8 +287,10 @@ def _count_live(
     )
 
 
-def each_program(target: Target, programs: Collection[str] | None, do: Callable[[str], None]) -> dict[str, str]:
-    """Do something for each program; one not asked for by name that cannot be made is passed over, with its reason."""
+def each_program(
+    target: Target, programs: Collection[str] | None, do: Callable[[str], None], needed: Collection[str] = ()
+) -> dict[str, str]:
+    """Do something for each program; one nobody asked for or needs that cannot be made is passed over, with its reason."""
     from ltc_ir.programs.derive import program_names
 
     unavailable: dict[str, str] = {}
@@ -296,7 +298,7 @@ def each_program(target: Target, programs: Collection[str] | None, do: Callable[
         try:
             do(name)
         except (UsageError, TargetError) as error:
-            if programs or name == "forward":
+            if programs or name == "forward" or name in needed:
                 raise
             unavailable[name] = error.message
     return unavailable

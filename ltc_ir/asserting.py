@@ -14,7 +14,7 @@ from ltc_ir.compare.resolving import levels_of
 from ltc_ir.compare.rules import Rule, parse_rule
 from ltc_ir.errors import UsageError
 from ltc_ir.guard.capturing import Asked, capture
-from ltc_ir.inspection import Inspection, level_of, platform_here, target_of
+from ltc_ir.inspection import Inspection, level_of, target_of
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory, LevelInventory
 from ltc_ir.records.vocabulary import NO_SOURCE, Level
@@ -73,7 +73,7 @@ def assert_ir(
 
     def failure(clear: bool) -> list[str]:
         target = target_of(fn, args, own_options)
-        subject = Inspection(target, Asked(platform, otherwise=platform_here()), level_of(level), clear, x64)
+        subject = Inspection(target, Asked.here(platform), level_of(level), clear, x64)
         found = _failures(subject, parsed, devices)
         found += _unlike(subject, subject.beside(same_as, options)) if same_as is not None else []
         return found + (_not_fewer(subject, subject.beside(fewer_than, options)) if fewer_than is not None else [])
@@ -233,7 +233,7 @@ def _made(make: Callable[[int], Any], number: int, platform: str | None, clear: 
         raise UsageError(
             f"make({number}) gave {type(made).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"
         )
-    return capture(made, "forward", Asked(platform, otherwise=platform_here()), clear=clear).inventory
+    return capture(made, "forward", Asked.here(platform), clear=clear).inventory
 
 
 def _grown(taken: Mapping[int, Inventory]) -> list[str]:

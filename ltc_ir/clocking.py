@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir import api
-from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
+from ltc_ir.errors import LtcIrError, UsageError, error_of
 from ltc_ir.records.timing import Ended, Settings, Timing
 
 if TYPE_CHECKING:
@@ -134,9 +134,6 @@ def _refuse_file(target: str) -> None:
 
 def failure_of(ended: Ended) -> LtcIrError | KeyboardInterrupt:
     """The error that a timing was ended by."""
-    if ended.code == TargetError.exit_code:
-        return TargetError(ended.message, ended.hint, ended.detail)
-    for kind in (LimitError, NotComparableError):
-        if ended.code == kind.exit_code:
-            return kind(ended.message, ended.hint)
-    return KeyboardInterrupt() if ended.code == INTERRUPTED else UsageError(ended.message, ended.hint)
+    if ended.code == INTERRUPTED:
+        return KeyboardInterrupt()
+    return error_of(ended.code, ended.message, ended.hint, ended.detail)

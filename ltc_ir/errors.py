@@ -18,6 +18,11 @@ class LtcIrError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def in_words(self) -> str:
+        """The message and, in parentheses, the hint: for where there is one line."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class UsageError(LtcIrError):
     """Wrong usage or bad input: an unknown name, level or platform, a file that is no IR, an unwritable output."""
@@ -48,3 +53,11 @@ class NotComparableError(LtcIrError):
     """The two sides were made under conditions that cannot be compared."""
 
     exit_code = 3
+
+
+def error_of(code: int, message: str, hint: str | None = None, detail: str | None = None) -> LtcIrError:
+    """The error that has such an exit code, as another process told it; bad input where none has."""
+    if code == TargetError.exit_code:
+        return TargetError(message, hint, detail)
+    kinds = {kind.exit_code: kind for kind in (UsageError, LimitError, NotComparableError)}
+    return kinds.get(code, UsageError)(message, hint)

@@ -107,13 +107,15 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
-@lru_cache(maxsize=8)
-def _root_of(folder: str) -> Path:
+@lru_cache(maxsize=1024)
+def project_above(folder: str) -> Path | None:
+    """The nearest folder, from this one upwards, that holds a ``pyproject.toml``; ``None`` where none does."""
     here = Path(folder)
-    for candidate in (here, *here.parents):
-        if (candidate / "pyproject.toml").is_file():
-            return candidate
-    return here
+    return next((one for one in (here, *here.parents) if (one / "pyproject.toml").is_file()), None)
+
+
+def _root_of(folder: Path) -> Path:
+    return project_above(str(folder)) or folder
 
 
 _chosen: ContextVar[Path | None] = ContextVar("project", default=None)
@@ -122,7 +124,7 @@ _chosen: ContextVar[Path | None] = ContextVar("project", default=None)
 @contextlib.contextmanager
 def project_at(folder: Path) -> Iterator[None]:
     """Let a folder's project be the project, whatever the current folder is: a test may have changed that."""
-    token = _chosen.set(_root_of(str(folder)))
+    token = _chosen.set(_root_of(folder))
     try:
         yield
     finally:
@@ -131,4 +133,4 @@ def project_at(folder: Path) -> Iterator[None]:
 
 def project_root() -> Path:
     """The nearest folder above the current one that holds a ``pyproject.toml``, else the current folder."""
-    return _chosen.get() or _root_of(str(Path.cwd()))
+    return _chosen.get() or _root_of(Path.cwd())

@@ -11,7 +11,7 @@ from ltc_ir import api
 from ltc_ir.compare.checking import check_all
 from ltc_ir.compare.permitting import is_growth
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.guard.looking import Again, Look, Progress, captured_again, confirmed, lacking, of_tests, selected
+from ltc_ir.guard.looking import Again, Look, Progress, captured_again, confirmed, is_wide, lacking, of_tests, selected
 from ltc_ir.guard.places import name_of
 from ltc_ir.guard.pruning import reason_to_prune
 from ltc_ir.guard.recording import record, recorded, unwritten
@@ -73,10 +73,7 @@ def check(
 
 def _width(x64: bool | None) -> bool | None:
     """Whether 64-bit types are asked for, or on without being asked for: a command to be pasted must say so."""
-    import jax
-
-    config: Any = jax.config
-    return True if x64 is None and config.jax_enable_x64 else x64
+    return (is_wide() or None) if x64 is None else x64
 
 
 def _told(one: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:

@@ -128,9 +128,7 @@ def inspect(
         UsageError: bad input. TargetError: the function failed to trace or lower.
     """
     with api.configured(x64):
-        made = Inspection(
-            target_of(fn, args, options), Asked(platform, otherwise=platform_here()), level_of(level), x64=x64
-        )
+        made = Inspection(target_of(fn, args, options), Asked.here(platform), level_of(level), x64=x64)
         made.inventory()
     return made
 
@@ -141,13 +139,6 @@ def target_of(fn: Any, args: Any, options: Any) -> Any:
     if args and not callable(fn):
         raise UsageError("arguments are given beside a target that has its own", "leave them out: write None for them")
     return api.resolve(fn, args, options)
-
-
-def platform_here() -> str:
-    """The platform this process compiles for."""
-    from ltc_ir.programs import stages
-
-    return stages.platform_here()
 
 
 def level_of(level: str | None) -> str | None:

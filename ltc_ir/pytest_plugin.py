@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Generator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--ir-accept-growth has no reason: say why, it is kept in the snapshot")
     if reason is not None and not update:
         raise pytest.UsageError("--ir-accept-growth says how to update: add --ir-update")
-    if update and _under_ci():
-        raise pytest.UsageError("CI is set, and --ir-update writes snapshots: update where you work and commit")
+    if update:
+        from ltc_ir.guard.setup import under_ci
+
+        if under_ci():
+            raise pytest.UsageError("CI is set, and --ir-update writes snapshots: update where you work and commit")
     config.pluginmanager.register(_Listener(config), "ltc-ir-listener")
-
-
-def _under_ci() -> bool:
-    return os.environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,8 +66,9 @@ def _uses_fixture(item: pytest.Item) -> bool:
 
 def _home(config: pytest.Config) -> Path:
     """The project that tests are of: where pytest's root lies, whatever the current folder is."""
-    root = config.rootpath
-    return next((folder for folder in (root, *root.parents) if (folder / "pyproject.toml").is_file()), root)
+    from ltc_ir.files import project_above
+
+    return project_above(str(config.rootpath)) or config.rootpath
 
 
 def _test_name(item: pytest.Item) -> str:
@@ -242,10 +243,11 @@ class _Listener:
         from ltc_ir.snapshots.layout import loads
 
         try:
-            self.store().write(loads(one["text"], one["file"]))
+            self.store.write(loads(one["text"], one["file"]))
         except LtcIrError as error:
-            self.problems.append(f"{error.message} ({error.hint})")
+            self.problems.append(error.in_words)
 
+    @cached_property
     def store(self) -> Any:
         """The store of this run."""
         from ltc_ir.files import project_at
@@ -304,20 +306,18 @@ class _Listener:
         from ltc_ir.snapshots.naming import folder_of, jax_minor, parse
 
         try:
-            store = self.store()
-            paths = store.paths()
+            paths = self.store.of_tests()
         except LtcIrError as error:
-            self.problems.append(f"{error.message} ({error.hint})")
+            self.problems.append(error.in_words)
             return []
         minor = jax_minor(version("jax"))
         known = {Path(one["file"]) for one in self.checked}
         held = {path.parent for path in known}
-        left_out = {store.directory / folder_of(test) for test in self.left_out}
+        left_out = {self.store.directory / folder_of(test) for test in self.left_out}
         return [
             path
             for path in paths
             if path.parent not in held
-            and any(part.endswith(".py") for part in path.parts)
             and not any(folder in left_out for folder in path.parents)
             and (found := parse(path.name)) is not None
             and found.jax == minor

@@ -8,13 +8,13 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ltc_ir.children import command_of, environment_of, signal_name
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Ended, Machine, Settings, Timing
 from ltc_ir.records.timing_codec import timing_from_dict
@@ -139,25 +139,17 @@ def _too_large(heard: _Heard, used: int, allowed: int) -> Ended:
 
 
 def _died(heard: _Heard, code: int) -> Ended:
-    how = f"exit {code}" if code >= 0 else f"signal {_signal_name(-code)}"
+    how = f"exit {code}" if code >= 0 else f"signal {signal_name(-code)}"
     hint = "the system ends what fills its memory so" if code == -signal.SIGKILL else "run the function by itself"
     return Ended(LIMIT, f"{heard.where}: its process did not survive ({how})", hint)
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
-
-
 def _start(request: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     """Start the child with this process's own import path; it leads a session, so that a key pressed here ends only us."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "ltc_ir.clock.child"],
+        command_of("ltc_ir.clock.child"),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-        env={**os.environ, "PYTHONPATH": path}, start_new_session=True,
+        env=environment_of(), start_new_session=True,
     )  # fmt: skip
     assert child.stdin
     with contextlib.suppress(BrokenPipeError):  # a child that died at its start is noticed where it is heard

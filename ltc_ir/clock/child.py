@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ltc_ir import api
+from ltc_ir.children import own_stdout
 from ltc_ir.clock.here import Session, Watch
 from ltc_ir.errors import LtcIrError, TargetError
 from ltc_ir.records.timing import Settings, Timing
@@ -29,8 +30,7 @@ def answer(request: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None])
     """Time what was asked for, saying how far it has come."""
     from ltc_ir.programs.options import Options
 
-    given = request["options"]
-    options = None if given is None else Options(**{key: _tuple(value) for key, value in given.items()})
+    options = Options.of_plain(request["options"])
     teller = _Teller(say)
     try:
         with api.configured(request["x64"]):
@@ -41,10 +41,6 @@ def answer(request: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None])
         detail = error.detail if isinstance(error, TargetError) else None
         say({"failed": {"code": error.exit_code, "message": error.message, "hint": error.hint, "detail": detail}})
     say({"done": True})
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 class _Teller:
@@ -81,8 +77,7 @@ def _speaker(file: IO[str]) -> Callable[[Mapping[str, Any]], None]:
 
 def main() -> None:
     """Answer one request, with nothing else on standard output."""
-    data = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    data = os.fdopen(own_stdout(), "w", encoding="utf-8")
     _first_to_go()
     with data:
         answer(json.loads(sys.stdin.read()), _speaker(data))

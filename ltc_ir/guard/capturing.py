@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ltc_ir import api
-from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
+from ltc_ir.children import command_of, environment_of
+from ltc_ir.errors import LimitError, LtcIrError, error_of
 from ltc_ir.guard.places import findable
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
+from ltc_ir.snapshots.naming import jax_minor
 from ltc_ir.snapshots.store import Store
 
 CHILD_LIMIT = 900.0
@@ -33,6 +34,13 @@ class Asked:
     hlo: bool = False
     detailed: bool = False
     otherwise: str = "cpu"
+
+    @classmethod
+    def here(cls, platform: str | None, *, hlo: bool = False, detailed: bool = False) -> Asked:
+        """For this machine's platform where neither the caller nor the target names one."""
+        from ltc_ir.programs.stages import platform_here
+
+        return cls(platform, hlo, detailed, otherwise=platform_here())
 
     def platform_of(self, target: Any) -> str:
         """What a target is lowered for."""
@@ -83,7 +91,7 @@ def _identity(target: Any, program: str, staged: Any, devices: int) -> tuple[Ide
     here = environment(staged.platform)
     declared, arguments = declaration(target, program, staged.program)
     identity = Identity(
-        jax=minor_of(str(here.jax)),
+        jax=jax_minor(str(here.jax)),
         platform=staged.platform,
         devices=devices,
         x64=bool(here.x64),
@@ -92,11 +100,6 @@ def _identity(target: Any, program: str, staged: Any, devices: int) -> tuple[Ide
         arguments=arguments,
     )
     return identity, Provenance(str(here.jax), str(here.jaxlib))
-
-
-def minor_of(version: str) -> str:
-    """The minor version of a release: ``0.10`` of ``0.10.2``."""
-    return ".".join(version.split(".")[:2])
 
 
 def capture_again(
@@ -124,7 +127,7 @@ def capture_again(
     made: dict[tuple[str, str], Snapshot | LtcIrError] = {}
     for target, program, text, failure in answer:
         made[target, program] = (
-            _failure(failure) if text is None else _twice(loads(text, f"the second capture of {target}"))
+            error_of(**failure) if text is None else _twice(loads(text, f"the second capture of {target}"))
         )
     return made
 
@@ -133,18 +136,13 @@ def _twice(made: Snapshot) -> Snapshot:
     return replace(made, captured=TWICE)
 
 
-def _failure(failure: Mapping[str, Any]) -> LtcIrError:
-    kinds = {kind.exit_code: kind for kind in (UsageError, TargetError, LimitError)}
-    return kinds.get(failure["code"], UsageError)(failure["message"], failure["hint"])
-
-
 def _in_child(request: str) -> list[Any]:
-    seed = int(os.environ.get("PYTHONHASHSEED", "0") or 0) if os.environ.get("PYTHONHASHSEED", "").isdigit() else 0
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    environment = {**os.environ, "PYTHONHASHSEED": str((seed + 4711) % 4294967295), "PYTHONPATH": path}
+    said = os.environ.get("PYTHONHASHSEED", "")
+    seed = int(said) if said.isdigit() else 0
+    environment = environment_of(PYTHONHASHSEED=str((seed + 4711) % 4294967295))
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "ltc_ir.guard.capturing_child"],
+            command_of("ltc_ir.guard.capturing_child"),
             input=request, capture_output=True, text=True, check=False, timeout=CHILD_LIMIT, env=environment,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

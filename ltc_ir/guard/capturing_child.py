@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ltc_ir import api
+from ltc_ir.children import own_stdout
 from ltc_ir.errors import LtcIrError
 from ltc_ir.guard.capturing import Asked, capture
 from ltc_ir.snapshots.layout import dumps
@@ -22,7 +23,7 @@ def answer(request: dict[str, Any]) -> list[tuple[str, str, str | None, dict[str
     """The text of each snapshot, or what failed."""
     from ltc_ir.programs.options import Options
 
-    options = None if request["options"] is None else Options(**_tuples(request["options"]))
+    options = Options.of_plain(request["options"])
     asked = Asked(**request["asked"])
     made: list[tuple[str, str, str | None, dict[str, Any] | None]] = []
     with api.configured(request["x64"]):
@@ -38,14 +39,9 @@ def answer(request: dict[str, Any]) -> list[tuple[str, str, str | None, dict[str
     return made
 
 
-def _tuples(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-
-
 def main() -> None:
     """Answer one request, with nothing else on standard output."""
-    data = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    data = os.fdopen(own_stdout(), "w", encoding="utf-8")
     request = json.loads(sys.stdin.read())
     with data:
         json.dump(answer(request), data)

@@ -16,6 +16,7 @@ from ltc_ir.guard.capturing import Asked, Captured, capture
 from ltc_ir.guard.looking import TEST, case_of, differs, is_red, kept_programs, lacking, named
 from ltc_ir.guard.recording import record
 from ltc_ir.guard.setup import Guard, guard_of
+from ltc_ir.programs.derive import program_names
 from ltc_ir.programs.options import refuse_idle
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
 from ltc_ir.render.check_words import PROBLEM, counted_as, message, verdict
@@ -112,8 +113,6 @@ class _InTest:
 
     def programs(self, subject: Any) -> Sequence[str]:
         """The programs to look at where none are named."""
-        from ltc_ir.programs.derive import program_names
-
         return program_names(self.target) if isinstance(subject, str) else ("forward",)
 
     def outcomes(self, asked: Sequence[str] | None, known: Sequence[str]) -> list[Outcome]:

@@ -10,12 +10,13 @@ from typing import Any
 from ltc_ir import api, config
 from ltc_ir.compare.checking import Case, check_all, check_program
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
-from ltc_ir.guard.capturing import Captured, capture, capture_again, minor_of
+from ltc_ir.guard.capturing import Captured, capture, capture_again
 from ltc_ir.guard.places import findable, name_of
 from ltc_ir.guard.setup import Guard, Options
+from ltc_ir.programs.derive import program_names
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.snapshots.naming import ENDING, folder_of, parse, slug
+from ltc_ir.snapshots.naming import ENDING, jax_minor, slug
 from ltc_ir.snapshots.store import Store
 
 Progress = Callable[[str], None]
@@ -51,28 +52,18 @@ def selected(targets: Sequence[Any], guard: Guard, verb: str = "check") -> list[
 
 def of_tests(store: Store) -> dict[str, str]:
     """The snapshots that only a test run can check, for its functions have no name."""
-    kept = [
-        path for path in store.paths() if any(part.endswith(".py") for part in path.relative_to(store.directory).parts)
-    ]
-    if len(kept) == 1:
+    kept = len(store.of_tests())
+    if kept == 1:
         return {"1 snapshot of a test": "pytest -m ir checks it"}
-    what = f"{len(kept)} snapshots of tests" if len(kept) > 1 else "a snapshot of a test"
-    return {what: "pytest -m ir checks them"} if kept else {}
+    return {f"{kept} snapshots of tests": "pytest -m ir checks them"} if kept else {}
 
 
 def lacking(one: ProgramCheck, store: Store) -> tuple[str, bool]:
     """Why a program has nothing to be compared with, and whether it has snapshots for another JAX, platform or width."""
-    folder = store.directory / folder_of(one.target)
-    others = [path.name for path in folder.glob(f"*@*{ENDING}") if _is_of(path.name, one.program)]
-    reason = f"no snapshot for JAX {_variant(Path(one.file or '').name)}" if one.file else one.reason or ""
-    return f"{reason}; there are some for {', '.join(sorted(map(_variant, others)))}" if others else reason, bool(
-        others
-    )
-
-
-def _is_of(file: str, program: str) -> bool:
-    found = parse(file)
-    return found is not None and found.program == slug(program)
+    own = slug(one.program)
+    others = sorted(_variant(path.name) for path, found in store.files_of(one.target) if found.program == own)
+    reason = f"no snapshot for JAX {_variant(Path(one.file).name)}" if one.file else one.reason or ""
+    return f"{reason}; there are some for {', '.join(others)}" if others else reason, bool(others)
 
 
 def _variant(file: str) -> str:
@@ -81,12 +72,11 @@ def _variant(file: str) -> str:
 
 
 def kept_programs(store: Store, target: str) -> set[str]:
-    """What the files of a target's programs for this JAX are called; the files need not be readable."""
+    """What the files of a target's programs for this JAX are called."""
     import jax
 
-    folder, minor = store.directory / folder_of(target), minor_of(jax.__version__)
-    found = (parse(path.name) for path in folder.glob(f"*@*{ENDING}"))
-    return {one.program for one in found if one is not None and one.jax == minor}
+    minor = jax_minor(jax.__version__)
+    return {found.program for _, found in store.files_of(target) if found.jax == minor}
 
 
 class Look:
@@ -157,8 +147,7 @@ class Look:
 
     def fail(self, target: str, program: str, error: LtcIrError) -> None:
         """Remember what failed, with the exit code it gives."""
-        reason = f"{error.message} ({error.hint})" if error.hint else error.message
-        self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=reason, code=error.exit_code))
+        self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=error.in_words, code=error.exit_code))
 
 
 def named(target: Any, store: Store, options: Options = None) -> Any:
@@ -167,13 +156,6 @@ def named(target: Any, store: Store, options: Options = None) -> Any:
         return api.resolve(target, None, options)
     name = name_of(target, store)
     return replace(api.resolve(findable(name, store), None, options), name=name)
-
-
-def program_names(target: Any) -> tuple[str, ...]:
-    """The programs a target may have."""
-    from ltc_ir.programs.derive import program_names as names
-
-    return names(target)
 
 
 def case_of(guard: Guard, captured: Captured) -> Case:
@@ -209,7 +191,7 @@ def captured_again(looked: Look, cases: Sequence[Case], x64: bool | None) -> dic
             wanted.setdefault(target, []).insert(0, program)
     guard = looked.guard
     if wanted:
-        made |= capture_again(wanted, guard.store, guard.asked, looked.options, _width(x64))
+        made |= capture_again(wanted, guard.store, guard.asked, looked.options, is_wide() if x64 is None else x64)
     for case in reversed(cases):
         target, program = case.current.target, case.current.program
         second = made[target, program]
@@ -219,10 +201,11 @@ def captured_again(looked: Look, cases: Sequence[Case], x64: bool | None) -> dic
     return made
 
 
-def _width(x64: bool | None) -> bool:
+def is_wide() -> bool:
+    """Whether 64-bit types are on in this process."""
     import jax
 
-    return bool(jax.config.values["jax_enable_x64"]) if x64 is None else x64
+    return bool(jax.config.values["jax_enable_x64"])
 
 
 def _in_process(target: Any, program: str, guard: Guard) -> Again:

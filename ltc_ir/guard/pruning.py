@@ -7,8 +7,9 @@ import re
 from ltc_ir import api
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.files import project_root
-from ltc_ir.guard.looking import TEST, program_names
+from ltc_ir.guard.looking import TEST
 from ltc_ir.guard.places import findable
+from ltc_ir.programs.derive import program_names
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.snapshots.store import Store
 

@@ -18,8 +18,7 @@ _MOST_GROWTH = 12
 
 def unwritten(written: Written, error: LtcIrError) -> Written:
     """What an update says of a program whose file could not be written."""
-    reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    return replace(written, action=Action.ERROR, check=None, reason=reason, code=error.exit_code)
+    return replace(written, action=Action.ERROR, check=None, reason=error.in_words, code=error.exit_code)
 
 
 def recorded(failed: ProgramCheck) -> Written:

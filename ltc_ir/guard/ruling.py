@@ -9,7 +9,6 @@ from ltc_ir import api
 from ltc_ir.compare.judging import judge
 from ltc_ir.compare.resolving import levels_of, needs_detail
 from ltc_ir.compare.rules import Rule, parse_rule
-from ltc_ir.errors import TargetError, UsageError
 from ltc_ir.guard.capturing import Asked, capture
 from ltc_ir.guard.setup import GIVEN
 from ltc_ir.records.check import Check, Problem, ProgramCheck, Status
@@ -69,17 +68,12 @@ def _live(
     target: Any, rules: Sequence[Rule], programs: Sequence[str] | None, platform: str | None
 ) -> tuple[dict[str, Inventory], dict[str, str]]:
     """The programs of a target, and why one that nobody asked for could not be made."""
-    from ltc_ir.programs.derive import program_names
-    from ltc_ir.programs.stages import platform_here
+    asked = Asked.here(platform, hlo="hlo" in levels_of(rules), detailed=needs_detail(rules))
+    found: dict[str, Inventory] = {}
 
-    asked = Asked(platform, "hlo" in levels_of(rules), needs_detail(rules), otherwise=platform_here())
-    named = {rule.selector.program for rule in rules}
-    found, left_out = {}, {}
-    for program in programs or program_names(target):
-        try:
-            found[program] = capture(target, program, asked).inventory
-        except (UsageError, TargetError) as error:
-            if programs or program == "forward" or program in named:
-                raise
-            left_out[f"{target.name} {program}"] = error.message
-    return found, left_out
+    def take(program: str) -> None:
+        found[program] = capture(target, program, asked).inventory
+
+    named = {rule.selector.program for rule in rules if rule.selector.program}
+    left_out = api.each_program(target, programs, take, needed=named)
+    return found, {f"{target.name} {program}": why for program, why in left_out.items()}

@@ -39,7 +39,7 @@ class Guard:
         if built:
             asked = [f"programs=[{program!r}]"] + ([] if self.directory is None else [f"directory={self.directory!r}"])
             return f"ltc_ir.guarding.update([target], {', '.join(asked)}" + (', accept_growth="why")' if grown else ")")
-        words = ["ltc-ir snapshot update", _quoted(target), "--program", program, *self.flags]
+        words = ["ltc-ir snapshot update", shlex.quote(target), "--program", program, *self.flags]
         return " ".join([*words, '--accept-growth "why"'] if grown else words)
 
 
@@ -51,7 +51,6 @@ def guard_of(
     options: Options = None,
     platform: str | None = None,
     x64: bool | None = None,
-    where: str = GIVEN,
 ) -> Guard:
     """The guard of this project, with what a caller adds to it.
 
@@ -60,7 +59,7 @@ def guard_of(
     """
     said = config.guard()
     made = [parse_rule(one.text, where=one.where, targets=one.targets) for one in said.rules]
-    made += [parse_rule(text, where=where) for text in listed(rules)]
+    made += [parse_rule(text, where=GIVEN) for text in listed(rules)]
     asked = Asked(platform, hlo or "hlo" in levels_of(made), needs_detail(made))
     folder = Path(directory) if directory is not None else _below_project(said.directory)
     if folder.exists() and not folder.is_dir():
@@ -82,7 +81,7 @@ def _below_project(directory: str) -> Path:
 def _flags(directory: str | None, options: Options, platform: str | None, x64: bool | None, hlo: bool) -> Iterator[str]:
     for name, value in (("--dir", directory), ("--platform", platform)):
         if value is not None:
-            yield f"{name} {_quoted(value)}"
+            yield f"{name} {shlex.quote(value)}"
     if x64 is not None:
         yield "--x64" if x64 else "--no-x64"
     if hlo:
@@ -93,20 +92,14 @@ def _flags(directory: str | None, options: Options, platform: str | None, x64: b
             yield option
         elif value is not None and value is not False:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            yield f"{option} {_quoted(text)}"
-
-
-def _quoted(text: str) -> str:
-    return shlex.quote(text)
+            yield f"{option} {shlex.quote(text)}"
 
 
 def listed(given: Sequence[Any] | str | None) -> list[Any]:
     """What a caller gave as a list; one word is one item, not its letters."""
-    return (
-        [given]
-        if isinstance(given, str) or (given is not None and not isinstance(given, Sequence))
-        else list(given or ())
-    )
+    if given is None:
+        return []
+    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
 
 
 def under_ci() -> bool:

@@ -54,6 +54,17 @@ def element_bits(kind: Any) -> int:
     return int(width) if width is not None else 0
 
 
+def printed(module: Any) -> bytes:
+    """A module's text as JAX prints it, without locations; it was verified when it was made, which costs as much again."""
+    return bytes(module.operation.get_asm(binary=True, assume_verified=True))
+
+
+def text_size(module: Any) -> dict[str, Any]:
+    """The ``lines`` and the ``bytes`` of a module's text."""
+    text = printed(module)
+    return {"lines": len(text.decode(errors="replace").splitlines()), "bytes": len(text)}
+
+
 def trip_count(loop: Any) -> int | None:
     """How often a ``stablehlo.while`` runs, where its counter starts, steps and ends at constants; else ``None``.
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 
-from ltc_ir.files import project_root
+from ltc_ir.files import project_above, project_root
 from ltc_ir.ir.op import JVP, REMAT, TRANSPOSE, Frame
 
 FLAG_OF = {"jvp": JVP, "linearize": JVP, "transpose": TRANSPOSE}
@@ -135,8 +135,8 @@ class Ownership:
             return path[built.end() :]
         if path.startswith(self._root):
             return path.removeprefix(self._root)
-        if own := _own_project(str(Path(path).parent)):
-            return path.removeprefix(own)
+        if own := project_above(str(Path(path).parent)):  # so a function is called alike from any folder
+            return path.removeprefix(f"{own}/")
         roots = [entry.rstrip("/") + "/" for entry in sys.path if entry and path.startswith(entry.rstrip("/") + "/")]
         return path.removeprefix(max(roots, key=len)) if roots else _of_module(path) or path
 
@@ -166,14 +166,6 @@ def _of_module(path: str) -> str | None:
 
 def _is_same(file: str, other: str) -> bool:
     return file == other or os.path.realpath(file) == os.path.realpath(other)
-
-
-@lru_cache(maxsize=1024)
-def _own_project(folder: str) -> str | None:
-    """The project a folder outside the current one lies in: a function is called alike from whatever folder it is inspected."""
-    here = Path(folder)
-    found = next((one for one in (here, *here.parents) if (one / "pyproject.toml").is_file()), None)
-    return None if found is None else f"{found}/"
 
 
 def without_repeats(frames: Sequence[Frame]) -> tuple[Frame, ...]:

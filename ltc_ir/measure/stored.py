@@ -8,7 +8,6 @@ import re
 import selectors
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any, NoReturn
 
 from ltc_ir import files
+from ltc_ir.children import command_of, environment_of, signal_name
 from ltc_ir.compare.from_snapshot import count_of
 from ltc_ir.compare.to_inventory import inventory_of, inventory_of_count
 from ltc_ir.errors import LimitError, UsageError
@@ -271,20 +271,19 @@ class Reader:
             code = -signal.SIGKILL
         last_words = _last_words(self._stderr)
         self.close()
-        how = f"signal {_signal_name(-code)}" if code < 0 else f"exit {code}"
+        how = f"signal {signal_name(-code)}" if code < 0 else f"exit {code}"
         raise LimitError(f"the reader did not survive {where} ({how}{last_words})", _BROKEN)
 
 
 def _start(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the child with this process's own import path and nothing of the current folder's."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "ltc_ir.measure.stored_child"],
+        command_of("ltc_ir.measure.stored_child"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
         bufsize=0,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment_of(),
         start_new_session=True,
     )
     assert child.stdin
@@ -338,13 +337,6 @@ def _told(answer: bytes) -> str:
         return body
     message, _, hint = body.partition("\n")
     raise (LimitError if kind == "limit" else UsageError)(message, hint or None)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
 
 
 def _last_words(stderr: IO[bytes] | None) -> str:

@@ -19,9 +19,11 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from ltc_ir import compat
+from ltc_ir.children import own_stdout
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.ir import stablehlo
 from ltc_ir.ir.evidence import Evidence
+from ltc_ir.ir.mlir_facts import printed, text_size
 from ltc_ir.ir.op import Stream
 from ltc_ir.measure.counting import Question, count_hlo, count_stablehlo
 from ltc_ir.records.codec import count_to_dict, dumps
@@ -95,7 +97,7 @@ def _failure(error: LtcIrError) -> tuple[str, str]:
 def _count_mlir(data: bytes, request: Request) -> tuple[str, str]:
     question = _question(request)
     module = _parsed(data, request)
-    evidence = Evidence(sources=request["kind"] == "bytecode" or b"loc(" in data)
+    evidence = _evidence(data, request)
     size = _sizing(module, data, request)
     stream = stablehlo.read(module, question.wants, evidence=evidence, library=request["library"])
     embedded = stream.facts["constants"].embedded_bytes
@@ -108,22 +110,16 @@ def _sizing(module: Any, data: bytes, request: Request) -> Callable[[], dict[str
     """What will tell the size of the text, where that is asked for."""
     if not request["text"]:
         return lambda: {"reasons": dict.fromkeys(("lines", "bytes"), "the text was not printed (--no-text)")}
-    return _size_apart(module) if len(data) > SMALL else partial(_size, module)
-
-
-def _size(module: Any) -> dict[str, Any]:
-    """The lines and the bytes of a module's text."""
-    text = _printed(module)
-    return {"lines": len(text.decode(errors="replace").splitlines()), "bytes": len(text)}
+    return _size_apart(module) if len(data) > SMALL else partial(text_size, module)
 
 
 def _size_apart(module: Any) -> Callable[[], dict[str, Any]]:
-    """`_size`, begun now in a copy of this process: printing takes longer than reading, so both go on at once."""
+    """`text_size`, begun now in a copy of this process: printing takes longer than reading, so both go on at once."""
     receiving, sending = os.pipe()
     copy = os.fork()
     if not copy:
         with contextlib.suppress(BaseException):
-            os.write(sending, json.dumps(_size(module)).encode())
+            os.write(sending, json.dumps(text_size(module)).encode())
         os._exit(0)
     os.close(sending)
 
@@ -131,7 +127,7 @@ def _size_apart(module: Any) -> Callable[[], dict[str, Any]]:
         with os.fdopen(receiving, "rb") as answer:
             found = answer.read()
         os.waitpid(copy, 0)
-        return dict(json.loads(found)) if found else _size(module)
+        return dict(json.loads(found)) if found else text_size(module)
 
     return size
 
@@ -186,13 +182,18 @@ def _record(made: LevelCount, question: Question, request: Request, notes: tuple
     return "count", dumps(count_to_dict(count))
 
 
+def _evidence(data: bytes, request: Request) -> Evidence:
+    """How far the names of a file can be believed; the locations of a text without any are its own lines."""
+    return Evidence(sources=request["kind"] == "bytecode" or b"loc(" in data)
+
+
 def _inventory_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
     from ltc_ir.measure.stored_inventory import of_mlir
     from ltc_ir.records.inventory_codec import dumps as dumps_inventory
 
     module = _parsed(data, request)
-    evidence = Evidence(sources=request["kind"] == "bytecode" or b"loc(" in data)
-    return "inventory", dumps_inventory(of_mlir(module, evidence, request["target"], _size(module)["lines"]))
+    evidence = _evidence(data, request)
+    return "inventory", dumps_inventory(of_mlir(module, evidence, request["target"], text_size(module)["lines"]))
 
 
 def _inventory_of_hlo(data: bytes, request: Request) -> tuple[str, str]:
@@ -203,12 +204,7 @@ def _inventory_of_hlo(data: bytes, request: Request) -> tuple[str, str]:
 
 
 def _text_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
-    return "text", _printed(_parsed(data, request)).decode(errors="replace")
-
-
-def _printed(module: Any) -> bytes:
-    """The text as JAX prints it; parsing has just verified the module, and doing so again costs as much as printing."""
-    return bytes(module.operation.get_asm(binary=True, assume_verified=True))
+    return "text", printed(_parsed(data, request)).decode(errors="replace")
 
 
 def _parsed(data: bytes, request: Request) -> Any:
@@ -284,8 +280,7 @@ def _limit(name: str, most: int) -> None:
 
 def main() -> None:
     """Answer requests until there are no more."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    answers = os.fdopen(own_stdout(), "wb")
     _limit("RLIMIT_AS", MOST_MEMORY)
     _limit("RLIMIT_STACK", MOST_STACK)
     _limit("RLIMIT_CORE", 0)

@@ -12,6 +12,7 @@ from ltc_ir.ir import jaxpr as jaxpr_level
 from ltc_ir.ir import stablehlo as stablehlo_level
 from ltc_ir.ir.collector import still
 from ltc_ir.ir.evidence import Evidence
+from ltc_ir.ir.mlir_facts import text_size
 from ltc_ir.ir.op import Details, Op, Origin
 from ltc_ir.ir.origin import Ownership, function_key
 from ltc_ir.measure.counting import shown_source
@@ -113,7 +114,7 @@ def _stablehlo(context: _Context) -> LevelInventory:
     unfolded = unfold(stream, module=False)
     stored = constant_bytes(stream, staged.lowered)
     metrics: dict[str, Metric] = {
-        "lines": _lines(module),
+        "lines": text_size(module)["lines"],
         "constants.bytes": stored["bytes"],
         "constants.embedded.bytes": stored["embedded_bytes"],
         "max_depth": max(body.depth for body in stream.bodies),
@@ -128,11 +129,6 @@ def _stablehlo(context: _Context) -> LevelInventory:
         fingerprint.of_module(module),
         reasons,
     )
-
-
-def _lines(module: Any) -> int:
-    """The lines of a module's text; it was verified when it was made, which need not be done again."""
-    return int(module.operation.get_asm(binary=True, assume_verified=True).rstrip().count(b"\n")) + 1
 
 
 def _hlo(context: _Context) -> LevelInventory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,16 @@ class Options:
     has_aux: bool | None = None
     static_argnums: tuple[int, ...] | None = None
     static_argnames: tuple[str, ...] | None = None
+
+    @classmethod
+    def of_plain(cls, given: Mapping[str, Any] | None) -> Options | None:
+        """Options as JSON brought them, where tuples are lists."""
+        if given is None:
+            return None
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+        }
+        return cls(**fields)
 
 
 def refuse_idle(fn: Any, options: Any) -> None:

@@ -65,17 +65,26 @@ class Store:
         Raises:
             UsageError: that file cannot be read.
         """
-        own = self.path_of(target, program, identity)
-        wanted = naming.parse(own.name)
-        others: dict[tuple[int, ...], Path] = {}
-        for path in sorted(own.parent.glob("*" + naming.ENDING)):
-            found = naming.parse(path.name)
-            if found and wanted and found != wanted and found._replace(jax=wanted.jax) == wanted:
-                others[_release(found.jax)] = path
+        wanted = naming.parse(self.path_of(target, program, identity).name)
+        others = {
+            _release(found.jax): path
+            for path, found in self.files_of(target)
+            if wanted and found != wanted and found._replace(jax=wanted.jax) == wanted
+        }
         here = _release(naming.jax_minor(identity.jax))
         older, newer = [one for one in others if one < here], [one for one in others if one > here]
         best = max(older) if older else min(newer, default=None)
         return None if best is None else self.load(others[best])
+
+    def files_of(self, target: str) -> list[tuple[Path, naming.FileName]]:
+        """The files of one target by their names alone, in order; they need not be readable."""
+        folder = self.directory / naming.folder_of(target)
+        named = ((path, naming.parse(path.name)) for path in sorted(folder.glob(f"*{naming.ENDING}")))
+        return [(path, found) for path, found in named if found is not None]
+
+    def of_tests(self) -> list[Path]:
+        """The files of functions met in tests, which lie below the path of the test's file."""
+        return [path for path in self.paths() if any(map(_is_python, path.relative_to(self.directory).parts))]
 
     def paths(self) -> list[Path]:
         """The files of the store, in the order of their paths.
@@ -205,6 +214,10 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write to {folder.as_posix()}: {error.strerror}", _ELSEWHERE) from error
+
+
+def _is_python(part: str) -> bool:
+    return part.endswith(".py")
 
 
 def _release(minor: str) -> tuple[int, ...]:

@@ -99,12 +99,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def command(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command line in this process; what it wrote is read at the file descriptors."""
-    from ltc_ir.files import _root_of
+    from ltc_ir.files import project_above
     from ltc_ir_cli.app import main
 
     for name in [name for name in os.environ if name.startswith("LTC_IR_") or name == "NO_COLOR"]:
         monkeypatch.delenv(name)
-    _root_of.cache_clear()
+    project_above.cache_clear()
 
     def run(*argv: str) -> Ran:
         capfd.readouterr()

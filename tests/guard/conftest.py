@@ -84,10 +84,10 @@ class Project:
 
     def run(self, *argv: str) -> Ran:
         """Run ``ltc-ir snapshot`` in this process."""
-        from ltc_ir.files import _root_of
+        from ltc_ir.files import project_above
         from ltc_ir_cli.app import main
 
-        _root_of.cache_clear()
+        project_above.cache_clear()
         self.reader()
         code = main(["snapshot", *argv])
         sys.stdout.flush()
@@ -95,9 +95,9 @@ class Project:
 
     def tests(self, *argv: str) -> Ran:
         """Run pytest on the project in this process."""
-        from ltc_ir.files import _root_of
+        from ltc_ir.files import project_above
 
-        _root_of.cache_clear()
+        project_above.cache_clear()
         self.forget()
         self.reader()
         code = pytest.main([*_LEAN, *argv])

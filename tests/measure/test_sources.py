@@ -292,13 +292,13 @@ def test_a_file_belongs_to(path: str, owner: str) -> None:
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("/tmp/ipykernel_4117/2031849.py", "<notebook>"),
-        ("/home/ada/tmp/ipykernel_9/1.py", "<notebook>"),
+        ("/scratch/ipykernel_4117/2031849.py", "<notebook>"),
+        ("/srv/ada/tmp/ipykernel_9/1.py", "<notebook>"),
         ("<ipython-input-3-0ac2>", "<notebook>"),
         ("<string>", "<notebook>"),
-        ("/home/ada/net/build/__editable__.edlib-0-py3-none-any/edlib/__init__.py", "edlib.__init__"),
-        ("/home/ada/elsewhere/alone.py", "alone"),
-        ("/home/ada/elsewhere/alone", "alone"),
+        ("/srv/ada/net/build/__editable__.edlib-0-py3-none-any/edlib/__init__.py", "edlib.__init__"),
+        ("/srv/ada/elsewhere/alone.py", "alone"),
+        ("/srv/ada/elsewhere/alone", "alone"),
         (__file__, "tests.measure.test_sources"),
     ],
 )
@@ -330,7 +330,7 @@ def test_a_module_off_the_import_path_is_called_by_its_own_name(linked: bool, tm
 
 def test_a_notebook_s_function_has_the_same_key_in_every_session() -> None:
     source = "import jax.numpy as jnp\ndef g(x):\n    return jnp.sin(x)\n"
-    for cell in ("/tmp/ipykernel_1/3411.py", "/tmp/ipykernel_2/77.py"):
+    for cell in ("/scratch/ipykernel_1/3411.py", "/scratch/ipykernel_2/77.py"):
         names: dict[str, Any] = {}
         exec(compile(source, cell, "exec"), names)
         found = count(names["g"], jnp.ones(3), levels=("jaxpr",), by=("function", "source"))["jaxpr"]
