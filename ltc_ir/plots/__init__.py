@@ -1,0 +1,1 @@
+"""Pictures of records, drawn with matplotlib, which nothing else imports: timings, sweeps."""

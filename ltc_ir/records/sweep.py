@@ -1,0 +1,134 @@
+"""The record of a sweep: what a program's IR and its stages cost at each size of one parameter, and how fast each grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.timing import Ended, Machine, Settings
+
+OPERATIONS, LINES, FLOPS, BYTES, SECONDS = "operations", "lines", "flops", "bytes", "seconds"
+"""The units of metrics."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is followed over a parameter: its name in JSON and CSV, the words of tables, and its unit."""
+
+    name: str
+    words: str
+    unit: str
+
+
+METRICS = (
+    Metric("jaxpr", "jaxpr", OPERATIONS),
+    Metric("stablehlo", "stablehlo", OPERATIONS),
+    Metric("hlo", "hlo", OPERATIONS),
+    Metric("lines", "stablehlo lines", LINES),
+    Metric("flops", "flops by XLA", FLOPS),
+    Metric("temp_bytes", "temporary memory by XLA", BYTES),
+    Metric("argument_bytes", "argument memory by XLA", BYTES),
+    Metric("code_bytes", "code by XLA", BYTES),
+    Metric("trace_s", "trace", SECONDS),
+    Metric("lower_s", "lower", SECONDS),
+    Metric("compile_s", "compile", SECONDS),
+    Metric("steady_s", "step", SECONDS),
+    Metric("eager_s", "eager", SECONDS),
+    Metric("compile_peak_bytes", "memory the compile added", BYTES),
+    Metric("run_peak_bytes", "memory the first call added", BYTES),
+)
+"""All metrics, in the order they are shown."""
+CHAIN = ("jaxpr", "stablehlo", "hlo", "compile_s")
+"""What is made of what: each is said to grow faster than the one before it where it does."""
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """The figures of a program at one size.
+
+    ``spans`` are the intervals of timed medians, at the confidence of the settings. ``reasons`` says why a metric that
+    was asked for is not there.
+    """
+
+    value: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a metric y grows with the size n, as a least-squares fit of relative differences over the points.
+
+    ``form`` is ``constant`` (y is the same at each point), ``power`` (y = scale * n ** exponent) or ``offset`` (y = fixed +
+    scale * n ** exponent, where ``fixed`` is what a program costs at any size). ``low`` and ``high`` are the ends of the
+    exponent's interval at ``confidence``; ``None`` where the points leave that end open, and both are where they do not
+    suffice for an interval. Without ``exponent``, ``reason`` says why there is none. ``grows`` says whether the interval
+    leaves 0 out.
+    """
+
+    form: str | None = None
+    exponent: float | None = None
+    low: float | None = None
+    high: float | None = None
+    scale: float | None = None
+    fixed: float | None = None
+    grows: bool = False
+    reason: str | None = None
+
+    def at(self, value: float) -> float | None:
+        """The fitted value at a size; ``None`` where there is no fit."""
+        if self.exponent is None or self.scale is None:
+            return None
+        return (self.fixed or 0.0) + float(self.scale * value**self.exponent)
+
+
+@dataclass(frozen=True)
+class Faster:
+    """A metric that grows faster than the one it is made from: their exponents' intervals lie apart."""
+
+    metric: str
+    than: str
+
+
+@dataclass(frozen=True)
+class ProgramSweep:
+    """A program over the sizes: its points in increasing order, the growth of each metric, and what outgrows what."""
+
+    points: tuple[SweepPoint, ...] = ()
+    growth: Mapping[str, Growth] = field(default_factory=dict)
+    faster: tuple[Faster, ...] = ()
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that any point has or says why not, in the order they are shown."""
+        known = {name for point in self.points for name in (*point.metrics, *point.reasons)}
+        return tuple(metric for metric in METRICS if metric.name in known)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The sweep of a target's programs over one parameter.
+
+    ``values`` are the sizes asked for, increasing. ``machine`` and ``settings`` are there where stages were timed.
+    ``filters`` are the operations and phases the sizes were narrowed to. ``ended`` says what cut the sweep short.
+    """
+
+    target: str
+    parameter: str
+    values: tuple[int, ...]
+    environment: Environment
+    programs: Mapping[str, ProgramSweep] = field(default_factory=dict)
+    machine: Machine | None = None
+    settings: Settings | None = None
+    confidence: float = 0.9
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    ended: Ended | None = None
+    notes: tuple[str, ...] = ()
+    kind: str = "sweep"
+
+    def with_point(self, program: str, point: SweepPoint) -> Sweep:
+        """The same sweep with one more point of a program."""
+        before = self.programs.get(program, ProgramSweep())
+        return replace(self, programs={**self.programs, program: replace(before, points=(*before.points, point))})
