@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from ltc_ir.programs.target import Program, Target
     from ltc_ir.records.count import Count
     from ltc_ir.records.diff import Diff
+    from ltc_ir.records.sweep import Sweep
     from ltc_ir.records.timing import Timing
     from ltc_ir.records.vocabulary import By, Level, Phase
+    from ltc_ir.sweeping import sweep
 
 __version__ = "0.1.0"
 
@@ -28,11 +30,13 @@ _PUBLIC = {
     "assert_ir_flat": "ltc_ir.asserting",
     "inspect": "ltc_ir.inspection",
     "time": "ltc_ir.clocking",
+    "sweep": "ltc_ir.sweeping",
     "Target": "ltc_ir.programs.target",
     "Program": "ltc_ir.programs.target",
     "Count": "ltc_ir.records.count",
     "Diff": "ltc_ir.records.diff",
     "Timing": "ltc_ir.records.timing",
+    "Sweep": "ltc_ir.records.sweep",
     "Level": "ltc_ir.records.vocabulary",
     "Phase": "ltc_ir.records.vocabulary",
     "By": "ltc_ir.records.vocabulary",
@@ -54,6 +58,7 @@ __all__ = [
     "NotComparableError",
     "Phase",
     "Program",
+    "Sweep",
     "Target",
     "TargetError",
     "Timing",
@@ -64,6 +69,7 @@ __all__ = [
     "diff",
     "inspect",
     "lower",
+    "sweep",
     "time",
 ]
 

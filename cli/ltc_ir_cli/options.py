@@ -209,6 +209,16 @@ Phases = Annotated[
 Top = Annotated[
     int | None, typer.Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)
 ]
+Sweep = Annotated[
+    str | None,
+    typer.Option(
+        "--sweep",
+        metavar="SIZE=N,N,…",
+        help="Over these sizes, and how fast each figure grows: hidden=8,16,32; x.0=8,16 (a dimension of argument x)",
+        callback=given,
+        show_default=False,
+    ),
+]
 Library = Annotated[
     bool, typer.Option("--library", help="Let library frames count as sources, so that a library's cost can be named")
 ]
@@ -283,7 +293,16 @@ def numbers(values: str | None, option: str) -> tuple[int, ...] | None:
     try:
         return tuple(int(word) for word in words(values))
     except ValueError:
-        raise UsageError(f"{option}: {values!r} is no list of integers", f"write {option} 0,2") from None
+        written = f"{option}8,16" if option.endswith("=") else f"{option} 0,2"
+        raise UsageError(f"{option}: {values!r} is no list of integers", f"write {written}") from None
+
+
+def sizes(sweep: str) -> tuple[str, tuple[int, ...]]:
+    """The size and the numbers of ``--sweep``."""
+    name, equals, listed = sweep.replace(" ", "").partition("=")
+    if not (name and equals and listed):
+        raise UsageError(f"--sweep: {sweep!r} names no size with numbers", "write --sweep hidden=8,16,32")
+    return name, numbers(listed, f"--sweep {name}=") or ()
 
 
 def target_options(args: str | None, loss: str | None, argnums: str | None, **more: Any) -> Any:

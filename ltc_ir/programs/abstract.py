@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ltc_ir.errors import UsageError
 
-_ENTRY = re.compile(r"([a-z][a-z0-9_]*(?:<[a-z0-9_]*>)?)\[([0-9, ]*)\]")
+_ENTRY = re.compile(r"([a-z][a-z0-9_]*(?:<[a-z0-9_]*>)?)\[([A-Za-z0-9_, ]*)\]")
 _LONG = {
     "f": "float", "i": "int", "s": "int", "u": "uint", "c": "complex", "bf": "bfloat", "pred": "bool", "b": "bool",
 }  # fmt: skip
@@ -15,11 +16,15 @@ _KEYS = {"fry": "threefry2x32", "rbg": "rbg", "urbg": "unsafe_rbg"}
 """The random key types by the short names JAX prints."""
 
 
-def parse_types(text: str) -> tuple[Any, ...]:
+def parse_types(text: str, open_size: Callable[[str], int | None] = lambda _: None) -> tuple[Any, ...]:
     """Shapes from short types; nothing is allocated.
 
+    Args:
+        text: the types; a size may be a name, as in ``f32[n,8]``.
+        open_size: the value of such a name, ``None`` where it has none.
+
     Raises:
-        UsageError: an entry is no type, or JAX knows no such element type.
+        UsageError: an entry is no type, a size has no value, or JAX knows no such element type.
     """
     found = []
     rest = text.strip()
@@ -27,10 +32,24 @@ def parse_types(text: str) -> tuple[Any, ...]:
         match = _ENTRY.match(rest)
         if match is None:
             raise UsageError(f"--args: cannot read {rest.split()[0]!r}", 'write types like "f32[8,128] i32[] bf16[4]"')
-        sizes = tuple(int(size) for size in match[2].replace(" ", "").split(",") if size)
+        sizes = tuple(_size(size, match[0], open_size) for size in match[2].replace(" ", "").split(",") if size)
         found.append(shape_struct(sizes, match[1]))
         rest = rest[match.end() :].lstrip(" ,;")
     return tuple(found)
+
+
+def _size(text: str, entry: str, open_size: Callable[[str], int | None]) -> int:
+    if text.isdigit():
+        return int(text)
+    if not text.isidentifier():
+        raise UsageError(f"--args: cannot read {entry!r}", 'write types like "f32[8,128] i32[] bf16[4]"')
+    value = open_size(text)
+    if value is None:
+        raise UsageError(
+            f"--args: the size {text} of {entry!r} has no value",
+            f"give it one: --sweep {text}=8,16,32, or write a number",
+        )
+    return value
 
 
 def shape_struct(sizes: tuple[int, ...], element: str) -> Any:

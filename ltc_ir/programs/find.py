@@ -17,7 +17,8 @@ from ltc_ir import config
 from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root
 from ltc_ir.programs.builtin import BUILTIN
-from ltc_ir.programs.options import Options
+from ltc_ir.programs.options import OpenSizes, Options
+from ltc_ir.programs.sizing import resized
 from ltc_ir.programs.stages import users_failure
 from ltc_ir.programs.target import Target
 
@@ -32,16 +33,22 @@ def find(name: str, options: Options | None = None) -> Target:
         TargetError: the user's module raised while it was imported.
     """
     options = options or Options()
+    opened = OpenSizes(options.size)
+    found = _found(name, options, opened)
+    return found if options.size is None or opened.taken else resized(found, *options.size)
+
+
+def _found(name: str, options: Options, opened: OpenSizes) -> Target:
     own = config.targets()
     if name in own:
         entry = own[name]
         place = _anchored(entry["target"])
-        found = _configured(_load(place), place, _merge(_options_of(entry), options))
+        found = _configured(_load(place), place, _merge(_options_of(entry), options), opened)
         return replace(found, name=name, platform=entry.get("platform", found.platform))
     place = BUILTIN.get(name, name)
     if ":" not in place:
         raise _unknown(name, [*own, *BUILTIN])
-    return replace(_configured(_load(place), place, options), name=name)
+    return replace(_configured(_load(place), place, options, opened), name=name)
 
 
 def known() -> dict[str, str]:
@@ -177,7 +184,7 @@ def _module_of_file(path: Path) -> ModuleType:
     return module
 
 
-def _configured(loaded: tuple[ModuleType, str, Any], place: str, options: Options) -> Target:
+def _configured(loaded: tuple[ModuleType, str, Any], place: str, options: Options, opened: OpenSizes) -> Target:
     """The Target of what was loaded, with the caller's options over its own."""
     module, path, found = loaded
     if not isinstance(found, Target):
@@ -185,17 +192,19 @@ def _configured(loaded: tuple[ModuleType, str, Any], place: str, options: Option
             raise UsageError(
                 f"{place} is neither a function nor a Target, but {type(found).__name__}", "name a function"
             )
-        return _with_options(Target(found, *_example_arguments(module, path, found, options)), options)
+        return _with_options(Target(found, *_example_arguments(module, path, found, options, opened)), options)
     _refuse_idle(found, place, options)
     if options.args is None:
         return _with_options(found, options)
-    args, kwargs = _given_arguments(options.args, found.fn)
+    args, kwargs = _given_arguments(options.args, found.fn, opened)
     return _with_options(replace(found, args=args, kwargs=kwargs), options)
 
 
 def _refuse_idle(target: Target, place: str, options: Options) -> None:
     """Refuse what would change nothing: programs that a Target gives outright heed no options."""
-    given = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
+    given = [
+        f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None and key != "size"
+    ]
     if given and target.programs:
         raise UsageError(
             f"{target.name or place} brings its own {', '.join(target.programs)}, which {given[0]} would not change",
@@ -227,9 +236,9 @@ def _loss(text: str) -> str | Callable[[Any], Any]:
     return loaded  # type: ignore[no-any-return]
 
 
-def _example_arguments(module: ModuleType, path: str, fn: Any, options: Options) -> Arguments:
+def _example_arguments(module: ModuleType, path: str, fn: Any, options: Options, opened: OpenSizes) -> Arguments:
     if options.args is not None:
-        return _given_arguments(options.args, fn)
+        return _given_arguments(options.args, fn, opened)
     sibling: Any = module
     for part in (path + "_args").split("."):
         sibling = getattr(sibling, part, None)
@@ -241,22 +250,24 @@ def _example_arguments(module: ModuleType, path: str, fn: Any, options: Options)
             f"{name} has no example arguments",
             f'give --args "f32[8] i32[]", define {name}_args beside it, or build a ltc_ir.Target',
         )
-    return _made_arguments(sibling, f"{name}_args", fn)
+    return _made_arguments(sibling, f"{name}_args", fn, opened)
 
 
-def _given_arguments(text: str, fn: Any) -> Arguments:
+def _given_arguments(text: str, fn: Any, opened: OpenSizes) -> Arguments:
     from ltc_ir.programs.abstract import parse_types
 
-    return _made_arguments(_load(text)[2], text, fn) if ":" in text else (parse_types(text), {})
+    if ":" in text:
+        return _made_arguments(_load(text)[2], text, fn, opened)
+    return parse_types(text, opened.take), {}
 
 
-def _made_arguments(maker: Any, where: str, fn: Any) -> Arguments:
+def _made_arguments(maker: Any, where: str, fn: Any, opened: OpenSizes) -> Arguments:
     """What a sibling or ``module:callable`` gives: a tuple of arguments, or ``(args, kwargs)`` where ``fn`` takes it so.
 
     A tuple and a dict are such a pair only if the function can be called like that: they may be its two arguments.
     """
     with users_failure(where, "run"):
-        made = maker() if callable(maker) else maker
+        made = maker(**_open_sizes(maker, opened)) if callable(maker) else maker
     if not isinstance(made, tuple):
         raise UsageError(
             f"{where} gives {type(made).__name__}, not a tuple of arguments", "make it (argument, …) or (args, kwargs)"
@@ -265,6 +276,12 @@ def _made_arguments(maker: Any, where: str, fn: Any) -> Arguments:
         return made, {}
     args, kwargs = made
     return (args, kwargs) if all(isinstance(key, str) for key in kwargs) and _accepts(fn, args, kwargs) else (made, {})
+
+
+def _open_sizes(maker: Any, opened: OpenSizes) -> dict[str, int]:
+    """The size that what makes arguments takes, where that is the one to be changed."""
+    taken = {name: opened.take(name) for name in _parameters(maker)}
+    return {name: value for name, value in taken.items() if value is not None}
 
 
 def _parameters(fn: Any) -> Mapping[str, inspect.Parameter]:

@@ -14,7 +14,8 @@ class Options:
     """Changes to a target found by name; ``None`` leaves it as it is.
 
     ``args`` is a string of short types, or ``module:callable`` returning ``(args, kwargs)`` or a tuple of arguments;
-    ``loss`` is ``sum``, ``mean`` or ``module:function``.
+    ``loss`` is ``sum``, ``mean`` or ``module:function``; ``size`` is a size to change and the value it is to have, as
+    `ltc_ir.programs.sizing.resized` takes them, or one that ``args`` leaves open.
     """
 
     args: str | None = None
@@ -23,6 +24,7 @@ class Options:
     has_aux: bool | None = None
     static_argnums: tuple[int, ...] | None = None
     static_argnames: tuple[str, ...] | None = None
+    size: tuple[str, int] | None = None
 
     @classmethod
     def of_plain(cls, given: Mapping[str, Any] | None) -> Options | None:
@@ -33,6 +35,21 @@ class Options:
             key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
         }
         return cls(**fields)
+
+
+class OpenSizes:
+    """The size that arguments may leave open: ``n`` in ``f32[n,8]``, or a parameter of what makes them."""
+
+    def __init__(self, size: tuple[str, int] | None) -> None:
+        self.size = size
+        self.taken = False
+
+    def take(self, name: str) -> int | None:
+        """The value of an open size; ``None`` where it is not the one that was given."""
+        if self.size is None or self.size[0] != name:
+            return None
+        self.taken = True
+        return self.size[1]
 
 
 def refuse_idle(fn: Any, options: Any) -> None:

@@ -52,6 +52,7 @@ class Target:
         name: what records call the target; the name it was found under where ``None``.
         platform: what it is lowered for where nobody says otherwise: ``cpu``, ``cuda``, ``rocm`` or ``tpu``.
         values: makes ``(args, kwargs)`` of values where those are shapes; asked only when a program is to run.
+        sizes: what can be varied, by name: each makes the target, or ``(fn, args)``, at a given size.
     """
 
     fn: Callable[..., Any]
@@ -66,3 +67,4 @@ class Target:
     name: str | None = None
     platform: str | None = None
     values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
+    sizes: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)

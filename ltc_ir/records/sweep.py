@@ -27,9 +27,8 @@ METRICS = (
     Metric("hlo", "hlo", OPERATIONS),
     Metric("lines", "stablehlo lines", LINES),
     Metric("flops", "flops by XLA", FLOPS),
-    Metric("temp_bytes", "temporary memory by XLA", BYTES),
+    Metric("temporary_bytes", "temporary memory by XLA", BYTES),
     Metric("argument_bytes", "argument memory by XLA", BYTES),
-    Metric("code_bytes", "code by XLA", BYTES),
     Metric("trace_s", "trace", SECONDS),
     Metric("lower_s", "lower", SECONDS),
     Metric("compile_s", "compile", SECONDS),
@@ -63,9 +62,9 @@ class Growth:
 
     ``form`` is ``constant`` (y is the same at each point), ``power`` (y = scale * n ** exponent) or ``offset`` (y = fixed +
     scale * n ** exponent, where ``fixed`` is what a program costs at any size). ``low`` and ``high`` are the ends of the
-    exponent's interval at ``confidence``; ``None`` where the points leave that end open, and both are where they do not
-    suffice for an interval. Without ``exponent``, ``reason`` says why there is none. ``grows`` says whether the interval
-    leaves 0 out.
+    exponent's interval at the sweep's confidence; ``None`` where the points leave that end open, and both of a ``power``
+    through two points. Without ``exponent``, ``reason`` says why there is none. ``grows`` says whether the slope of
+    the logarithms is sure not to be 0.
     """
 
     form: str | None = None

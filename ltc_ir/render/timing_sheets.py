@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ltc_ir.records import passes_words
+from ltc_ir.records.sweep import Sweep
 from ltc_ir.records.timing import COLD, STAGES, Machine, ProgramTiming, Settings, Stage, Timing
 from ltc_ir.records.timing_words import seconds, sentence
 from ltc_ir.render.passes_sheets import passes_sheets
@@ -57,13 +58,13 @@ def _profile_notes(timings: Sequence[Timing]) -> Iterator[str]:
             yield f"{timing.target}: cut short: {plain(timing.ended.message)}"
         yield from (f"{timing.target} {name} left out: {plain(why)}" for name, why in timing.unavailable.items())
     for timing in timings:
-        yield from _conditions(timing)
+        yield from conditions(timing)
 
 
-def _conditions(timing: Timing) -> Iterator[str]:
+def conditions(timing: Timing | Sweep) -> Iterator[str]:
     """What stands under every timing: the machine, its load, the versions, how was measured and the caches."""
     here, machine = timing.environment, timing.machine
-    if here.jax is None:
+    if here.jax is None or machine is None or timing.settings is None:
         return
     yield f"{_machine(machine)}; Python {here.python}, JAX {here.jax}, jaxlib {here.jaxlib}"
     if machine.flags:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +14,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
+from ltc_ir_cli.sweeps import swept
 
 if TYPE_CHECKING:
     from ltc_ir.records.count import Count
@@ -35,7 +36,8 @@ Format = Annotated[
     str,
     typer.Option(
         "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
-        help="table, json, csv or markdown; by stack also folded, speedscope or pprof; with --rule also junit or github",
+        help="table, json, csv or markdown; by stack also folded, speedscope or pprof; with --rule also junit or github; "
+        "with --sweep also svg or png",
     ),
 ]  # fmt: skip
 Fill = Annotated[
@@ -63,6 +65,7 @@ def count(
     library: opt.Library = False,
     executed: Executed = False,
     fill: Fill = None,
+    sweep: opt.Sweep = None,
     rule: Rules = None,
     args: opt.Args = None,
     loss: opt.Loss = None,
@@ -84,28 +87,58 @@ def count(
         args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
     )
     programs = opt.words(program) or (("forward", "grad") if grad else None)
-    asked = {"programs": programs, "options": options, "platform": platform, "x64": x64}
+    asked: dict[str, Any] = {"programs": programs, "options": options, "platform": platform, "x64": x64}
+    narrowed: dict[str, Any] = {
+        "levels": opt.words(level) or None,
+        "ops": opt.words(op),
+        "phases": opt.words(phase),
+        "text": text,
+    }
+    shape = {"--by": by, "--top": top is not None, "--library": library, "--executed": executed, "--fill": fill}
+    if sweep is not None:
+        _refuse_in_sweep({**shape, "--rule": rule})
+        swept(target, sweep, format, output, {**asked, **narrowed})
+        return None
     if rule:
-        shape = {"--level": level, "--by": by, "--op": op, "--phase": phase, "--top": top is not None}
-        shape |= {"--library": library, "--executed": executed, "--fill": fill}
-        return _judged(target, rule, shape, format, output, asked)
-    from ltc_ir.render.formats import COUNT_FORMATS, STACK_FORMATS
-    from ltc_ir.render.to_folded import HINT as FOLDED_HINT
-
-    render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
-    if format in STACK_FORMATS and opt.words(by) != ("stack",):
-        raise UsageError(f"{STACK_FORMATS[format]} need a count by stack", FOLDED_HINT)
+        return _judged(
+            target, rule, {"--level": level, "--op": op, "--phase": phase, **shape}, format, output, asked
+        )  # fmt: skip
+    render = _renderer(format, opt.words(by))
     with stdout_is_data():
         from ltc_ir import api
 
         opt.refuse_for_file(target, options)
-        made = api.count(
-            target, **asked, levels=opt.words(level) or None, by=opt.words(by), ops=opt.words(op),
-            phases=opt.words(phase), text=text, source=source, library=library, executed=executed, fill=fill,
-        )  # fmt: skip
+        more: dict[str, Any] = {
+            "by": opt.words(by),
+            "source": source,
+            "library": library,
+            "executed": executed,
+            "fill": fill,
+        }
+        made = api.count(target, **asked, **narrowed, **more)
         _say_about(made, opt.words(op))
         emit(render(made, top=top, grad=grad), output)
     return None
+
+
+def _renderer(format: str, by: tuple[str, ...]) -> Callable[..., Any]:
+    """What renders this format; refused before anything is counted where the count would not hold what it needs."""
+    from ltc_ir.render.formats import COUNT_FORMATS, STACK_FORMATS
+    from ltc_ir.render.to_folded import HINT as FOLDED_HINT
+
+    render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
+    if format in STACK_FORMATS and by != ("stack",):
+        raise UsageError(f"{STACK_FORMATS[format]} need a count by stack", FOLDED_HINT)
+    return render
+
+
+def _refuse_in_sweep(shape: Mapping[str, Any]) -> None:
+    """Refuse what a sweep has no place for: it follows totals over a size."""
+    for option, value in shape.items():
+        if value:
+            raise UsageError(
+                f"--sweep follows totals over a size, so {option} says nothing", f"leave {option} out, or --sweep"
+            )
 
 
 def _say_about(made: Count, ops: Iterable[str]) -> None:

@@ -15,11 +15,15 @@ from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import complain, stdout_is_data
 from ltc_ir_cli.emit import emit, laid_out
+from ltc_ir_cli.pictures import draw_timings, renderer
 from ltc_ir_cli.progress import bar
+from ltc_ir_cli.sweeps import swept
 
 if TYPE_CHECKING:
     from ltc_ir.records.timing import Timing
 
+LIMIT_S, SWEEP_LIMIT_S = 30.0, 5.0
+"""Seconds after which no further run of a program begins, where nobody says otherwise."""
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 Repeat = Annotated[
@@ -32,8 +36,12 @@ Within = Annotated[
     float, typer.Option("--within", metavar="PERCENT", help="How near the median that interval is to lie")
 ]
 Limit = Annotated[
-    float, typer.Option("--limit", metavar="SECONDS", help="No further run of a program begins after that")
-]
+    float | None,
+    typer.Option(
+        "--limit", metavar="SECONDS", help="No further run of a program begins after that (30; 5 at each size of a sweep)",
+        show_default=False,
+    ),
+]  # fmt: skip
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")
 ]
@@ -54,7 +62,14 @@ Format = Annotated[
     str,
     typer.Option(
         "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
-        help="table, json, csv or markdown; with --passes also folded, speedscope or chrome-trace",
+        help="table, json, csv, markdown, svg or png; with --passes also folded, speedscope or chrome-trace",
+    ),
+]  # fmt: skip
+Eager = Annotated[
+    bool | None,
+    typer.Option(
+        "--eager/--no-eager", help="Call the function without jax.jit, too (the default, but in a sweep)",
+        show_default=False,
     ),
 ]  # fmt: skip
 Fill = Annotated[
@@ -69,7 +84,7 @@ Fill = Annotated[
 def time(
     target: opt.ManyTargets = None,
     program: opt.Programs = None,
-    eager: Annotated[bool, typer.Option("--eager/--no-eager", help="Call the function without jax.jit, too")] = True,
+    eager: Eager = None,
     op_by_op: Annotated[bool, typer.Option("--op-by-op", help="And with every jax.jit inside disabled")] = False,
     warm: Annotated[bool, typer.Option("--warm", help="Compile from a persistent compilation cache, too")] = False,
     passes: Annotated[bool, typer.Option("--passes", help="Compile time by pass and kernel, too")] = False,
@@ -77,10 +92,11 @@ def time(
     repeat: Repeat = None,
     confidence: Confidence = 90.0,
     within: Within = 10.0,
-    limit: Limit = 30.0,
+    limit: Limit = None,
     timeout: Timeout = 600.0,
     memory: MemoryLimit = None,
     fill: Fill = None,
+    sweep: opt.Sweep = None,
     args: opt.Args = None,
     loss: opt.Loss = None,
     argnums: opt.Argnums = None,
@@ -99,9 +115,16 @@ def time(
     """Time trace, lower, compile, first call, steady calls and calls without jax.jit."""
     from ltc_ir.render.timing_formats import TIMING_FORMATS
 
-    render = TIMING_FORMATS[opt.known_format(format, TIMING_FORMATS)]
     targets = target or ["ltc"]
-    _refuse_unheeded(format, passes, top, targets, opt.words(program))
+    if sweep is None:
+        render = renderer(format, TIMING_FORMATS, draw_timings)
+        _refuse_unheeded(format, passes, top, targets, opt.words(program))
+    else:
+        _refuse_in_sweep(
+            targets, {"--passes": passes, "--top": top is not None, "--warm": warm, "--op-by-op": op_by_op}
+        )
+    limit = limit if limit is not None else LIMIT_S if sweep is None else SWEEP_LIMIT_S
+    eager = eager if eager is not None else sweep is None
     more = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
     asked: dict[str, Any] = {
         "options": opt.options_of_one(targets, args, loss, argnums, **more),
@@ -110,11 +133,28 @@ def time(
         "memory_bytes": _bytes(memory), "eager": eager, "op_by_op": op_by_op, "warm": warm,
         "passes": passes, "fill": fill,
     }  # fmt: skip
+    if sweep is not None:
+        return swept(targets[0], sweep, format, output, {**asked, "timed": True})
     with stdout_is_data():
         timings = _timed(targets, asked, limit)
         if any(timing.programs for timing in timings) and not _lost(format, timings):
             emit(render(timings, top=top), output)
     _raise_first(timings)
+    return None
+
+
+def _refuse_in_sweep(targets: Sequence[str], shape: dict[str, bool]) -> None:
+    """Refuse what a sweep has no place for."""
+    if len(targets) != 1:
+        raise UsageError(
+            f"--sweep is over one target, not {len(targets)}", "name the one target, and sweep each in turn"
+        )
+    for option, value in shape.items():
+        if value:
+            raise UsageError(
+                f"--sweep follows each stage over a size, so {option} has no place in it",
+                f"leave {option} out, or --sweep",
+            )
 
 
 def _refuse_unheeded(

@@ -8,7 +8,7 @@ vector in which the record's arrays follow each other, matrices in column-major 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import accumulate
 from math import prod
@@ -29,7 +29,7 @@ Inbound = Annotated[jax.Array, "H", "D"]
 PerNeuron = Annotated[jax.Array, "H"]
 """One number for each neuron: (hidden size,)."""
 
-INPUT_SIZE, HIDDEN_SIZE = 2, 8
+INPUT_SIZE, HIDDEN_SIZE, POINTS = 2, 8, 100
 TOLERANCE = 1e-6
 """Relative and absolute tolerance of the solver."""
 MAX_NORM = 1.0
@@ -81,13 +81,14 @@ def oscillator(times: np.ndarray, zeta: float) -> np.ndarray:
 
 
 @cache
-def oscillator_problem(zeta: float = 0.1, hidden_size: int = HIDDEN_SIZE) -> Problem:
+def oscillator_problem(zeta: float = 0.1, hidden_size: int = HIDDEN_SIZE, points: int = POINTS) -> Problem:
     """The published problem: from rest, follow a damped oscillator whose own series is the input (teacher forcing).
 
-    The times are the training half, the even points, of 200 on [0, 20]. ``zeta`` is by default the first of the
-    published ratios, the least damped, which rings through the whole interval; no count of the IR depends on it.
+    The times are the training half, the even points, of 200 on [0, 20], or of twice as many as ``points``. ``zeta`` is by
+    default the first of the published ratios, the least damped, which rings through the whole interval; no count of the
+    IR depends on it.
     """
-    times = np.linspace(0.0, 20.0, 200)[::2]
+    times = np.linspace(0.0, 20.0, 2 * points)[::2]
     series = oscillator(times, zeta)
     # Published: the series are constants of the program, so jax arrays, even if the first caller is inside a trace.
     with jax.ensure_compile_time_eval():
@@ -117,13 +118,15 @@ def adam(params: F, gradient: F, state: AdamState) -> tuple[F, AdamState]:
 class Model(Generic[P]):
     """A model of dx/dt, and all that is done with one; parameters go in, and come out, in either form.
 
-    Where no problem is given it is the published one, `oscillator_problem`.
+    Where no problem is given it is the published one, `oscillator_problem`, at the model's sizes.
 
     Args:
         name: what a target of it is called.
         record: its parameter record, whose fields are `Recurrent`, `Inbound` or `PerNeuron`, in flat order.
         dynamics: (record, state (H,), input (D,)) to dx/dt (H,).
         starting: the values at which a field `PerNeuron` starts, where it is not 0.
+        hidden: the neurons H of the model where nobody says otherwise.
+        points: the points of the published problem.
 
     """
 
@@ -131,20 +134,27 @@ class Model(Generic[P]):
     record: type[P]
     dynamics: Callable[[P, jax.Array, jax.Array], jax.Array]
     starting: Mapping[str, float] = field(default_factory=dict)
+    hidden: int = HIDDEN_SIZE
+    points: int = POINTS
 
-    def init(self, key: jax.Array, input_size: int = INPUT_SIZE, hidden_size: int = HIDDEN_SIZE) -> P:
+    @property
+    def problem(self) -> Problem:
+        """The published problem at the model's sizes."""
+        return oscillator_problem(hidden_size=self.hidden, points=self.points)
+
+    def init(self, key: jax.Array, input_size: int = INPUT_SIZE, hidden_size: int | None = None) -> P:
         """A record to begin with: matrices 0.1 times a standard normal drawn from ``key``, the rest by `starting`."""
         shapes = self.shapes(input_size, hidden_size)
         keys = jax.random.split(key, len(shapes))
         return self._record(self._start(*named, key) for named, key in zip(shapes.items(), keys, strict=True))
 
-    def shapes(self, input_size: int = INPUT_SIZE, hidden_size: int = HIDDEN_SIZE) -> dict[str, tuple[int, ...]]:
+    def shapes(self, input_size: int = INPUT_SIZE, hidden_size: int | None = None) -> dict[str, tuple[int, ...]]:
         """The shape of each field of the record, in flat order."""
-        sizes = {"H": hidden_size, "D": input_size}
+        sizes = {"H": hidden_size or self.hidden, "D": input_size}
         hints = get_type_hints(self.record, include_extras=True)
         return {name: tuple(sizes[axis] for axis in hint.__metadata__) for name, hint in hints.items()}
 
-    def size(self, input_size: int = INPUT_SIZE, hidden_size: int = HIDDEN_SIZE) -> int:
+    def size(self, input_size: int = INPUT_SIZE, hidden_size: int | None = None) -> int:
         """The number of parameters, which is the length of the flat vector."""
         return sum(map(prod, self.shapes(input_size, hidden_size).values()))
 
@@ -152,7 +162,7 @@ class Model(Generic[P]):
         """A record as one flat vector, matrices in column-major order."""
         return jnp.concatenate([jnp.ravel(leaf, order="F") for leaf in params])
 
-    def unflatten(self, flat: jax.Array, input_size: int = INPUT_SIZE, hidden_size: int = HIDDEN_SIZE) -> P:
+    def unflatten(self, flat: jax.Array, input_size: int = INPUT_SIZE, hidden_size: int | None = None) -> P:
         """A flat vector as a record, the inverse of `flatten`.
 
         Raises:
@@ -161,7 +171,7 @@ class Model(Generic[P]):
         """
         size = self.size(input_size, hidden_size)
         if flat.shape != (size,):
-            sizes = f"input size {input_size} and hidden size {hidden_size}"
+            sizes = f"input size {input_size} and hidden size {hidden_size or self.hidden}"
             raise ValueError(f"{self.name} with {sizes} has a flat vector of shape ({size},), not {flat.shape}")
         shapes = self.shapes(input_size, hidden_size).values()
         ends = accumulate(map(prod, shapes))
@@ -169,7 +179,7 @@ class Model(Generic[P]):
 
     def rollout(self, params: P | jax.Array, problem: Problem | None = None) -> jax.Array:
         """The states (T, H) at the problem's times, by JAX's Dormand-Prince solver with its adjoint."""
-        problem = problem or oscillator_problem()
+        problem = problem or self.problem
         flat = self._flat(params)
         initial, inputs, times = _float32(problem.initial), _float32(problem.inputs), _float32(problem.times)
         signal = _held(inputs, problem.times)
@@ -184,7 +194,7 @@ class Model(Generic[P]):
 
     def loss(self, params: P | jax.Array, problem: Problem | None = None) -> jax.Array:
         """The mean squared error of the state's first components against the target, a scalar."""
-        problem = problem or oscillator_problem()
+        problem = problem or self.problem
         target = _float32(problem.target)
         return jnp.mean((self.rollout(params, problem)[:, : target.shape[1]] - target) ** 2)
 
@@ -213,7 +223,13 @@ class Model(Generic[P]):
             "grad": Program(self.grad, (flat,), values=self._start_values),
             "train_step": Program(self.train_step, (flat, state), values=self._start_training),
         }
-        return Target(self.rollout, (flat,), programs=programs, name=self.name, values=self._start_values)
+        sizes: dict[str, Callable[[int], Target]] = {
+            "hidden": lambda hidden: replace(self, hidden=hidden).target(),
+            "points": lambda points: replace(self, points=points).target(),
+        }
+        return Target(
+            self.rollout, (flat,), programs=programs, name=self.name, values=self._start_values, sizes=sizes
+        )  # fmt: skip
 
     def _start_values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.flatten(self.init(jax.random.key(0))),), {}

@@ -1,0 +1,121 @@
+"""Fits how fast a figure grows with a size, with the interval of the exponent, and says what outgrows what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special  # JAX itself depends on it
+
+from ltc_ir.records.sweep import CHAIN, Faster, Growth, ProgramSweep
+
+STEEPEST = 8.0
+"""The largest exponent that is looked for; what grows faster has no upper end."""
+FLATTEST = 0.02
+"""The smallest exponent of a fit with an offset: below it the two terms cannot be told apart."""
+APART = 0.1
+"""By how much the intervals of two exponents must lie apart to be called different."""
+_EXACT = 1e-20
+"""The sum of squared relative differences below which a fit is exact but for rounding."""
+
+Floats = NDArray[np.float64]
+
+
+def with_growth(made: ProgramSweep, confidence: float) -> ProgramSweep:
+    """The same program with the growth of each of its metrics, and what grows faster than what it is made from."""
+    growth = {metric.name: _growth_of(made, metric.name, confidence) for metric in made.metrics()}
+    return replace(made, growth=growth, faster=faster_in(growth))
+
+
+def _growth_of(made: ProgramSweep, metric: str, confidence: float) -> Growth:
+    known = [point for point in made.points if metric in point.metrics]
+    return grown([point.value for point in known], [point.metrics[metric] for point in known], confidence)
+
+
+def grown(values: Sequence[int], figures: Sequence[float], confidence: float = 0.9) -> Growth:
+    """How ``figures`` grow with the sizes ``values``.
+
+    Figures that are all alike are ``constant``. Else a straight line through the logarithms is tried, with Student's
+    interval of its slope (Draper and Smith, "Applied Regression Analysis", 1998, chapter 1): where it holds 0, or there are
+    fewer than four points, that is the growth. Otherwise fixed + scale * n ** exponent is fitted to the relative
+    differences, since a program's fixed part would bend the line. The exponent's interval is where the residual stays below
+    its least times 1 + t² / (m - 3), t being Student's quantile of m - 3 degrees of freedom (the profile of the sum of
+    squares: Bates and Watts, "Nonlinear Regression Analysis and Its Applications", 1988, chapter 6).
+    """
+    if len(figures) < 2:
+        return Growth(reason="one size shows no growth" if len(figures) else "there is no figure at any size")
+    if min(figures) == max(figures):
+        return Growth("constant", 0.0, 0.0, 0.0, float(figures[0]))
+    if min(figures) <= 0:
+        where = next(value for value, figure in zip(values, figures, strict=True) if figure <= 0)
+        return Growth(reason=f"it is {min(figures):g} at {where}, and no power of a size is")
+    sizes, made = np.asarray(values, float), np.asarray(figures, float)
+    line = _power(sizes, made, confidence)
+    if not line.grows or (line.exponent or 0) < 0 or len(made) < 4:
+        return line
+    return _offset(sizes, made, confidence)
+
+
+def _power(sizes: Floats, made: Floats, confidence: float) -> Growth:
+    """A straight line through the logarithms."""
+    x, y = np.log(sizes), np.log(made)
+    spread = float(((x - x.mean()) ** 2).sum())
+    slope = float(((x - x.mean()) * (y - y.mean())).sum() / spread)
+    scale = float(np.exp(y.mean() - slope * x.mean()))
+    free = len(made) - 2
+    if free < 1:
+        return Growth("power", slope, None, None, scale)
+    residual = float(((y - np.log(scale) - slope * x) ** 2).sum())
+    half = _student(free, confidence) * (residual / free / spread) ** 0.5
+    low, high = slope - half, slope + half
+    return Growth("power", slope, low, high, scale, grows=not low <= 0 <= high)
+
+
+def _offset(sizes: Floats, made: Floats, confidence: float) -> Growth:
+    """A fixed part and a power, by the relative differences; the exponent's interval from the profile of their squares."""
+
+    def residual(exponent: float) -> float:
+        return _linear(sizes, made, exponent)[2]
+
+    grid = np.linspace(FLATTEST, STEEPEST, 400)
+    least = int(np.argmin([residual(exponent) for exponent in grid]))
+    around = (grid[max(0, least - 1)], grid[min(len(grid) - 1, least + 1)])
+    best = float(optimize.minimize_scalar(residual, bounds=around, method="bounded", options={"xatol": 1e-9}).x)
+    fixed, scale, left = _linear(sizes, made, best)
+    free = len(made) - 3
+    bound = max(left, _EXACT) * (1 + _student(free, confidence) ** 2 / free)
+
+    def outside(exponent: float) -> float:
+        return residual(exponent) - bound
+
+    low = None if outside(FLATTEST) <= 0 else float(optimize.brentq(outside, FLATTEST, best))
+    high = None if outside(STEEPEST) <= 0 else float(optimize.brentq(outside, best, STEEPEST))
+    return Growth("offset", best, low, high, scale, fixed, grows=True)
+
+
+def _linear(sizes: Floats, made: Floats, exponent: float) -> tuple[float, float, float]:
+    """The fixed part and the scale that fit best with this exponent, and the sum of squared relative differences."""
+    powers = (sizes / sizes[-1]) ** exponent  # of order 1, or the columns are too unlike to be solved for
+    columns = np.stack([1 / made, powers / made], axis=1)
+    (fixed, scale), *_ = np.linalg.lstsq(columns, np.ones_like(made), rcond=None)
+    left = float(((columns @ [fixed, scale] - 1) ** 2).sum())
+    return float(fixed), float(scale / sizes[-1] ** exponent), left
+
+
+def _student(free: int, confidence: float) -> float:
+    """The quantile that leaves ``1 - confidence`` outside, half of it on either side."""
+    return float(special.stdtrit(free, (1 + confidence) / 2))
+
+
+def faster_in(growth: Mapping[str, Growth]) -> tuple[Faster, ...]:
+    """What grows faster than what it is made from: its interval lies above the other's."""
+    known = [name for name in CHAIN if name in growth and growth[name].exponent is not None]
+    return tuple(Faster(after, before) for before, after in pairwise(known) if _above(growth[after], growth[before]))
+
+
+def _above(after: Growth, before: Growth) -> bool:
+    ceiling = before.high if before.grows else 0.0
+    return after.grows and after.low is not None and ceiling is not None and after.low > ceiling + APART
