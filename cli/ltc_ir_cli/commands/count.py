@@ -100,25 +100,23 @@ def count(
         swept(target, sweep, format, output, {**asked, **narrowed})
         return None
     if rule:
-        return _judged(
-            target, rule, {"--level": level, "--op": op, "--phase": phase, **shape}, format, output, asked
-        )  # fmt: skip
-    render = _renderer(format, opt.words(by))
+        return _judged(target, rule, {"--level": level, "--op": op, "--phase": phase, **shape}, format, output, asked)
+    more: dict[str, Any] = {"source": source, "library": library, "executed": executed, "fill": fill}
+    return _counted(
+        target, {**asked, **narrowed, **more, "by": opt.words(by)}, format, output, top=top, grad=grad
+    )  # fmt: skip
+
+
+def _counted(target: str, asked: dict[str, Any], format: str, output: str | None, **layout: Any) -> None:
+    """Count, and print that as this format shows it."""
+    render = _renderer(format, asked["by"])
     with stdout_is_data():
         from ltc_ir import api
 
-        opt.refuse_for_file(target, options)
-        more: dict[str, Any] = {
-            "by": opt.words(by),
-            "source": source,
-            "library": library,
-            "executed": executed,
-            "fill": fill,
-        }
-        made = api.count(target, **asked, **narrowed, **more)
-        _say_about(made, opt.words(op))
-        emit(render(made, top=top, grad=grad), output)
-    return None
+        opt.refuse_for_file(target, asked["options"])
+        made = api.count(target, **asked)
+        _say_about(made, asked["ops"])
+        emit(render(made, **layout), output)
 
 
 def _renderer(format: str, by: tuple[str, ...]) -> Callable[..., Any]:
