@@ -102,9 +102,10 @@ def count(
     if rule:
         return _judged(target, rule, {"--level": level, "--op": op, "--phase": phase, **shape}, format, output, asked)
     more: dict[str, Any] = {"source": source, "library": library, "executed": executed, "fill": fill}
-    return _counted(
+    _counted(
         target, {**asked, **narrowed, **more, "by": opt.words(by)}, format, output, top=top, grad=grad
     )  # fmt: skip
+    return None
 
 
 def _counted(target: str, asked: dict[str, Any], format: str, output: str | None, **layout: Any) -> None:
