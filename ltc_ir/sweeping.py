@@ -238,7 +238,7 @@ _STAGES = {
 
 
 def _of_levels(levels: Mapping[str, LevelCount]) -> Iterator[tuple[str, float | None]]:
-    if "stablehlo" in levels:
+    if "stablehlo" in levels and levels["stablehlo"].lines is not None:  # None where the text was not to be printed
         yield "lines", levels["stablehlo"].lines
     if "hlo" in levels:
         made = levels["hlo"]
@@ -248,6 +248,5 @@ def _of_levels(levels: Mapping[str, LevelCount]) -> Iterator[tuple[str, float | 
 
 
 def _why(name: str, levels: Mapping[str, LevelCount]) -> str:
-    """Why a figure of the IR is not there."""
-    level, key = ("stablehlo", "lines") if name == "lines" else ("hlo", "flops" if name == "flops" else "memory")
-    return levels[level].reasons.get(key, "XLA has no such figure here")
+    """Why a figure of XLA's is not there."""
+    return levels["hlo"].reasons.get("flops" if name == "flops" else "memory", "XLA has no such figure here")
