@@ -1,0 +1,196 @@
+"""How every picture looks: paper, ink and colours, light and dark; text placed in inches; the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
+
+FORMS = ("svg", "png")
+"""The forms a picture can be had in."""
+TITLE, HEAD, BODY, SMALL = 13.0, 10.5, 9.0, 8.0
+"""Sizes of text, in points."""
+LINE = 1.55
+"""From one line of text to the next, in sizes of its font."""
+MARKERS = ("o", "s", "^", "D", "v")
+STROKES: tuple[str | tuple[float, tuple[float, ...]], ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
+"""With the markers they tell series apart where a print has no colours."""
+MARKER_SIZES = (8.0, 6.4, 6.2, 5.0, 5.8)
+"""The first are the largest, so that points which lie on one another are all seen."""
+_PNG_DPI = 192
+"""Two dots for each of the 96 to the inch that a browser counts."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colours of a picture. ``series`` are told apart with any of the common kinds of colour blindness.
+
+    They are those of Okabe and Ito ("Color Universal Design", 2008), in each look the ones that stand out from its paper.
+    """
+
+    paper: str
+    ink: str
+    quiet: str
+    rule: str
+    loud: str
+    series: tuple[str, ...]
+
+
+LIGHT = Look(
+    "#ffffff", "#1b1f24", "#59636e", "#dfe3e8", "#b3450a", ("#0072b2", "#d55e00", "#009e73", "#b8568f", "#444444")
+)
+DARK = Look(
+    "#0d1117", "#e6edf3", "#9aa5b1", "#2b323b", "#f0a35e", ("#56b4e9", "#e69f00", "#35c79a", "#dd8fbd", "#f0e442")
+)
+
+
+def drawn(draw: Callable[[Look], Figure], form: str, dark: bool) -> bytes:
+    """The bytes of what ``draw`` makes in a look; whatever the user's own matplotlib settings are, and leaving those alone.
+
+    Raises:
+        ValueError: a form that is not one of `FORMS`.
+    """
+    if form not in FORMS:
+        raise ValueError(f"a picture can be {' or '.join(FORMS)}, not {form!r}")
+    with _settings():
+        return _saved(draw(DARK if dark else LIGHT), form)
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks
+        mpl.rcdefaults()
+        mpl.rcParams.update(
+            {
+                "font.family": "DejaVu Sans",  # comes with matplotlib, so that text is as wide everywhere
+                "text.parse_math": False,  # a $ in a name is a $
+                "svg.fonttype": "path",
+                "svg.hashsalt": "ltc-ir",
+            }
+        )
+        yield
+
+
+def _saved(figure: Figure, form: str) -> bytes:
+    data = io.BytesIO()
+    nothing = {"Date": None, "Creator": "ltc-ir"} if form == "svg" else {"Software": None}
+    figure.savefig(data, format=form, dpi=72 if form == "svg" else _PNG_DPI, metadata=nothing)
+    return data.getvalue()
+
+
+def clean(text: str) -> str:
+    """One line that can be drawn, whatever a target or a program is called."""
+    return "".join(
+        char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
+
+
+def width(text: str, size: float = BODY, bold: bool = False) -> float:
+    """How wide a line of text is at most, in inches: hinting may make it a little wider than its outlines are."""
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        return 1.02 * float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72
+
+
+def cut(text: str, most: float, size: float = BODY, bold: bool = False) -> str:
+    """A line at most so many inches wide: what is too long loses its middle, for names differ at their ends."""
+    text = clean(text)
+    kept = len(text)
+    while width(shown := _without_middle(text, kept), size, bold) > most and kept > 3:
+        kept -= 1
+    return shown
+
+
+def _without_middle(text: str, kept: int) -> str:
+    if kept >= len(text):
+        return text
+    front = (kept - 1) // 3
+    return f"{text[:front]}…{text[len(text) - (kept - 1 - front) :]}"
+
+
+def wrapped(text: str, most: float, size: float = SMALL) -> list[str]:
+    """A sentence over lines at most so many inches wide."""
+    lines: list[str] = []
+    for word in clean(text).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width(longer, size) <= most:
+            lines[-1] = longer
+        else:
+            lines.append(cut(word, most, size))
+    return lines
+
+
+def begun(text: str, most: float, size: float = SMALL) -> str:
+    """A sentence at most so many inches wide: what is too long loses its end."""
+    lines = wrapped(text, most - width(" …", size), size)
+    return lines[0] if len(lines) == 1 else f"{lines[0]} …"
+
+
+def line_height(size: float) -> float:
+    """The height of a line of text, in inches."""
+    return size * LINE / 72
+
+
+class Picture:
+    """A figure on which everything is placed in inches from its upper left corner."""
+
+    def __init__(self, width: float, height: float, look: Look) -> None:
+        """An empty sheet of paper."""
+        self.width, self.height, self.look = width, height, look
+        self.figure = Figure(figsize=(width, height), facecolor=look.paper)
+
+    def write(
+        self, x: float, y: float, text: str, size: float = BODY, *, color: str | None = None, bold: bool = False,
+        align: str = "left",
+    ) -> None:  # fmt: skip
+        """A line of text, the upper end of it at ``y``."""
+        self.figure.text(
+            x / self.width, 1 - (y + line_height(size) / 2) / self.height, text, fontsize=size, ha=align,
+            va="center_baseline", color=color or self.look.ink, fontweight="bold" if bold else "normal",
+        )  # fmt: skip
+
+    def write_lines(
+        self, x: float, y: float, lines: Sequence[str], size: float = SMALL, color: str | None = None
+    ) -> None:
+        """Lines of text, one beneath the other."""
+        for number, line in enumerate(lines):
+            self.write(x, y + number * line_height(size), line, size, color=color or self.look.quiet)
+
+    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
+        """Empty axes, the outer ends of the area that is drawn on."""
+        left, bottom = x / self.width, 1 - (y + height) / self.height
+        made = self.figure.add_axes((left, bottom, width / self.width, height / self.height))
+        made.set_facecolor(self.look.paper)
+        made.set_axisbelow(True)
+        made.tick_params(which="both", labelsize=SMALL, colors=self.look.quiet, length=3, width=0.8)
+        for side, spine in made.spines.items():
+            spine.set_visible(side in {"left", "bottom"})
+            spine.set_color(self.look.quiet)
+        return made
+
+    def sample(self, x: float, y: float, series: int, length: float = 0.34) -> None:
+        """How a series is drawn, for a legend: its stroke and its marker."""
+        across = [at / self.width for at in (x, x + length / 2, x + length)]
+        along = [1 - y / self.height] * 3
+        place = self.figure.transFigure
+        self.figure.add_artist(Line2D(across, along, transform=place, markevery=[1], **self.series(series)))
+
+    def series(self, number: int) -> dict[str, Any]:
+        """The keywords of a line of a series."""
+        return {
+            "color": self.look.series[number], "linestyle": STROKES[number], "linewidth": 1.1,
+            "marker": MARKERS[number], "markersize": MARKER_SIZES[number], "markeredgecolor": self.look.paper,
+            "markeredgewidth": 0.7,
+        }  # fmt: skip

@@ -1,0 +1,273 @@
+"""Draws a sweep: per program a row of logarithmic panels, sizes, times and memory, each figure with its fitted growth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ltc_ir.plots import style
+from ltc_ir.plots.captions import load_of, machine_of, versions
+from ltc_ir.plots.style import BODY, HEAD, MARKER_SIZES, MARKERS, SMALL, STROKES, TITLE, Look, Picture
+from ltc_ir.plots.ticks import label, label_axis, limits, spread_out, ticks
+from ltc_ir.records.sweep import BYTES, METRICS, OPERATIONS, SECONDS, Growth, Metric, ProgramSweep, Sweep
+from ltc_ir.records.sweep_words import NOTHING, between, grows_as
+
+MOST = 6
+"""Programs a picture holds at most."""
+MOST_NOTES = 14
+"""Lines of notes a picture holds at most; the table has them all."""
+SIDE, LEFT, RIGHT = 0.35, 0.66, 0.2
+"""Inches: the margin, and what a panel needs beside its axes."""
+HEAD_ROOM, HEIGHT, FOOT, ENTRY = 0.34, 2.35, 0.58, 0.185
+"""Inches: the title of a panel, its axes, their labels, and a line of its legend."""
+_WIDTHS = {1: 6.0, 2: 4.3, 3: 3.65}
+"""How wide each of so many panels is, in inches."""
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Metrics of one unit that share axes."""
+
+    title: str
+    metrics: tuple[Metric, ...]
+
+    @property
+    def unit(self) -> str:
+        return self.metrics[0].unit
+
+    def points(self, made: ProgramSweep, metric: Metric) -> list[tuple[int, float]]:
+        """The sizes and figures that can stand on logarithmic axes."""
+        known = [(point.value, point.metrics.get(metric.name, 0.0)) for point in made.points]
+        return [(value, figure) for value, figure in known if value > 0 and figure > 0]
+
+    def drawn(self, made: ProgramSweep) -> list[tuple[int, Metric]]:
+        """The metrics that a program has a figure of, each with the number of its colour."""
+        return [(number, one) for number, one in enumerate(self.metrics) if self.points(made, one)]
+
+
+def _of(unit: str) -> tuple[Metric, ...]:
+    return tuple(metric for metric in METRICS if metric.unit == unit)
+
+
+PANELS = (
+    _Panel("size: operations in the IR", _of(OPERATIONS)),
+    _Panel("time", _of(SECONDS)),
+    _Panel("memory", _of(BYTES)),
+)
+
+
+def sweep_picture(sweep: Sweep, form: str = "svg", dark: bool = False) -> bytes:
+    """The figures of each program over the parameter, both axes logarithmic, each with its fitted growth.
+
+    Raises:
+        ValueError: ``form`` is neither svg nor png.
+    """
+    return style.drawn(lambda look: sweep_figure(sweep, look), form, dark)
+
+
+def sweep_figure(sweep: Sweep, look: Look) -> Figure:
+    """The same as a figure; to be called within `style.drawn`."""
+    programs = dict(list(sweep.programs.items())[:MOST])
+    panels = [panel for panel in PANELS if any(panel.drawn(made) for made in programs.values())]
+    wide = _WIDTHS[max(len(panels), 1)]
+    inner = wide * max(len(panels), 1)
+    notes = _fitting_notes(sweep, panels, inner)
+    rows = [_row_height(panels, made, wide) for made in programs.values()] if panels else []
+    top = 0.75
+    height = top + sum(rows) + len(notes) * style.line_height(SMALL) + 0.3
+    page = Picture(inner + 2 * SIDE, height, look)
+    title = style.cut(f"{sweep.target} over {sweep.parameter}", inner, TITLE, True)
+    page.write(SIDE, 0.22, title, TITLE, bold=True)
+    y = top
+    for (name, made), row in zip(programs.items(), rows, strict=bool(rows)):
+        page.write(SIDE, y - 0.08, style.cut(name, inner, HEAD, True), HEAD, bold=True)
+        for number, panel in enumerate(panels):
+            _draw(page, sweep, made, panel, (SIDE + number * wide, y + 0.22, wide))
+        y += row
+    page.write_lines(SIDE, y + 0.05, notes)
+    return page.figure
+
+
+def _row_height(panels: Sequence[_Panel], made: ProgramSweep, wide: float) -> float:
+    entries = max(len(panel.drawn(made)) for panel in panels)
+    said = max(len(_said(panel, made, wide)) for panel in panels)
+    return 0.22 + HEAD_ROOM + said * style.line_height(SMALL) + HEIGHT + FOOT + entries * ENTRY + 0.28
+
+
+def _said(panel: _Panel, made: ProgramSweep, wide: float) -> list[str]:
+    """What grows faster than what it is made from, for the panel that holds it."""
+    words = {metric.name: metric.words for metric in METRICS}
+    named = {metric.name for metric in panel.metrics}
+    said = (f"▲ {words[one.metric]} grows faster than {words[one.than]}" for one in made.faster if one.metric in named)
+    return [line for sentence in said for line in style.wrapped(sentence, wide - RIGHT)]
+
+
+def _draw(page: Picture, sweep: Sweep, made: ProgramSweep, panel: _Panel, where: tuple[float, float, float]) -> None:
+    """One panel: title, what grows faster, axes with curves and points, legend."""
+    x, y, wide = where
+    said = _said(panel, made, wide)
+    below = max(len(_said(other, made, wide)) for other in PANELS) * style.line_height(SMALL)
+    page.write(x, y, panel.title, BODY)
+    page.write_lines(x, y + 0.2, said, color=page.look.loud)
+    drawn = panel.drawn(made)
+    top = y + HEAD_ROOM + below
+    if not drawn:
+        page.write(x, top, "no figures", SMALL, color=page.look.quiet)
+        return
+    axes = page.axes(x + LEFT, top, wide - LEFT - RIGHT, HEIGHT)
+    _scale(axes, sweep, made, panel, page.look)
+    for number, metric in drawn:
+        _curve(axes, panel.points(made, metric), made.growth.get(metric.name, Growth()), number, page.look)
+        _spans(axes, made, metric, number, page.look)
+    _legend(page, made, drawn, x, top + HEIGHT + FOOT)
+
+
+def _scale(axes: Axes, sweep: Sweep, made: ProgramSweep, panel: _Panel, look: Look) -> None:
+    """Logarithmic axes about all that is drawn, with a tick at every size that has room for its label."""
+    figures = [figure for metric in panel.metrics for _, figure in panel.points(made, metric)]
+    figures += [end for metric in panel.metrics for _, span in _known_spans(made, metric) for end in span]
+    sizes = sorted({value for metric in panel.metrics for value, _ in panel.points(made, metric)} | _asked(sweep))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    left, right = limits(sizes) if len(sizes) == 1 else _with_room(sizes[0], sizes[-1])
+    axes.set_xlim(left, right)
+    axes.set_ylim(*limits(figures))
+    inches = axes.get_position().width * axes.figure.get_figwidth() / np.log10(right / left)  # type: ignore[union-attr]
+    at = spread_out(sizes, lambda value: float(np.log10(value) * inches), SMALL)
+    label_axis(axes, "x", at, [f"{value:,}" for value in at])
+    rows = ticks(*axes.get_ylim(), panel.unit)
+    label_axis(axes, "y", rows, [label(tick, panel.unit) for tick in rows])
+    axes.grid(True, color=look.rule, linewidth=0.7)
+    axes.set_xlabel(style.cut(sweep.parameter, 2.6, SMALL), fontsize=SMALL, color=look.quiet, labelpad=2)
+
+
+def _asked(sweep: Sweep) -> set[int]:
+    return {value for value in sweep.values if value > 0}
+
+
+def _with_room(low: float, high: float) -> tuple[float, float]:
+    room = (high / low) ** 0.06
+    return low / room, high * room
+
+
+def _curve(axes: Axes, points: Sequence[tuple[int, float]], growth: Growth, number: int, look: Look) -> None:
+    """The points, and the fitted growth through them; without a fit a faint line from point to point."""
+    sizes, figures = zip(*points, strict=True)
+    color = look.series[number]
+    fitted = [(at, growth.at(float(at))) for at in np.geomspace(sizes[0], sizes[-1], 60)]
+    curve = [(at, figure) for at, figure in fitted if figure is not None and figure > 0]
+    if curve:
+        axes.plot(*zip(*curve, strict=True), color=color, linewidth=1.1, linestyle=STROKES[number], zorder=2)
+    else:
+        axes.plot(sizes, figures, color=color, linewidth=0.6, zorder=2)
+    axes.plot(
+        sizes, figures, linestyle="none", marker=MARKERS[number], markersize=MARKER_SIZES[number], color=color,
+        markeredgecolor=look.paper, markeredgewidth=0.7, zorder=3 + number, clip_on=False,
+    )  # fmt: skip
+
+
+def _spans(axes: Axes, made: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
+    """The intervals of timed medians as bars."""
+    for value, span in _known_spans(made, metric):
+        axes.plot(
+            (value, value), span, color=look.series[number], linewidth=0.9, marker="_", markersize=5, zorder=2.5,
+        )  # fmt: skip
+
+
+def _known_spans(made: ProgramSweep, metric: Metric) -> Iterator[tuple[int, tuple[float, float]]]:
+    for point in made.points:
+        span = point.spans.get(metric.name)
+        if span is not None and span[0] > 0 and point.value > 0 and metric.name in point.metrics:
+            yield point.value, span
+
+
+def _legend(page: Picture, made: ProgramSweep, drawn: Sequence[tuple[int, Metric]], x: float, y: float) -> None:
+    """A line for each series beneath its panel: how it is drawn, what it is, and how it grows."""
+    named = x + 0.42
+    grows = named + max(style.width(metric.words, SMALL) for _, metric in drawn) + 0.14
+    for row, (number, metric) in enumerate(drawn):
+        at = y + row * ENTRY
+        page.sample(x, at + style.line_height(SMALL) / 2, number)
+        page.write(named, at, metric.words, SMALL)
+        loud = any(one.metric == metric.name for one in made.faster)
+        text = growth_words(made.growth.get(metric.name, Growth()))
+        page.write(grows, at, text, SMALL, bold=loud, color=page.look.ink if loud else page.look.quiet)
+
+
+def growth_words(growth: Growth) -> str:
+    """``n^2.00 (1.99 to 2.01)``, or why there is no such figure."""
+    grows, interval = grows_as(growth), between(growth)
+    if grows == NOTHING:
+        return "no growth fitted"
+    return f"{grows} ({interval})" if interval else grows
+
+
+def _fitting_notes(sweep: Sweep, panels: Sequence[_Panel], wide: float) -> list[str]:
+    lines = [line for note in _notes(sweep, panels) for line in style.wrapped(note, wide)]
+    if len(lines) <= MOST_NOTES:
+        return lines
+    return [*lines[: MOST_NOTES - 1], f"{len(lines) - MOST_NOTES + 1:,} more lines of notes stand in the table"]
+
+
+def _notes(sweep: Sweep, panels: Sequence[_Panel]) -> Iterator[str]:
+    """What the marks mean, what could not be drawn and why, and the machine."""
+    if panels:
+        yield from _marks(sweep)
+    else:
+        yield "there is no figure that could be drawn"
+    if len(sweep.programs) > MOST:
+        yield f"{len(sweep.programs) - MOST:,} more programs are not drawn"
+    yield from _not_drawn(sweep)
+    narrowed = [name for names in sweep.filters.values() for name in names]
+    if narrowed:
+        yield f"operations counted: {', '.join(narrowed)}"
+    if sweep.ended is not None:
+        yield f"cut short: {sweep.ended.message}"
+    yield from (f"{name} left out: {why}" for name, why in sweep.unavailable.items())
+    yield from _machine(sweep)
+
+
+def _marks(sweep: Sweep) -> Iterator[str]:
+    growths = [growth for made in sweep.programs.values() for growth in made.growth.values()]
+    n = "" if sweep.parameter == "n" else f", n being {sweep.parameter}"
+    fixed = "a fixed part and a power of n" if any(growth.form == "offset" for growth in growths) else "a power of n"
+    if any(growth.exponent is not None for growth in growths):
+        yield f"lines: fitted growth, {fixed}{n}; in brackets the {sweep.confidence:.0%} interval of the exponent"
+    if any(point.spans for made in sweep.programs.values() for point in made.points):
+        confidence = sweep.confidence if sweep.settings is None else sweep.settings.confidence
+        yield f"bars at points: the {confidence:.0%} interval of the median"
+
+
+def _not_drawn(sweep: Sweep) -> Iterator[str]:
+    """Zeros, which no logarithmic axis has, and figures that are not there."""
+    several = len(sweep.programs) > 1
+    shown = {metric.name: metric.words for panel in PANELS for metric in panel.metrics}
+    for name, made in list(sweep.programs.items())[:MOST]:
+        of = f"{name}: " if several else ""
+        for key, words in shown.items():
+            zeros = [point.value for point in made.points if point.metrics.get(key, 1.0) <= 0]
+            if zeros:
+                yield f"{of}{words} is 0 at {_listed(zeros)}, and not drawn: a logarithmic axis has no 0"
+            missing: dict[str, list[int]] = {}
+            for point in made.points:
+                if key in point.reasons:
+                    missing.setdefault(point.reasons[key], []).append(point.value)
+            yield from (f"{of}{words}: missing at {_listed(values)}: {why}" for why, values in missing.items())
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(f"{value:,}" for value in values)
+
+
+def _machine(sweep: Sweep) -> Iterator[str]:
+    here = versions(sweep.environment)
+    if sweep.machine is None:
+        if here:
+            yield here if sweep.environment.platform is None else f"{here}, for {sweep.environment.platform}"
+        return
+    parts = (machine_of(sweep.machine), here, load_of(sweep.machine))
+    yield "; ".join(part for part in parts if part)
