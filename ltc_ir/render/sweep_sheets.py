@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep
+from ltc_ir.records.sweep_words import NOTHING, between, grows_as
 from ltc_ir.records.timing_words import seconds
 from ltc_ir.render.plain_words import figure, plain, size
 from ltc_ir.render.sheets import Cell, Sheet
 from ltc_ir.render.timing_sheets import conditions
 
-NOTHING = "-"
-"""What stands for a figure that is not there; the notes say why."""
 _SHOWN: dict[str, Callable[[float], str]] = {SECONDS: seconds, BYTES: size}
 
 
@@ -44,35 +43,6 @@ def _row(made: ProgramSweep, metric: Metric) -> tuple[Cell, ...]:
         grows_as(growth),
         between(growth),
     )
-
-
-def grows_as(growth: Growth) -> str:
-    """The growth in one word: ``n^2.00``, ``constant``; that no growth was seen, or that none could be told."""
-    if growth.exponent is None:
-        return NOTHING
-    if growth.form == "constant":
-        return "constant"
-    if growth.low is not None and growth.high is not None and not growth.grows:
-        return "no growth seen"
-    return "grows" if _open(growth) else f"n^{growth.exponent:.2f}"
-
-
-def _open(growth: Growth) -> bool:
-    """Whether growth was seen and the points leave its exponent open: a fixed part may hide how fast the rest grows."""
-    return growth.grows and growth.low is None and growth.high is None
-
-
-def between(growth: Growth) -> str:
-    """The interval of the exponent; an end that the points leave open is said so."""
-    if growth.exponent is None or growth.form == "constant":
-        return ""
-    if growth.low is None and growth.high is None:
-        return "open" if _open(growth) else "too few sizes"
-    if growth.high is None:
-        return f"{growth.low:.2f} or more"
-    if growth.low is None:
-        return f"{growth.high:.2f} or less"
-    return f"{growth.low:.2f} to {growth.high:.2f}"
 
 
 def _said(made: ProgramSweep) -> Iterator[str]:

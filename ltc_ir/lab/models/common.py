@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate
 from math import prod
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_type_hints
@@ -20,6 +20,7 @@ import numpy as np
 from jax.experimental.ode import odeint
 from jax.typing import ArrayLike
 
+from ltc_ir.lab.physics import oscillator
 from ltc_ir.programs.target import Program, Target
 
 Recurrent = Annotated[jax.Array, "H", "H"]
@@ -63,21 +64,6 @@ class AdamState(NamedTuple):
     first: Any
     second: Any
     step: jax.Array
-
-
-def oscillator(times: np.ndarray, zeta: float) -> np.ndarray:
-    """The closed form of u'' + 2 zeta u' + u = 0 with u(0) = 1, u'(0) = 0, for any damping ratio ``zeta``.
-
-    With d = sqrt(zeta^2 - 1), imaginary below critical damping: u = exp(-zeta t) (cosh(d t) + zeta sinh(d t) / d) and
-    u' = -exp(-zeta t) sinh(d t) / d. The natural frequency is 1, so ``times`` (T,) are in units of its inverse.
-
-    Returns:
-        [u, u'], float64, (T, 2).
-
-    """
-    phase = np.emath.sqrt(zeta**2 - 1) * times
-    decay, sinh_over_d = np.exp(-zeta * times), times * np.sinc(1j * phase / np.pi)  # sinc: right at d = 0 as well
-    return np.real(np.stack([decay * (np.cosh(phase) + zeta * sinh_over_d), -decay * sinh_over_d], axis=1))
 
 
 @cache
@@ -205,7 +191,11 @@ class Model(Generic[P]):
 
     def train_step(self, params: F, state: AdamState, problem: Problem | None = None) -> tuple[F, AdamState, jax.Array]:
         """One step of Adam on the clipped gradient: the new parameters and state, and the loss before the step."""
-        loss, gradient = jax.value_and_grad(self.loss)(params, problem)
+        return self.descend(partial(self.loss, problem=problem), params, state)
+
+    def descend(self, goal: Callable[..., jax.Array], params: F, state: AdamState) -> tuple[F, AdamState, jax.Array]:
+        """One such step on any function of the parameters: the loss, or one with a penalty."""
+        loss, gradient = jax.value_and_grad(goal)(params)
         # Published: the norm is that of the one flat vector, so the form of the parameters does not matter here either.
         scale = jnp.minimum(1.0, MAX_NORM / (jnp.linalg.norm(self._flat(gradient)) + 1e-12))
         clipped = jax.tree.map(lambda leaf: leaf * scale, gradient)

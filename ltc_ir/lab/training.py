@@ -1,0 +1,278 @@
+"""Trains a model as published, in one compiled program; a run that is killed goes on from where it was kept, bit for bit."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from ltc_ir.errors import UsageError
+from ltc_ir.files import write_whole
+from ltc_ir.lab.data import Series, Split
+from ltc_ir.lab.models import LTC, MODELS
+from ltc_ir.lab.models.common import HIDDEN_SIZE, AdamState, Model, Problem, adam_start
+from ltc_ir.lab.models.ltc import Params, time_constant
+
+EPOCHS = 300
+"""Epochs of the published training."""
+EVERY, EVERY_MDL = 10, 30
+"""Epochs between two evaluations, of a plain training and of one with Omega."""
+OMEGAS = ("static", "trajectory")
+"""Omega as the published code has it, of tau0 alone, and as the text has it, of tau along the trajectory."""
+EPSILON = 1e-6
+"""What the published code adds to tau0 under the logarithm."""
+SEGMENT = 5
+"""Evaluations between two checkpoints, at most."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training is made of: the same recipe, JAX and machine give the same numbers.
+
+    ``omega`` is one of `OMEGAS` or ``None``, ``weight`` its factor lambda. ``noisy`` trains on the noisy copy.
+    """
+
+    model: str
+    series: str
+    seed: int
+    epochs: int = EPOCHS
+    every: int = EVERY
+    omega: str | None = None
+    weight: float = 0.0
+    noisy: bool = False
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise UsageError(f"unknown model {self.model!r}", f"models are {', '.join(MODELS)}")
+        if self.epochs < 1 or self.every < 1 or self.epochs % self.every:
+            raise UsageError(
+                f"{self.epochs} epochs cannot be evaluated every {self.every}",
+                "make the first a multiple of the second",
+            )
+        if self.omega is not None and (self.omega not in OMEGAS or self.model != LTC.name):
+            raise UsageError(f"no Omega {self.omega!r} for {self.model}", f"{LTC.name} has {', '.join(OMEGAS)}")
+
+    @property
+    def name(self) -> str:
+        """A file name that no other recipe has."""
+        words = [self.model, self.series.replace(" -> ", "to"), f"seed{self.seed}", f"{self.epochs}by{self.every}"]
+        words += [] if self.omega is None else [f"{self.omega}{self.weight:g}"]
+        return "-".join([*words, *(["noisy"] if self.noisy else [])])
+
+
+class Best(NamedTuple):
+    """The parameters with the least loss on a split so far, and that loss."""
+
+    params: Any
+    loss: Any
+
+
+class Carry(NamedTuple):
+    """A training as far as it has come: what the compiled program takes and gives."""
+
+    params: Any
+    adam: AdamState
+    test: Best
+    validation: Best
+
+
+class Trained(NamedTuple):
+    """A training at its end.
+
+    ``last`` are the parameters after the last epoch, ``test`` and ``validation`` those with the least loss on that split
+    among the evaluated epochs. ``losses`` (epochs,) are those before each step, ``evaluations`` (evaluations, 2) on test and
+    validation.
+    """
+
+    recipe: Recipe
+    last: NDArray[np.float32]
+    test: NDArray[np.float32]
+    validation: NDArray[np.float32]
+    losses: NDArray[np.float32]
+    evaluations: NDArray[np.float32]
+
+
+def problem_of(split: Split, hidden: int = HIDDEN_SIZE, noisy: bool = False) -> Problem:
+    """A split as a model takes it: from rest, teacher-forced by the very series it is to follow."""
+    series = jnp.asarray(split.noisy if noisy else split.clean)
+    return Problem(jnp.zeros(hidden, jnp.float32), series, jnp.asarray(split.times), series)
+
+
+def objective(recipe: Recipe, problem: Problem, weight: Any) -> Callable[[Any], Any]:
+    """The function of the flat parameters that is trained: the loss, and lambda times Omega."""
+    model: Model[Any] = MODELS[recipe.model]
+    if recipe.omega is None:
+        return lambda flat: model.loss(flat, problem)
+    if recipe.omega == "static":
+        return lambda flat: model.loss(flat, problem) - weight * jnp.mean(jnp.log(_record(flat).tau0 + EPSILON))
+
+    def with_trajectory(flat: Any) -> Any:
+        states = model.rollout(flat, problem)
+        loss = jnp.mean((states[:, : problem.target.shape[1]] - problem.target) ** 2)
+        return loss - weight * jnp.mean(jnp.log(time_constants(flat, states, problem.inputs)))
+
+    return with_trajectory
+
+
+def time_constants(flat: Any, states: Any, inputs: Any) -> Any:
+    """The time constants (T, H) of an LTC along states (T, H) under inputs (T, D)."""
+    return jax.vmap(time_constant, in_axes=(None, 0, 0))(_record(flat), states, inputs)
+
+
+def _record(flat: Any) -> Params:
+    return LTC.unflatten(flat)
+
+
+@cache
+def _segment(model: str, every: int, omega: str | None, evaluations: int, times: tuple[bytes, bytes, bytes]) -> Any:
+    """The compiled program of some evaluations: a scan over them, and in it a scan over epochs.
+
+    The times of the splits are constants of the program, as a rollout needs; the series and lambda are arguments, so that
+    all damping ratios and seeds share one program.
+    """
+    recipe = Recipe(model, "", 0, every * evaluations, every, omega)
+    train_times, test_times, validation_times = (jnp.asarray(np.frombuffer(one, np.float32)) for one in times)
+    trained: Model[Any] = MODELS[model]
+
+    def loss_on(flat: Any, series: Any, at: Any) -> Any:
+        return trained.loss(flat, Problem(jnp.zeros(HIDDEN_SIZE, jnp.float32), series, at, series))
+
+    def run(carry: Carry, series: tuple[Any, Any, Any], weight: Any) -> tuple[Carry, tuple[Any, Any]]:
+        train, test, validation = series
+        problem = Problem(jnp.zeros(HIDDEN_SIZE, jnp.float32), train, train_times, train)
+        goal = objective(recipe, problem, weight)
+
+        def epoch(carried: tuple[Any, AdamState], _: None) -> tuple[tuple[Any, AdamState], Any]:
+            params, state, loss = trained.descend(goal, *carried)
+            return (params, state), loss
+
+        def evaluation(carry: Carry, _: None) -> tuple[Carry, tuple[Any, Any]]:
+            (params, state), losses = jax.lax.scan(epoch, (carry.params, carry.adam), None, length=every)
+            on_test = loss_on(params, test, test_times)
+            on_validation = loss_on(params, validation, validation_times)
+            best = _better(carry.test, params, on_test), _better(carry.validation, params, on_validation)
+            return Carry(params, state, *best), (losses, jnp.stack([on_test, on_validation]))
+
+        return jax.lax.scan(evaluation, carry, None, length=evaluations)
+
+    return jax.jit(run)
+
+
+def _better(best: Best, params: Any, loss: Any) -> Best:
+    """The better of the two; a loss that is no number is never better."""
+    better = loss < best.loss
+    return Best(jnp.where(better, params, best.params), jnp.where(better, loss, best.loss))
+
+
+def start(recipe: Recipe) -> Carry:
+    """A training before its first epoch; the initial values hang on the seed and the model alone."""
+    model: Model[Any] = MODELS[recipe.model]
+    flat = model.flatten(model.init(jax.random.key(recipe.seed)))
+    none = Best(flat, jnp.float32(jnp.inf))
+    return Carry(flat, adam_start(flat), none, none)
+
+
+def train(
+    recipe: Recipe, series: Series, folder: Path | None = None, tell: Callable[[int], None] | None = None
+) -> Trained:
+    """Train a model, or take up a training that was kept.
+
+    Args:
+        recipe: what is trained, and how.
+        series: the data; ``recipe.series`` is its name.
+        folder: where the training and its checkpoints are kept; nowhere where ``None``.
+        tell: is told how many epochs are done.
+
+    """
+    kept = None if folder is None else folder / f"{recipe.name}.npz"
+    if kept is not None and kept.is_file():
+        return _trained(recipe, kept)
+    part = None if folder is None else folder / f"{recipe.name}.part.npz"
+    evaluations = recipe.epochs // recipe.every
+    each = next(number for number in range(min(SEGMENT, evaluations), 0, -1) if evaluations % number == 0)
+    program, arguments = program_of(recipe, series, each)
+    carry, done = start(recipe), 0
+    losses: list[Any] = []
+    evaluated: list[Any] = []
+    if part is not None and part.is_file():
+        carry, losses, evaluated = _taken_up(recipe, part, carry)
+        done = sum(map(len, losses))
+    while done < recipe.epochs:
+        carry, (lost, judged) = program(carry, *arguments)
+        losses.append(np.asarray(lost).reshape(-1))
+        evaluated.append(np.asarray(judged))
+        done += each * recipe.every
+        if part is not None and done < recipe.epochs:
+            _keep(part, recipe, carry, losses, evaluated)
+        if tell is not None:
+            tell(done)
+    if kept is not None and part is not None:
+        _keep(kept, recipe, carry, losses, evaluated)
+        part.unlink(missing_ok=True)
+    return _made(recipe, carry, losses, evaluated)
+
+
+def program_of(recipe: Recipe, series: Series, evaluations: int) -> tuple[Any, tuple[Any, Any]]:
+    """The compiled program of some evaluations of a recipe, and its arguments after the carry."""
+    splits = (series.train, series.test, series.validation)
+    times = tuple(split.times.tobytes() for split in splits)
+    program = _segment(recipe.model, recipe.every, recipe.omega, evaluations, (times[0], times[1], times[2]))
+    train = series.train.noisy if recipe.noisy else series.train.clean
+    given = tuple(map(jnp.asarray, (train, series.test.clean, series.validation.clean)))
+    return program, (given, jnp.float32(recipe.weight))
+
+
+def _keep(
+    path: Path, recipe: Recipe, carry: Carry, losses: list[NDArray[np.float32]], evaluated: list[NDArray[np.float32]]
+) -> None:
+    """Keep a training, whole or not at all: its leaves by number, and the recipe and JAX it was made with."""
+    leaves: dict[str, Any] = {f"{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(carry))}
+    about = json.dumps({"recipe": asdict(recipe), "jax": jax.__version__}, sort_keys=True).encode()
+    file = io.BytesIO()
+    np.savez(
+        file, about=np.frombuffer(about, np.uint8), losses=np.concatenate(losses),
+        evaluations=np.concatenate(evaluated), **leaves,
+    )  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(str(path), file.getvalue())
+
+
+def _taken_up(recipe: Recipe, path: Path, like: Carry) -> tuple[Carry, list[Any], list[Any]]:
+    """The training of a checkpoint.
+
+    Raises:
+        UsageError: the file is damaged, or of another recipe or JAX.
+
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            about = json.loads(held["about"].tobytes())
+            flat, tree = jax.tree.flatten(like)
+            carry = jax.tree.unflatten(tree, [jnp.asarray(held[f"{number}"]) for number in range(len(flat))])
+            found = carry, [held["losses"]], [held["evaluations"]]
+    except Exception as error:
+        raise UsageError(f"{path} cannot be read as a training", "remove it, and it is trained again") from error
+    if about != {"recipe": asdict(recipe), "jax": jax.__version__}:
+        raise UsageError(
+            f"{path} was trained with JAX {about.get('jax')}, or is of another recipe",
+            "name another folder, or remove it, and it is trained again",
+        )
+    return found
+
+
+def _trained(recipe: Recipe, path: Path) -> Trained:
+    return _made(recipe, *_taken_up(recipe, path, start(recipe)))
+
+
+def _made(recipe: Recipe, carry: Carry, losses: list[Any], evaluated: list[Any]) -> Trained:
+    last, test, validation = (np.asarray(one) for one in (carry.params, carry.test.params, carry.validation.params))
+    return Trained(recipe, last, test, validation, np.concatenate(losses), np.concatenate(evaluated))
