@@ -254,7 +254,7 @@ def _taken_up(recipe: Recipe, path: Path, like: Carry) -> tuple[Carry, list[Any]
 
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
             about = json.loads(held["about"].tobytes())
             flat, tree = jax.tree.flatten(like)
             carry = jax.tree.unflatten(tree, [jnp.asarray(held[f"{number}"]) for number in range(len(flat))])
