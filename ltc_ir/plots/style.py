@@ -101,7 +101,7 @@ def width(text: str, size: float = BODY, bold: bool = False) -> float:
     font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
-        return 1.02 * float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72
+        return 1.03 * float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72
 
 
 def cut(text: str, most: float, size: float = BODY, bold: bool = False) -> str:
@@ -149,7 +149,7 @@ class Picture:
     def __init__(self, width: float, height: float, look: Look) -> None:
         """An empty sheet of paper."""
         self.width, self.height, self.look = width, height, look
-        self.figure = Figure(figsize=(width, height), facecolor=look.paper)
+        self.figure = Figure(figsize=(width, height), dpi=_PNG_DPI, facecolor=look.paper)
 
     def write(
         self, x: float, y: float, text: str, size: float = BODY, *, color: str | None = None, bold: bool = False,

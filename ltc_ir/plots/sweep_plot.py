@@ -24,7 +24,7 @@ SIDE, LEFT, RIGHT = 0.35, 0.66, 0.2
 """Inches: the margin, and what a panel needs beside its axes."""
 HEAD_ROOM, HEIGHT, FOOT, ENTRY = 0.34, 2.35, 0.58, 0.185
 """Inches: the title of a panel, its axes, their labels, and a line of its legend."""
-_WIDTHS = {1: 6.0, 2: 4.3, 3: 3.65}
+_WIDTHS = {1: 6.0, 2: 4.3, 3: 3.85}
 """How wide each of so many panels is, in inches."""
 
 
@@ -123,7 +123,7 @@ def _draw(page: Picture, sweep: Sweep, made: ProgramSweep, panel: _Panel, where:
     for number, metric in drawn:
         _curve(axes, panel.points(made, metric), made.growth.get(metric.name, Growth()), number, page.look)
         _spans(axes, made, metric, number, page.look)
-    _legend(page, made, drawn, x, top + HEIGHT + FOOT)
+    _legend(page, made, drawn, (x, top + HEIGHT + FOOT, wide))
 
 
 def _scale(axes: Axes, sweep: Sweep, made: ProgramSweep, panel: _Panel, look: Look) -> None:
@@ -185,16 +185,19 @@ def _known_spans(made: ProgramSweep, metric: Metric) -> Iterator[tuple[int, tupl
             yield point.value, span
 
 
-def _legend(page: Picture, made: ProgramSweep, drawn: Sequence[tuple[int, Metric]], x: float, y: float) -> None:
+def _legend(
+    page: Picture, made: ProgramSweep, drawn: Sequence[tuple[int, Metric]], where: tuple[float, float, float]
+) -> None:
     """A line for each series beneath its panel: how it is drawn, what it is, and how it grows."""
+    x, y, wide = where
     named = x + 0.42
-    grows = named + max(style.width(metric.words, SMALL) for _, metric in drawn) + 0.14
+    grows = named + max(style.width(metric.words, SMALL) for _, metric in drawn) + 0.12
     for row, (number, metric) in enumerate(drawn):
         at = y + row * ENTRY
         page.sample(x, at + style.line_height(SMALL) / 2, number)
         page.write(named, at, metric.words, SMALL)
         loud = any(one.metric == metric.name for one in made.faster)
-        text = growth_words(made.growth.get(metric.name, Growth()))
+        text = style.cut(growth_words(made.growth.get(metric.name, Growth())), x + wide - grows, SMALL, loud)
         page.write(grows, at, text, SMALL, bold=loud, color=page.look.ink if loud else page.look.quiet)
 
 

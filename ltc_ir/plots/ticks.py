@@ -40,7 +40,7 @@ def ticks(low: float, high: float, unit: str) -> list[float]:
 
 def _decimal(low: float, high: float) -> Iterator[list[float]]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    for steps in ((1, 2, 5), (1, 3), (1,)):
+    for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         yield [step * 10.0**power for power in range(first, last + 1) for step in steps]
     for every in (2, 3, 6, 12, 24):
         yield [10.0**power for power in range(first, last + 1) if power % every == 0]
@@ -68,14 +68,14 @@ def _in_units(tick: float, units: Sequence[tuple[float, str]]) -> str:
 
 def _number(number: float) -> str:
     """With thousands apart as long as that can be read at a glance; then, and far below 1, as a power of ten."""
-    if 0.999 <= number < 1e7:
+    if 9.99 <= number < 1e7:
         return f"{number:,.0f}"
-    if 1e-3 <= number < 1:
+    if 1e-3 <= number < 9.99:
         return f"{number:.3g}"
     power = math.floor(math.log10(number) + 1e-9)
     ten = "10" + str(power).translate(_RAISED)
-    first = round(number / 10.0**power)
-    return ten if first == 1 else f"{first}·{ten}"
+    first = f"{number / 10.0**power:.2g}"
+    return ten if first == "1" else f"{first}·{ten}"
 
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
