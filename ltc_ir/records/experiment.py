@@ -1,0 +1,107 @@
+"""The record of an experiment: per model, case and metric the distribution over seeds, beside the value that was published."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.timing import Machine
+
+DIVERGED = 1.0
+"""A mean squared error above which a model has diverged: no state of the data is larger."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one model in one case, over seeds.
+
+    ``case`` is a damping ratio, a switch, or where a model was trained and tested; ``variant`` what else was varied.
+    ``rollout`` and ``selection`` say how the model ran and how its parameters were chosen. ``values`` are those of each
+    seed, in the order of the seeds; one that is no number is infinite. ``published`` is ``None`` where the text has none.
+    """
+
+    model: str
+    case: str
+    metric: str
+    values: tuple[float, ...]
+    rollout: str = ""
+    selection: str = ""
+    variant: str = ""
+    published: float | None = None
+
+    @property
+    def seeds(self) -> int:
+        """How many there are."""
+        return len(self.values)
+
+    @property
+    def median(self) -> float:
+        """The median over seeds."""
+        return quantile(self.values, 0.5)
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval that holds 90 % of the seeds."""
+        return quantile(self.values, 0.05)
+
+    @property
+    def high(self) -> float:
+        """The upper end of that interval."""
+        return quantile(self.values, 0.95)
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the published value lies in the interval; ``None`` where there is none."""
+        return None if self.published is None else self.low <= self.published <= self.high
+
+    @property
+    def diverged(self) -> int:
+        """The seeds that diverged: an error above `DIVERGED`, or any figure that is no number."""
+        bound = DIVERGED if self.metric.startswith("mse") else math.inf
+        return sum(value > bound or not math.isfinite(value) for value in self.values)
+
+
+def quantile(values: tuple[float, ...], share: float) -> float:
+    """The quantile by linear interpolation between order statistics; infinite where one of its neighbours is.
+
+    Source: Hyndman and Fan, "Sample Quantiles in Statistical Packages", 1996, definition 7.
+    """
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below, above = ordered[math.floor(place)], ordered[math.ceil(place)]
+    part = place - math.floor(place)
+    return below if part == 0 or below == above else below + part * (above - below)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something the text says, and how often it holds over seeds.
+
+    ``held`` of ``seeds`` seeds agree with it. ``verdict`` is ``holds``, ``a matter of the seed``, ``does not hold`` or
+    ``compares unlike things``; ``why`` says it in figures.
+    """
+
+    name: str
+    says: str
+    held: int
+    seeds: int
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment over seeds."""
+
+    name: str
+    about: str
+    environment: Environment
+    machine: Machine
+    settings: Mapping[str, object]
+    rows: tuple[Row, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    seconds: float | None = None
+    notes: tuple[str, ...] = field(default_factory=tuple)
+    kind: str = "experiment"
