@@ -20,6 +20,7 @@ from ltc_ir_cli import options as opt
 from ltc_ir_cli.commands.count import count
 from ltc_ir_cli.commands.diff import diff
 from ltc_ir_cli.commands.doctor import doctor
+from ltc_ir_cli.commands.experiment import experiment
 from ltc_ir_cli.commands.lower import lower
 from ltc_ir_cli.commands.snapshot import snapshot_app
 from ltc_ir_cli.commands.targets import targets
@@ -47,7 +48,7 @@ def top(context: typer.Context, version: opt.Version = False) -> None:  # noqa: 
         raise typer.Exit(WRONG_USAGE)
 
 
-for _command in (count, lower, diff, time, targets, doctor):
+for _command in (count, lower, diff, time, experiment, targets, doctor):
     app.command()(_command)
 app.add_typer(snapshot_app)
 

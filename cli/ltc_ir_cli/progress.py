@@ -59,3 +59,29 @@ class _Tasks:
         if self.name is not None:
             self.shown.update(self.task, completed=self.seconds, doing="done")
             self.shown.stop_task(self.task)
+
+
+@contextmanager
+def steps(name: str, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function that shows how many of some steps are done; it shows nothing where nobody looks."""
+    if TALK.quiet or not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    console = Console(stderr=True, no_color=not TALK.color)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as shown:
+        task = shown.add_task(name, total=None)
+        yield lambda done, every: shown.update(task, completed=done, total=every)

@@ -26,8 +26,6 @@ REPEATS = 20
 """Draws of the noise on the first observation."""
 STARTS, SPREAD, DRAW = 100, 2.0, 42
 """Initial conditions of the attractor experiment: how many, how far from 0 in each component, and their seed."""
-TAU_CASES = (0.1, 0.5, 1.2)
-"""The damping ratios whose time constants the text reports."""
 SELECTIONS = ("test", "validation")
 """By which split the best parameters are chosen; the published choice leaks the test split."""
 
@@ -245,7 +243,7 @@ PLANS = {
         Plan("transfer", "the error on a ratio, over those trained on others", _all, _transfer, _mean_over_others),
         Plan("extrapolation", "the error on ratio 1.2, trained on smaller ones", _of(ZETAS[:-1]), _extrapolation),
         Plan("noise", "how much noise on the first observation raises the error", _all, _noise),
-        Plan("tau", "the LTC's mean time constant from the switch on", _of(TAU_CASES, ("ltc",)), _tau),
+        Plan("tau", "the LTC's mean time constant from the switch on", _of(published.TAU_CASES, ("ltc",)), _tau),
         Plan("mdl", "the error after a switch with Omega, from the same start", _mdl_recipes, _mdl, _with_improvement),
         Plan(
             "attractor", "how far the orbit of a teacher-forced model lies from the true one", _of((0.3,)), _attractor
@@ -262,12 +260,27 @@ def rows_of(plan: Plan, raws: Sequence[Raw]) -> tuple[Row, ...]:
     for raw in plan.combine(raws):
         groups[raw[:6]][raw.seed] = raw.value
     rows = []
-    for (model, case, variant, metric, rollout, selection), by_seed in groups.items():
+    for model, case, variant, metric, rollout, selection in _ordered(groups):
+        by_seed = groups[model, case, variant, metric, rollout, selection]
         as_published = selection == "test" and rollout != "closed loop"
         value = known.get((model, case, variant, metric)) if as_published else None
         values = tuple(by_seed[seed] for seed in sorted(by_seed))
         rows.append(Row(model, case, metric, values, rollout, selection, variant, value))
     return tuple(rows)
+
+
+def _ordered(keys: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows in the order they are read in: metrics and cases as they first came, the models of a case below each other."""
+    known = list(keys)
+    ranks = [list(dict.fromkeys(key[place] for key in known)) for place in range(6)]
+    models = [*published.MODELS]
+
+    def place(key: tuple[str, ...]) -> tuple[int, ...]:
+        model, case, variant, metric, rollout, selection = key
+        ways = ranks[4].index(rollout), ranks[5].index(selection)
+        return (ranks[3].index(metric), ranks[1].index(case), ranks[2].index(variant), models.index(model), *ways)
+
+    return sorted(known, key=place)
 
 
 def unmatched(plan: Plan, rows: Iterable[Row]) -> set[tuple[str, str, str, str]]:

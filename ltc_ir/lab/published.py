@@ -64,6 +64,8 @@ _MDL = {
     (0.8, 0.3): (0.02486186, 0.00028361456, 98.85924),
 }
 """regime_switch_mdl: the error after the switch without and with Omega (adaptive lambda), and the improvement in percent."""
+TAU_CASES = (0.1, 0.5, 1.2)
+"""The damping ratios whose time constants the text reports."""
 _TAU = {0.1: (0.736, 0.740), 0.5: (0.727, 0.730), 1.2: (0.690, 0.693)}
 """The text, "How tau adapts": the mean time constant at the switch and at the end, by training ratio."""
 _ATTRACTOR = {

@@ -1,0 +1,86 @@
+"""Lays an experiment out as sheets: the published value beside each way of running it, then the claims."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from ltc_ir.records.experiment import Claim, Experiment, Row
+from ltc_ir.render.sheets import Cell, Sheet
+
+NOTHING = "-"
+
+
+def experiment_sheets(made: Sequence[Experiment]) -> list[Sheet]:
+    """The sheets of each experiment."""
+    return [sheet for one in made for sheet in _sheets(one)]
+
+
+def _sheets(made: Experiment) -> Iterator[Sheet]:
+    ways = list(dict.fromkeys((row.rollout, row.selection) for row in made.rows))
+    metrics = list(dict.fromkeys(row.metric for row in made.rows))
+    for metric in metrics:
+        rows = [row for row in made.rows if row.metric == metric]
+        notes = tuple(_notes(made)) if metric == metrics[-1] else ()
+        yield _table(f"{made.name}: {metric}", rows, ways, notes)
+    if made.claims:
+        yield claims_sheet(made.name, made.claims)
+
+
+def _table(title: str, rows: Sequence[Row], ways: Sequence[tuple[str, str]], notes: tuple[str, ...]) -> Sheet:
+    """A row for each case and model; a column for the published value and for each way."""
+    found: dict[tuple[str, str, str], dict[tuple[str, str], Row]] = {}
+    for row in rows:
+        found.setdefault((row.case, row.variant, row.model), {})[row.rollout, row.selection] = row
+    here = [way for way in ways if any(way in by_way for by_way in found.values())]
+    cases = [" ".join(filter(None, key)) for key in found]
+    lines = tuple(_line(name, by_way, here) for name, by_way in zip(cases, found.values(), strict=True))
+    columns = ("case", "published", "inside", *(_way(way) for way in here))
+    keys = [key[:2] for key in found]
+    rules = frozenset(number for number in range(1, len(keys)) if keys[number] != keys[number - 1])
+    return Sheet(title, columns, lines, notes, rules)
+
+
+def _way(way: tuple[str, str]) -> str:
+    rollout, selection = way
+    return ", ".join(filter(None, (rollout, f"best on {selection}")))
+
+
+def _line(name: str, by_way: dict[tuple[str, str], Row], ways: Sequence[tuple[str, str]]) -> tuple[Cell, ...]:
+    published = next((row for row in by_way.values() if row.published is not None), None)
+    shown = [NOTHING if way not in by_way else distribution(by_way[way]) for way in ways]
+    if published is None:
+        return (name, NOTHING, NOTHING, *shown)
+    return (name, number(published.published), "yes" if published.inside else "no", *shown)
+
+
+def distribution(row: Row) -> str:
+    """The median and the interval of 90 % of the seeds, and how many diverged where any did."""
+    mark = f", {row.diverged} of {row.seeds} diverged" if row.diverged else ""
+    return f"{number(row.median)} ({number(row.low)} to {number(row.high)}{mark})"
+
+
+def number(value: float | None) -> str:
+    """Three digits that count; a number that is none is called so."""
+    if value is None:
+        return NOTHING
+    if not math.isfinite(value):
+        return "no number"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def claims_sheet(name: str, claims: Sequence[Claim]) -> Sheet:
+    """What the text claims, how often it holds over seeds, and what to think of it."""
+    rows = tuple((claim.says, f"{claim.held} of {claim.seeds}", claim.verdict, claim.why) for claim in claims)
+    return Sheet(f"{name}: claims", ("the text says", "seeds", "verdict", "in figures"), rows, text=True)
+
+
+def _notes(made: Experiment) -> Iterator[str]:
+    here, machine = made.environment, made.machine
+    yield made.about
+    yield "median over seeds, in brackets the interval that holds 90 % of them; inside: whether the published value lies in it"
+    settings = ", ".join(f"{key} {value}" for key, value in made.settings.items())
+    yield settings
+    cores = f"{machine.usable_cores or '?'} of {machine.cores or '?'} cores"
+    yield f"{machine.cpu or 'unknown processor'}, {cores}; Python {here.python}, JAX {here.jax}, jaxlib {here.jaxlib}"
+    yield from made.notes
