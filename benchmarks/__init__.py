@@ -1,1 +1,1 @@
-"""Ratios measured side by side in one run: ``python -m benchmarks`` (``--quick`` for small sizes)."""
+"""The tool beside what a user would pick instead, side by side in one run: ``python -m benchmarks``."""
