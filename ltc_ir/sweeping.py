@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LIMIT_S = 5.0
 """Seconds after which no further run of a program begins, at each size, where nobody says otherwise."""
 
+LARGEST = 1 << 40
+"""The largest size: no array has more elements."""
+
 At = Callable[[int, str, str, int], None]
 
 
@@ -84,7 +87,7 @@ def sweep_so_far(
         raise UsageError(f"{target} is a stored file, whose sizes are fixed", "give a function or a Target")
     if timing and not timed:
         raise UsageError(f"{', '.join(timing)}: says how to time, and nothing is timed", "add timed=True")
-    sizes = _checked(values)
+    sizes = _checked(parameter, values)
     subject = _Subject(target, args, options, parameter)
     count: dict[str, Any] = {"programs": programs, "levels": levels or _levels(platform), "ops": ops, "phases": phases}
     count |= {"platform": platform, "x64": x64, "text": text, "source": False}
@@ -93,13 +96,18 @@ def sweep_so_far(
     return walk.over(sizes)
 
 
-def _checked(values: Collection[int]) -> tuple[int, ...]:
+def _checked(parameter: str, values: Collection[int]) -> tuple[int, ...]:
     """The sizes in increasing order, each once; refused where there are no two."""
+    if not isinstance(parameter, str):
+        raise UsageError(f"a size is named by a string, not by {type(parameter).__name__}", 'as in "x.0"')
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UsageError(f"a size is an integer, which {value!r} is not", "write them as in (8, 16, 32)")
+        if not 1 <= value <= LARGEST:
+            raise UsageError(f"a size of {value} cannot be swept over", f"sizes lie between 1 and {LARGEST:,}")
     sizes = tuple(sorted(set(values)))
     if len(sizes) < 2:
         raise UsageError("a sweep needs two sizes at least", "write them as in n=8,16,32")
-    if sizes[0] < 1:
-        raise UsageError(f"a size of {sizes[0]} cannot be swept over", "sizes are 1 or more")
     return sizes
 
 
@@ -143,6 +151,7 @@ class _Walk:
     confidence: float
     made: Sweep | None = None
     timings: list[Timing] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
 
     def over(self, sizes: tuple[int, ...]) -> Sweep:
         """The sweep over these sizes, or until something ends it."""
@@ -154,41 +163,57 @@ class _Walk:
         return self._closed(self._begun(sizes))
 
     def _one(self, value: int, sizes: tuple[int, ...]) -> Ended | None:
-        """Follow the target to one size; what ended the work there."""
+        """Follow the target to one size; what ended the work there.
+
+        It is timed first, in a process that ends where it hangs or fills the memory: what is counted after that was traced
+        and compiled before.
+        """
         try:
             named = self.subject.at(value)
+            timing = self._timed(value, named) if self.seconds is not None else None
+            ended = None if timing is None or timing.ended is None else _at(value, timing.ended)
+            whole = self.count["programs"] if timing is None else _whole(timing)
+            if timing is not None and not whole:
+                self.made = self._begun(sizes, timing)
+                return ended
             self._tell(value, "counting")
-            counted = api.count(**named, **self.count)
+            counted = api.count(**named, **{**self.count, "programs": whole})
         except (LtcIrError, KeyboardInterrupt) as error:
             if self.made is None:
                 raise  # there are no figures so far
             return _ended(error, value)
-        timing = self._timed(value, named, counted) if self.seconds is not None else None
-        self.made = self._begun(sizes, counted, timing)
+        self.made = self._begun(sizes, timing or counted)
+        self._take(value, counted, timing)
+        return ended
+
+    def _take(self, value: int, counted: Count, timing: Timing | None) -> None:
+        made = replace(self.made or self._begun((), counted), filters=counted.filters)
+        made = made if timing is not None or made.unavailable else replace(made, unavailable=counted.unavailable)
         for name, levels in counted.programs.items():
             of_stages = None if timing is None else timing.programs.get(name)
-            self.made = self.made.with_point(name, _point(value, levels, of_stages, bool(self.made.filters)))
-        return None if timing is None else timing.ended
+            made = made.with_point(name, _point(value, levels, of_stages, bool(made.filters)))
+            self.seen.update(op for one in levels.values() for op in one.tally.ops)
+        self.made = made
 
-    def _timed(self, value: int, named: Mapping[str, Any], counted: Count) -> Timing:
+    def _timed(self, value: int, named: Mapping[str, Any]) -> Timing:
         def tell(program: str, stage: str, run: int) -> None:
             self._tell(value, program, stage, run)
 
-        asked = {**(self.seconds or {}), "programs": list(counted.programs), "at": tell}
+        asked = {**(self.seconds or {}), "programs": self.count["programs"], "at": tell}
         made = clocking.time_so_far(**named, **asked)
         self.timings.append(made)
         return made
 
-    def _begun(self, sizes: tuple[int, ...], counted: Count | None = None, timing: Timing | None = None) -> Sweep:
+    def _begun(self, sizes: tuple[int, ...], first: Count | Timing | None = None) -> Sweep:
         """The sweep so far; before its first point, what that tells of target and environment."""
         if self.made is not None:
             return self.made
-        assert counted is not None
+        assert first is not None
         made = Sweep(
-            counted.target, self.subject.parameter, sizes, counted.environment, confidence=self.confidence,
-            filters=counted.filters, unavailable=counted.unavailable, notes=counted.notes,
+            first.target, self.subject.parameter, sizes, first.environment, confidence=self.confidence,
+            unavailable=first.unavailable, notes=first.notes,
         )  # fmt: skip
-        return made if timing is None else replace(made, machine=timing.machine, settings=timing.settings)
+        return made if isinstance(first, Count) else replace(made, machine=first.machine, settings=first.settings)
 
     def _closed(self, made: Sweep) -> Sweep:
         from ltc_ir.measure.growth import with_growth
@@ -197,11 +222,28 @@ class _Walk:
         machine = made.machine
         if machine is not None and self.timings:
             machine = replace(machine, load_after=self.timings[-1].machine.load_after)
-        return replace(made, programs=programs, machine=machine)
+        absent = [op for op in self.count["ops"] if not self.seen & {op, *_dialects(op, self.seen)}]
+        notes = (*made.notes, *(f"there is no operation {op!r} in what was counted" for op in absent))
+        return replace(made, programs=programs, machine=machine, notes=notes)
 
     def _tell(self, value: int, program: str, stage: str = "", run: int = 0) -> None:
         if self.at is not None:
             self.at(value, program, stage, run)
+
+
+def _dialects(op: str, seen: set[str]) -> set[str]:
+    """What was seen of an operation that was named without its dialect."""
+    return {one for one in seen if one.rpartition(".")[2] == op}
+
+
+def _whole(timing: Timing) -> list[str]:
+    """The programs that were timed to their end."""
+    broken = None if timing.ended is None else timing.ended.program
+    return [name for name in timing.programs if name != broken]
+
+
+def _at(value: int, ended: Ended) -> Ended:
+    return replace(ended, message=f"at {value}: {ended.message}")
 
 
 def _ended(error: LtcIrError | KeyboardInterrupt, value: int) -> Ended:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special  # JAX itself depends on it
 
-from ltc_ir.records.sweep import CHAIN, Faster, Growth, ProgramSweep
+from ltc_ir.records.sweep import CHAIN, Faster, Growth, Metric, ProgramSweep
 
 STEEPEST = 8.0
 """The largest exponent that is looked for; what grows faster has no upper end."""
@@ -26,24 +26,32 @@ Floats = NDArray[np.float64]
 
 def with_growth(made: ProgramSweep, confidence: float) -> ProgramSweep:
     """The same program with the growth of each of its metrics, and what grows faster than what it is made from."""
-    growth = {metric.name: _growth_of(made, metric.name, confidence) for metric in made.metrics()}
-    return replace(made, growth=growth, faster=faster_in(growth))
+    growth = {metric.name: _growth_of(made, metric, confidence) for metric in made.metrics()}
+    floors = {metric.name: _floor(*_figures(made, metric)) for metric in made.metrics() if not metric.measured}
+    return replace(made, growth=growth, faster=faster_in(growth, floors))
 
 
-def _growth_of(made: ProgramSweep, metric: str, confidence: float) -> Growth:
-    known = [point for point in made.points if metric in point.metrics]
-    return grown([point.value for point in known], [point.metrics[metric] for point in known], confidence)
+def _growth_of(made: ProgramSweep, metric: Metric, confidence: float) -> Growth:
+    return grown(*_figures(made, metric), confidence, measured=metric.measured)
 
 
-def grown(values: Sequence[int], figures: Sequence[float], confidence: float = 0.9) -> Growth:
-    """How ``figures`` grow with the sizes ``values``.
+def _figures(made: ProgramSweep, metric: Metric) -> tuple[list[int], list[float]]:
+    known = [point for point in made.points if metric.name in point.metrics]
+    return [point.value for point in known], [point.metrics[metric.name] for point in known]
 
-    Figures that are all alike are ``constant``. Else a straight line through the logarithms is tried, with Student's
-    interval of its slope (Draper and Smith, "Applied Regression Analysis", 1998, chapter 1): where it holds 0, or there are
-    fewer than four points, that is the growth. Otherwise fixed + scale * n ** exponent is fitted to the relative
-    differences, since a program's fixed part would bend the line. The exponent's interval is where the residual stays below
-    its least times 1 + t² / (m - 3), t being Student's quantile of m - 3 degrees of freedom (the profile of the sum of
-    squares: Bates and Watts, "Nonlinear Regression Analysis and Its Applications", 1988, chapter 6).
+
+def grown(
+    values: Sequence[int], figures: Sequence[float], confidence: float = 0.9, *, measured: bool = False
+) -> Growth:
+    """How ``figures`` grow with the sizes ``values``; ``measured`` ones are noisy, others exact.
+
+    Figures that are all alike are ``constant``. With two or three sizes it is a straight line through the logarithms, which a
+    program's fixed part bends, and there is no interval. From four sizes on, measured figures are first held against
+    Student's interval of that line's slope (Draper and Smith, "Applied Regression Analysis", 1998, chapter 1): where it holds
+    0, no growth is seen. Figures that grow are fitted by fixed + scale * n ** exponent, by least squares of relative
+    differences. The exponent's interval is where the residual stays below its least times 1 + t² / (m - 3), t being Student's
+    quantile of m - 3 degrees of freedom (the profile of the sum of squares: Bates and Watts, "Nonlinear Regression Analysis
+    and Its Applications", 1988, chapter 6).
     """
     if len(figures) < 2:
         return Growth(reason="one size shows no growth" if len(figures) else "there is no figure at any size")
@@ -54,9 +62,12 @@ def grown(values: Sequence[int], figures: Sequence[float], confidence: float = 0
         return Growth(reason=f"it is {min(figures):g} at {where}, and no power of a size is")
     sizes, made = np.asarray(values, float), np.asarray(figures, float)
     line = _power(sizes, made, confidence)
-    if not line.grows or (line.exponent or 0) < 0 or len(made) < 4:
-        return line
-    return _offset(sizes, made, confidence)
+    rises = bool((np.diff(made) >= 0).all())
+    if len(made) < 4:
+        return replace(line, low=None, high=None, grows=rises and not measured)
+    if rises and not measured:
+        return _offset(sizes, made, confidence)
+    return _offset(sizes, made, confidence) if line.low is not None and line.low > 0 else line
 
 
 def _power(sizes: Floats, made: Floats, confidence: float) -> Growth:
@@ -70,8 +81,7 @@ def _power(sizes: Floats, made: Floats, confidence: float) -> Growth:
         return Growth("power", slope, None, None, scale)
     residual = float(((y - np.log(scale) - slope * x) ** 2).sum())
     half = _student(free, confidence) * (residual / free / spread) ** 0.5
-    low, high = slope - half, slope + half
-    return Growth("power", slope, low, high, scale, grows=not low <= 0 <= high)
+    return Growth("power", slope, slope - half, slope + half, scale, grows=slope > half)
 
 
 def _offset(sizes: Floats, made: Floats, confidence: float) -> Growth:
@@ -100,7 +110,8 @@ def _linear(sizes: Floats, made: Floats, exponent: float) -> tuple[float, float,
     """The fixed part and the scale that fit best with this exponent, and the sum of squared relative differences."""
     powers = (sizes / sizes[-1]) ** exponent  # of order 1, or the columns are too unlike to be solved for
     columns = np.stack([1 / made, powers / made], axis=1)
-    (fixed, scale), *_ = np.linalg.lstsq(columns, np.ones_like(made), rcond=None)
+    lengths = np.linalg.norm(columns, axis=0)
+    fixed, scale = np.linalg.lstsq(columns / lengths, np.ones_like(made), rcond=None)[0] / lengths
     left = float(((columns @ [fixed, scale] - 1) ** 2).sum())
     return float(fixed), float(scale / sizes[-1] ** exponent), left
 
@@ -110,12 +121,28 @@ def _student(free: int, confidence: float) -> float:
     return float(special.stdtrit(free, (1 + confidence) / 2))
 
 
-def faster_in(growth: Mapping[str, Growth]) -> tuple[Faster, ...]:
-    """What grows faster than what it is made from: its interval lies above the other's."""
+def _floor(values: Sequence[int], figures: Sequence[float]) -> float | None:
+    """What the exponent of exact figures is at least: the slope between the last two sizes, where the slopes never fall.
+
+    With a fixed part of 0 or more, the slope of the logarithms rises towards the exponent and never reaches it. This tells
+    of growth that no power of the sizes follows.
+    """
+    if len(figures) < 3 or min(figures) <= 0:
+        return None
+    slopes = np.diff(np.log(np.asarray(figures, float))) / np.diff(np.log(np.asarray(values, float)))
+    return float(slopes[-1]) if (np.diff(slopes) >= -1e-9).all() else None
+
+
+def faster_in(growth: Mapping[str, Growth], floors: Mapping[str, float | None] | None = None) -> tuple[Faster, ...]:
+    """What grows faster than what it is made from: its interval, or what it grows with at least, lies above the other's."""
     known = [name for name in CHAIN if name in growth and growth[name].exponent is not None]
-    return tuple(Faster(after, before) for before, after in pairwise(known) if _above(growth[after], growth[before]))
+    return tuple(
+        Faster(after, before)
+        for before, after in pairwise(known)
+        if _above(growth[after], (floors or {}).get(after), growth[before])
+    )
 
 
-def _above(after: Growth, before: Growth) -> bool:
-    ceiling = before.high if before.grows else 0.0
-    return after.grows and after.low is not None and ceiling is not None and after.low > ceiling + APART
+def _above(after: Growth, floor: float | None, before: Growth) -> bool:
+    least = max((one for one in (after.low, floor) if one is not None), default=None)
+    return after.grows and least is not None and before.high is not None and least > max(0.0, before.high) + APART

@@ -35,7 +35,7 @@ def find(name: str, options: Options | None = None) -> Target:
     options = options or Options()
     opened = OpenSizes(options.size)
     found = _found(name, options, opened)
-    return found if options.size is None or opened.taken else resized(found, *options.size)
+    return resized(found, "+".join(opened.left), opened.value) if opened.left else found
 
 
 def _found(name: str, options: Options, opened: OpenSizes) -> Target:
@@ -279,7 +279,7 @@ def _made_arguments(maker: Any, where: str, fn: Any, opened: OpenSizes) -> Argum
 
 
 def _open_sizes(maker: Any, opened: OpenSizes) -> dict[str, int]:
-    """The size that what makes arguments takes, where that is the one to be changed."""
+    """The sizes that what makes arguments takes, where they are among those to be changed."""
     taken = {name: opened.take(name) for name in _parameters(maker)}
     return {name: value for name, value in taken.items() if value is not None}
 

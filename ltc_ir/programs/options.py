@@ -38,18 +38,20 @@ class Options:
 
 
 class OpenSizes:
-    """The size that arguments may leave open: ``n`` in ``f32[n,8]``, or a parameter of what makes them."""
+    """The sizes that arguments may leave open: ``n`` in ``f32[n,8]``, or a parameter of what makes them."""
 
     def __init__(self, size: tuple[str, int] | None) -> None:
-        self.size = size
-        self.taken = False
+        names, self.value = ("", 0) if size is None else size
+        self.left = names.split("+") if names else []
+        self.taken: set[str] = set()
 
     def take(self, name: str) -> int | None:
-        """The value of an open size; ``None`` where it is not the one that was given."""
-        if self.size is None or self.size[0] != name:
+        """The value of an open size; ``None`` where it is none of those that were given, as in ``n+m``."""
+        if name not in self.left and name not in self.taken:
             return None
-        self.taken = True
-        return self.size[1]
+        self.left = [one for one in self.left if one != name]
+        self.taken.add(name)
+        return self.value
 
 
 def refuse_idle(fn: Any, options: Any) -> None:

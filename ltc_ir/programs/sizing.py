@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -67,7 +68,7 @@ def _offered(target: Target, size: str, value: int) -> Target:
 def _dimension(target: Target, part: str, value: int) -> Target:
     name, *path, last = part.split(".")
     position = _position(target, name)
-    if not last.lstrip("-").isdigit() or position is None:
+    if re.fullmatch(r"-?[0-9]+", last) is None or position is None:
         raise _unknown(target, part)
     argument = target.kwargs[name] if isinstance(position, str) else target.args[position]
     changed = _resized_leaf(argument, path, int(last), value)
@@ -109,8 +110,11 @@ def _static(target: Target, name: str, value: int) -> Target:
     if parameter is None:
         raise _unknown(target, name)
     position = _position(target, name)
-    given = position is not None
-    if given and not _is_static(target, name, parameter):
+    if not _is_static(target, name, parameter):
+        if position is None:
+            raise UsageError(
+                f"{target.name or 'target'}: the default of {name} is no integer", _unknown(target, name).hint
+            )
         raise UsageError(
             f"{target.name or 'target'}: {name} is traced, so no IR depends on its value",
             f"make it static with --static-argnames {name}, or sweep a dimension, as in {name}.0",
@@ -139,7 +143,7 @@ def _position(target: Target, name: str) -> int | str | None:
     if name in target.kwargs:
         return name
     names = [*_parameters(target)]
-    place = int(name) if name.isdigit() else names.index(name) if name in names else None
+    place = int(name) if re.fullmatch(r"[0-9]+", name) else names.index(name) if name in names else None
     return place if place is not None and place < len(target.args) else None
 
 

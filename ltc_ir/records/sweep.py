@@ -20,6 +20,11 @@ class Metric:
     words: str
     unit: str
 
+    @property
+    def measured(self) -> bool:
+        """Whether it was measured, and so is noisy; other figures are exact."""
+        return self.unit == SECONDS or self.name in {"compile_peak_bytes", "run_peak_bytes"}
+
 
 METRICS = (
     Metric("jaxpr", "jaxpr", OPERATIONS),
@@ -62,9 +67,9 @@ class Growth:
 
     ``form`` is ``constant`` (y is the same at each point), ``power`` (y = scale * n ** exponent) or ``offset`` (y = fixed +
     scale * n ** exponent, where ``fixed`` is what a program costs at any size). ``low`` and ``high`` are the ends of the
-    exponent's interval at the sweep's confidence; ``None`` where the points leave that end open, and both of a ``power``
-    through two points. Without ``exponent``, ``reason`` says why there is none. ``grows`` says whether the slope of
-    the logarithms is sure not to be 0.
+    exponent's interval at the sweep's confidence; ``None`` where the points leave that end open, and both with fewer than four
+    points. Without ``exponent``, ``reason`` says why there is none. ``grows`` says that y rises for sure: an exact figure at
+    no size falls, and the slope of a measured one's logarithms is above 0.
     """
 
     form: str | None = None
@@ -85,7 +90,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Faster:
-    """A metric that grows faster than the one it is made from: their exponents' intervals lie apart."""
+    """A metric that grows faster than the one it is made from: the interval of its exponent lies above the other's."""
 
     metric: str
     than: str

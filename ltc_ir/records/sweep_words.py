@@ -14,20 +14,20 @@ def grows_as(growth: Growth) -> str:
         return NOTHING
     if growth.form == "constant":
         return "constant"
-    if growth.low is not None and growth.high is not None and not growth.grows:
+    if growth.low is not None and growth.high is not None and growth.low <= 0 <= growth.high:
         return "no growth seen"
     return "grows" if _open(growth) else f"n^{growth.exponent:.2f}"
 
 
 def _open(growth: Growth) -> bool:
-    """Whether growth was seen and the points leave its exponent open: a fixed part may hide how fast the rest grows."""
-    return growth.grows and growth.low is None and growth.high is None
+    """Whether it grows and the points leave the exponent open: a fixed part hides it, or no power is as steep."""
+    return growth.form == "offset" and growth.low is None and growth.high is None
 
 
 def between(growth: Growth) -> str:
     """The interval of the exponent; an end that the points leave open is said so."""
-    if growth.exponent is None or growth.form == "constant":
-        return ""
+    if growth.exponent is None or grows_as(growth) in {"constant", "no growth seen"}:
+        return ""  # the slope's interval of what does not grow is none of the exponent beside a fixed part
     if growth.low is None and growth.high is None:
         return "open" if _open(growth) else "too few sizes"
     if growth.high is None:

@@ -14,6 +14,7 @@ from tests.cli.conftest import command  # noqa: F401
 
 SIZED = """
 import collections
+import time
 import jax
 import jax.numpy as jnp
 import ltc_ir
@@ -71,6 +72,18 @@ def traced(x, n):
     return x * n
 
 traced_args = (f32(8), 3)
+
+def moded(x, mode="fast", flag=True):
+    return x
+
+moded_args = (f32(8),)
+
+def hangs(x, steps=1):
+    if steps > 2:
+        time.sleep(1000)
+    return x.sum()
+
+hangs_args = (jnp.ones(3),)
 
 def odd(x):
     if x.shape[0] > 8:

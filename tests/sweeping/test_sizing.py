@@ -58,6 +58,13 @@ def test_an_open_size_of_args(folder: Path):
     assert shapes(made) == [(8, 16), (16, 16)]
 
 
+@pytest.mark.parametrize(
+    ("size", "found"), [("k+m", [(16, 16), (16, 16)]), ("k+y.1", [(16, 4), (4, 16)])]
+)  # fmt: skip
+def test_open_sizes_that_belong_together(size: str, found: list[tuple[int, ...]], folder: Path):
+    assert shapes(sized("product", size, 16, args="f32[k,m] f32[m,k]" if "m" in size else "f32[k,4] f32[4,2]")) == found
+
+
 def test_a_size_that_the_target_offers(folder: Path):
     made = sized("STACK", "depth", 5)
     assert jax.make_jaxpr(made.fn)(*made.args).jaxpr.eqns.__len__() == 5
@@ -88,6 +95,11 @@ def test_values_of_another_size_are_not_kept():
         ("product", "x.w.0", "sized:product has no size 'x.w.0'", "it has x.0"),
         ("product", "x.", "sized:product has no size 'x.'", "it has x.0"),
         ("product", "k", "sized:product has no size 'k'", "it has x.0"),
+        ("product", "x.--1", "sized:product has no size 'x.--1'", "it has x.0"),
+        ("product", "x.\u00b2", "sized:product has no size 'x.\u00b2'", "it has x.0"),
+        ("product", "\u00b2.0", "sized:product has no size '\u00b2.0'", "it has x.0"),
+        ("moded", "mode", "sized:moded: the default of mode is no integer", "it has x.0"),
+        ("moded", "flag", "sized:moded: the default of flag is no integer", "it has x.0"),
         ("layer", "params.0", "sized:layer has no size 'params.0'", "params.w.0, params.w.1, params.b.0, batch.x.0"),
         ("traced", "n", "sized:traced: n is traced", "--static-argnames n"),
         ("STACK", "none", "sized:STACK: none=16 gave int", "return (fn, (x,))"),

@@ -110,6 +110,11 @@ def test_without_values_a_step_has_a_reason(folder: Path):
     ("asked", "message"),
     [
         ({"values": (8,)}, "two sizes at least"),
+        ({"values": ("8", "16")}, "a size is an integer, which '8' is not"),
+        ({"values": (2.5, 4)}, "a size is an integer, which 2.5 is not"),
+        ({"values": (True, 4)}, "a size is an integer, which True is not"),
+        ({"values": (8, 2**60)}, "cannot be swept over"),
+        ({"values": (8, 16), "parameter": 0}, "named by a string, not by int"),
         ({"values": (0, 8)}, "a size of 0"),
         ({"values": (4, 8), "limit_s": 2.0}, "nothing is timed"),
         ({"values": (4, 8), "target": "kept.mlir"}, "a stored file, whose sizes are fixed"),
@@ -155,6 +160,34 @@ def test_an_interrupt_keeps_the_figures(command: Command, monkeypatch: pytest.Mo
     ran = command("count", "sized:unrolled", "--sweep", "steps=4,8,16", "--level", "jaxpr", "-p", "forward")
     assert (ran.code, ran.out) == (130, "")
     assert "cut short: at 16: interrupted" in ran.err
+
+
+def test_what_hangs_at_a_size_is_ended_and_counted_at_none(command: Command):
+    """Timed first, in a process that can be ended: this one never traces what hung there."""
+    quick = ("--repeat", "1", "--limit", "1", "-p", "forward", "--timeout", "10")
+    ran = command("time", "sized:hangs", "--sweep", "steps=1,2,4", *quick, "-f", "json")
+    assert ran.code == 5
+    made = json.loads(ran.out)
+    assert [point["value"] for point in made["programs"]["forward"]["points"]] == [1, 2]
+    assert made["ended"]["message"].startswith("at 4: sized:hangs forward, in trace, was not done after 10 s")
+
+
+def test_what_hangs_at_the_first_size_is_an_error_alone(command: Command):
+    ran = command("time", "sized:hangs", "--sweep", "steps=4,8", "--repeat", "1", "-p", "forward", "--timeout", "6")
+    assert (ran.code, ran.out) == (5, "")
+    assert "at 4: " in ran.errors[0]
+
+
+def test_a_foreign_platform_is_refused_before_anything_is_counted(command: Command):
+    ran = command("time", "sized:unrolled", "--sweep", "steps=2,4", "--platform", "tpu")
+    assert (ran.code, ran.out) == (2, "")
+    assert "needs a tpu device" in ran.errors[0]
+
+
+def test_an_operation_that_is_nowhere_is_said(command: Command):
+    ran = command("count", "sized:unrolled", "--sweep", "steps=2,4", "--op", "sinn", "--op", "sine", "-p", "forward")
+    assert "there is no operation 'sinn' in what was counted" in ran.out
+    assert "'sine'" not in ran.out
 
 
 def test_the_table(command: Command):
