@@ -137,7 +137,7 @@ def benchmark(runs: int, *, quick: bool = False) -> list[Result]:
     results = [counted_and_plain(name, staged, runs) for name, staged in programs.items()]
     for name, make in WITH_NOTES.items():
         results += by_the_host(name, make, max(2, steps // 10), runs)
-    return [*results, by_hand(steps, runs), by_interpreting(runs, quick=quick)]
+    return [*results, with_one_more(steps, runs), by_hand(steps, runs), by_interpreting(runs, quick=quick)]
 
 
 def counted_and_plain(name: str, staged: Staged, runs: int) -> Result:
@@ -148,6 +148,25 @@ def counted_and_plain(name: str, staged: Staged, runs: int) -> Result:
     how = f"plain run {1e3 * took:.3g} ms, {both.same}"
     bound = BOUND if took > FROM_S else f"none below {1e3 * FROM_S:g} ms"
     return of_pairs(f"{name}: counted run / plain run", ratios, bound, how)
+
+
+def with_one_more(steps: int, runs: int) -> Result:
+    """What the plain program costs where its loop does any one thing more: what counters cost that a rival's would cost too."""
+    plain = two_conds_in_a_scan(steps)
+
+    def more(x: Any) -> Any:
+        def also(carry: Any, y: Any) -> Any:
+            c, other = carry
+            c = lax.cond(c.sum() > 60, lambda d: d / 3, lambda d: jnp.cos(d) + d, c * y)
+            c = lax.cond(c[0] > 1, jnp.sin, lambda d: jnp.exp(-d), c)
+            return (c, other * jnp.float32(1.001) + 0.5), None
+
+        return lax.scan(also, (x, jnp.float32(1)), jnp.linspace(0.5, 2.0, steps))[0]
+
+    compiled, bare = (jax.jit(fn).lower(*plain.args).compile() for fn in (more, plain.fn))
+    ratios = alternating(lambda: ready(compiled(*plain.args)), lambda: ready(bare(*plain.args)), runs)
+    what = "two conds in a scan: plain run with one unrelated number in the carry / plain run"
+    return of_pairs(what, ratios, more="nothing is counted")
 
 
 class Host:
