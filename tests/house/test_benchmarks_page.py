@@ -108,7 +108,7 @@ def test_what_is_written_replaces_the_figures_and_nothing_else(tmp_path, monkeyp
 def test_executed_counts_run_beside_what_one_would_write():
     made = executing.benchmark(1, quick=True)
     assert sum("counted run / plain run" in one.what for one in made) == len(executing.PROGRAMS) + 1
-    assert all("results identical" in one.how for one in made if "plain run" in one.what)
+    assert all("results identical" in one.how for one in made if "counted run / plain run" in one.what)
     hosted = [one for one in made if one.what.endswith("callback")]
     assert len(hosted) == 2 * len(executing.WITH_NOTES)
     assert all(one.how.endswith("the same count") for one in [*hosted, made[-1]] if "interpreter" not in one.what)
