@@ -1,0 +1,307 @@
+"""Experiments over seeds: every published figure has its row, a killed run ends in the same table, divergence is told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltc_ir.errors import UsageError
+from ltc_ir.lab import evaluating, experimenting, published
+from ltc_ir.lab.claims import claims_of, paired
+from ltc_ir.lab.data import oscillator_set, switch_set
+from ltc_ir.lab.experiments import PLANS, Raw, Setup, rows_of, unmatched
+from ltc_ir.lab.running import run, work_of
+from ltc_ir.lab.training import Recipe
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.experiment import Claim, Experiment, Row, quantile
+from ltc_ir.records.experiment_codec import experiment_to_json, loads_experiment
+from ltc_ir.records.timing import Machine
+from ltc_ir.render.experiment_formats import to_experiment_csv
+from ltc_ir.render.experiment_sheets import experiment_sheets
+from tests.cli.conftest import Command, command, folder  # noqa: F401
+
+SHORT = Setup((42, 43), epochs=2, trajectory_seeds=1)
+TABLES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "published"
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Experiment]:
+    """All experiments with two seeds and two epochs."""
+    made = experimenting.experiment("all", SHORT, tmp_path_factory.mktemp("all"), jobs=2)
+    return {one.name: one for one in made}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_published_figure_has_a_row(name: str, everything: dict[str, Experiment]):
+    rows = everything[name].rows
+    assert rows
+    assert unmatched(PLANS[name], rows) == set()
+    assert {row.published for row in rows} - {None} == set(published.PUBLISHED[name].values())
+    assert all(row.seeds == (1 if row.variant.startswith("trajectory") else 2) for row in rows)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_published_value_stands_beside_the_published_way_alone(name: str, everything: dict[str, Experiment]):
+    for row in everything[name].rows:
+        if row.published is not None:
+            assert row.selection == "test"
+            assert row.rollout != "closed loop"
+
+
+def test_both_rollouts_and_both_selections_are_shown(everything: dict[str, Experiment]):
+    ways = {(row.rollout, row.selection) for row in everything["base"].rows}
+    assert ways == {(roll, split) for roll in ("two-pass", "closed loop") for split in ("test", "validation")}
+
+
+def test_omega_is_compared_from_the_same_start(everything: dict[str, Experiment]):
+    found = {(row.case, row.variant, row.metric): row for row in everything["mdl"].rows if row.rollout == "two-pass"}
+    plain = found["0.3 -> 0.8", "no Omega", "mse after"].values
+    with_omega = found["0.3 -> 0.8", "static, adaptive", "mse after"].values
+    improvement = found["0.3 -> 0.8", "static, adaptive", "improvement"].values
+    assert improvement == tuple(100 * (a - b) / a for a, b in zip(plain, with_omega, strict=True))
+
+
+def test_transfer_is_the_mean_over_the_other_ratios(everything: dict[str, Experiment]):
+    one = next(row for row in everything["transfer"].rows if row.case == "others on 1.2" and row.model == "ltc")
+    others = [
+        row
+        for row in everything["extrapolation"].rows
+        if row.model == "ltc" and (row.rollout, row.selection) == (one.rollout, one.selection)
+    ]
+    assert len(others) == 4
+    assert one.values == pytest.approx(np.mean([row.values for row in others], axis=0))
+
+
+def test_what_was_killed_ends_in_the_same_table(tmp_path: Path):
+    class KilledError(Exception):
+        pass
+
+    def kill(done: int, _: int) -> None:
+        if done == 2:
+            raise KilledError
+
+    whole = rows_of(PLANS["tau"], run(work_of(["tau"], SHORT), tmp_path / "whole", 1)["tau"])
+    with pytest.raises(KilledError):
+        run(work_of(["tau"], SHORT), tmp_path / "killed", 1, kill)
+    assert len(list((tmp_path / "killed" / "trained").iterdir())) == 2
+    assert rows_of(PLANS["tau"], run(work_of(["tau"], SHORT), tmp_path / "killed", 1)["tau"]) == whole
+
+
+def test_a_training_that_several_experiments_need_is_done_once():
+    work = work_of(PLANS, SHORT)
+    assert len({recipe.name for recipe in work}) == len(work)
+    shared = work[Recipe("ltc", "0.3", 42, 2, 2)]
+    assert shared == ["base", "switch", "transfer", "extrapolation", "noise", "mdl", "attractor"]
+
+
+@pytest.mark.skipif(not TABLES.is_dir(), reason="the published tables are not here")
+def test_the_published_figures_are_those_of_the_tables():
+    def rows(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO((TABLES / f"{name}.csv").read_text(encoding="utf-8"))))
+
+    names = {
+        "ltc": "ltc",
+        "node": "node",
+        "ctrnn": "ctrnn",
+        "LTC": "ltc",
+        "NODE": "node",
+        "NeuralODE": "node",
+        "CTRNN": "ctrnn",
+    }
+    base = {
+        (model, f"{float(row['zeta']):g}", "", "mse"): float(row[f"{model}_mse"])
+        for row in rows("mse_comparison") for model in published.MODELS
+    }  # fmt: skip
+    assert base == published.PUBLISHED["base"]
+    transfer = {
+        (model, f"others on {float(row['test_zeta']):g}", "", "mse"): float(row[f"{model}_mean_mse"])
+        for row in rows("generalization_avg") for model in published.MODELS
+    }  # fmt: skip
+    assert transfer == published.PUBLISHED["transfer"]
+    extrapolation = {
+        (model, f"{float(row['train_zeta']):g} on 1.2", "", "mse"): float(row[f"{model}_mse"])
+        for row in rows("generalization_to_1p2") for model in published.MODELS
+    }  # fmt: skip
+    assert extrapolation == published.PUBLISHED["extrapolation"]
+    noise = {
+        (model, f"{float(row['zeta']):g}", f"sigma {float(row['noise_std']):g}", "ratio"): float(row[f"{model}_ratio_mean"])
+        for row in rows("noise_injection") for model in published.MODELS
+    }  # fmt: skip
+    assert noise == published.PUBLISHED["noise"]
+    columns = ("overall_mse", "pre_mse", "post_mse", "recovery_steps")
+    switch = {
+        (names[row["model"]], f"{row['zeta1']} -> {row['zeta2']}", "", metric): float(row[column])
+        for row in rows("regime_switch") for metric, column in zip(published.SWITCH_METRICS, columns, strict=True)
+    }  # fmt: skip
+    assert switch == published.PUBLISHED["switch"]
+    attractor = {
+        (names[row["model"]], "0.3", "", metric): float(value)
+        for row in rows("attractor_hausdorff_summary")
+        for metric, value in zip(published.ATTRACTOR_METRICS, list(row.values())[1:], strict=True)
+    }
+    assert attractor == published.PUBLISHED["attractor"]
+    for row in rows("regime_switch_mdl"):
+        case = f"{row['zeta1']} -> {row['zeta2']}"
+        assert published.PUBLISHED["mdl"]["ltc", case, "static, adaptive", "improvement"] == float(row["improvement"])
+        assert published.PUBLISHED["mdl"]["ltc", case, "static, adaptive", "mse after"] == float(
+            row["ltc_mdl_post_mse"]
+        )
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30), st.floats(0, 1))
+def test_quantiles_are_numpy_s(values: list[float], share: float):
+    assert quantile(tuple(values), share) == pytest.approx(float(np.quantile(values, share)), abs=1e-9)
+
+
+def test_a_seed_that_diverged_is_counted_and_never_a_silent_number():
+    row = Row("node", "0.1", "mse", (0.1, 2.0, math.inf), "two-pass", "test", published=1.5)
+    assert (row.diverged, row.median, row.high, row.seeds) == (2, 2.0, math.inf, 3)
+    made = Experiment("base", "errors", Environment("0", "0", "3", "cpu", False, 1), Machine(), {"seeds": 3}, (row,))
+    data = json.loads(experiment_to_json(made))
+    (found,) = data["rows"]
+    assert (found["high"], found["diverged"], found["values"]) == (None, 2, [0.1, 2.0, None])
+    assert loads_experiment(experiment_to_json(made)) == made
+    assert "2 of 3 diverged" in str(experiment_sheets([made])[0].rows)
+    assert to_experiment_csv([made]).splitlines()[1].endswith(",3,True,2")
+
+
+def test_a_record_with_claims_comes_back(everything: dict[str, Experiment]):
+    made = everything["switch"]
+    assert made.claims
+    assert loads_experiment(experiment_to_json(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "not JSON"), ('{"kind": "time"}', "is no experiment"), ('{"kind": "experiment", "schema": 7}', "schema 7")],
+)
+def test_what_is_no_experiment(text: str, message: str):
+    with pytest.raises(UsageError, match=message):
+        loads_experiment(text)
+
+
+def rows_with(node: tuple[float, ...], ltc: tuple[float, ...]) -> tuple[Row, ...]:
+    values = {"node": node, "ltc": ltc, "ctrnn": ltc}
+    return tuple(
+        Row(model, case, "mse after", values[model], "two-pass", "test") for model in values for case in switch_set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "ltc", "verdicts"),
+    [
+        ((3.0, 3.0), (0.1, 0.1), ("holds", "does not hold", "holds")),
+        ((0.1, 3.0), (0.1, 0.1), ("holds", "does not hold", "a matter of the seed")),
+        ((0.1, 0.1), (4.0, math.inf), ("does not hold", "does not hold", "does not hold")),
+    ],
+)
+def test_a_claim_is_held_against_the_seeds(node: tuple[float, ...], ltc: tuple[float, ...], verdicts: tuple[str, ...]):
+    claims = claims_of("switch", rows_with(node, ltc))
+    assert tuple(claim.verdict for claim in claims) == verdicts
+    assert all(claim.seeds == 2 for claim in claims)
+
+
+def test_what_compares_unlike_things_is_called_so(everything: dict[str, Experiment]):
+    found: dict[str, Claim] = {claim.name: claim for claim in everything["tau"].claims}
+    assert found["tau rises"].verdict == "compares unlike things"
+    assert "no switch" in found["tau rises"].why
+
+
+def test_a_paired_comparison_names_test_and_effect():
+    before = np.linspace(1, 2, 12)
+    assert "effect +1.00" in paired(before, before - 0.5)
+    assert "effect -1.00" in paired(before, before + 0.5)
+    assert paired(before, before) == "too few pairs that differ for a test"
+    assert "p = 0.00049" in paired(before, before - np.linspace(0.1, 0.5, 12))
+
+
+def test_a_switch_recovers_at_the_first_point_that_is_near():
+    split = switch_set()["0.1 -> 1.2"].test
+    after = split.times >= 10
+    said = split.clean + 1.0
+    assert evaluating.switch_errors(said, split) == pytest.approx(
+        {"overall": 1, "before": 1, "after": 1, "recovery": after.sum()}, rel=1e-5
+    )
+    at = np.flatnonzero(after)[3]
+    said[at] = split.clean[at]
+    assert evaluating.switch_errors(said, split)["recovery"] == 3
+    assert evaluating.mse(np.full_like(said, np.nan), split.clean) == math.inf
+
+
+def test_hausdorff_is_the_largest_distance_to_the_nearest():
+    one, other = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 3.0]])
+    assert evaluating.hausdorff(one, other) == 3
+    assert evaluating.hausdorff(one, np.full((2, 2), np.nan)) == math.inf
+
+
+def test_two_pass_feeds_back_what_it_said():
+    """By the model's own rollout: the second pass is fed the first observation and then the first pass but its last point."""
+    from ltc_ir.lab.models import CTRNN
+    from ltc_ir.lab.models.common import Problem
+    from ltc_ir.lab.training import start
+
+    split = oscillator_set()["0.3"].test
+    params = np.asarray(start(Recipe("ctrnn", "0.3", 1)).params) + 0.2
+    first = split.clean[0]
+    once = np.repeat(first[None], 100, axis=0)
+
+    def rolled(inputs: np.ndarray) -> np.ndarray:
+        return np.asarray(CTRNN.rollout(params, Problem(np.zeros(8), inputs, split.times, inputs)))[:, :2]
+
+    again = np.concatenate([once[:1], rolled(once)[:-1]])
+    found = evaluating.two_pass("ctrnn", params, split.times, first)
+    np.testing.assert_allclose(found, rolled(again), atol=1e-5)
+
+
+def test_a_closed_loop_obeys_the_dynamics_with_itself_as_input():
+    from scipy.integrate import solve_ivp
+
+    from ltc_ir.lab.models import NODE
+    from ltc_ir.lab.training import start
+
+    split = oscillator_set()["0.3"].test
+    params = start(Recipe("node", "0.3", 1)).params
+    record = NODE.unflatten(params)
+    begin = np.zeros(8)
+    begin[:2] = split.clean[0]
+    made = solve_ivp(
+        lambda _, s: np.asarray(NODE.dynamics(record, s.astype(np.float32), s[:2].astype(np.float32))),
+        (float(split.times[0]), float(split.times[-1])), begin, t_eval=split.times[:20].astype(float), rtol=1e-6, atol=1e-8,
+    )  # fmt: skip
+    found = evaluating.closed_loop("node", np.asarray(params), split.times, split.clean[0])
+    np.testing.assert_allclose(found[:20], made.y.T[:, :2], atol=1e-3)
+
+
+def test_the_command_keeps_what_it_prints(command: Command, tmp_path: Path):  # noqa: F811
+    ran = command(
+        "experiment", "tau", "--seeds", "1", "--epochs", "2", "--jobs", "1", "--dir", str(tmp_path), "-f", "json"
+    )
+    assert ran.code == 0, ran.err
+    assert ran.out == (tmp_path / "tau.json").read_text()
+    made = json.loads(ran.out)
+    assert made["kind"] == "experiment"
+    assert {"published", "median", "low", "high", "seeds"} <= set(made["rows"][0])
+    assert (tmp_path / "tau.csv").read_text().startswith("experiment,model,case,variant,metric")
+
+
+def test_an_unknown_experiment_is_refused(command: Command):  # noqa: F811
+    ran = command("experiment", "speed")
+    assert (ran.code, ran.out) == (2, "")
+    assert "unknown experiment 'speed'" in ran.errors[0]
+    assert "base, switch" in ran.hints[0]
+
+
+def test_raws_of_seeds_become_rows_in_the_order_of_seeds():
+    raws = [Raw("ltc", "0.3", "", "mse", "two-pass", "test", seed, float(seed)) for seed in (44, 42, 43)]
+    (row,) = rows_of(PLANS["base"], raws)
+    assert row.values == (42.0, 43.0, 44.0)
+    assert replace(row, published=43.0).inside
