@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import write_whole
-from ltc_ir.lab.data import Series, Split
+from ltc_ir.lab.data import Series, Split, oscillator_set
 from ltc_ir.lab.models import LTC, MODELS
 from ltc_ir.lab.models.common import HIDDEN_SIZE, AdamState, Model, Problem, adam_start
 from ltc_ir.lab.models.ltc import Params, time_constant
+from ltc_ir.programs.target import Target
 
 EPOCHS = 300
 """Epochs of the published training."""
@@ -276,3 +277,16 @@ def _trained(recipe: Recipe, path: Path) -> Trained:
 def _made(recipe: Recipe, carry: Carry, losses: list[Any], evaluated: list[Any]) -> Trained:
     last, test, validation = (np.asarray(one) for one in (carry.params, carry.test.params, carry.validation.params))
     return Trained(recipe, last, test, validation, np.concatenate(losses), np.concatenate(evaluated))
+
+
+def target() -> Target:
+    """The training of the published LTC as a target of the tool: one segment of it, `SEGMENT` evaluations of `EVERY` epochs."""
+    series = oscillator_set()["0.1"]
+    recipe = Recipe(LTC.name, series.name, 0, SEGMENT * EVERY)
+    program, arguments = program_of(recipe, series, SEGMENT)
+    shapes = jax.eval_shape(lambda: (start(recipe), *arguments))
+    return Target(program, shapes, name="training", values=lambda: ((start(recipe), *arguments), {}))
+
+
+TARGET = target()
+"""What `[tool.ltc-ir.targets]` of this project calls ``training``."""
