@@ -54,9 +54,9 @@ def _executed_rows(ran: Executed) -> Iterator[tuple[object, ...]]:
         key = f"{one.kind} | {one.source or NO_SOURCE} | {one.region}"
         figures = {"entered": one.entered, "iterations": one.iterations, "least": one.least, "most": one.most}
         yield from (("region", key, name, one.phase, value) for name, value in figures.items() if value is not None)
-    yield ("fact", "executed", "how", "", ran.how)
+    yield ("fact", "executed", "measured", "", int(ran.how == "measured"))  # numbers alone, 1 for yes
     if ran.identical is not None:
-        yield ("fact", "executed", "identical", "", str(ran.identical).lower())
+        yield ("fact", "executed", "identical", "", int(ran.identical))
     if ran.work is not None:
         yield from (("fact", "executed flops", kind, "", number) for kind, number in ran.work.flops.items())
         yield ("fact", "executed", "bytes", "", ran.work.bytes)

@@ -62,6 +62,19 @@ def test_csv_has_each_figure(here, capfd):
     assert [row["count"] for row in rows if row["view"] == "region" and row["op"] == "iterations"] == ["7"]
 
 
+def test_csv_and_frames_hold_numbers_alone(here):
+    import ltc_ir
+
+    frame = ltc_ir.count("newton.py:root", programs=("forward",), executed=True).to_pandas()
+    assert frame["count"].dtype.kind in "if"
+    facts = frame[(frame["view"] == "fact") & (frame["key"] == "executed") & (frame["level"] == "jaxpr")]
+    assert dict(zip(facts["op"], facts["count"], strict=True)) | {"bytes": 0} == {
+        "measured": 1,
+        "identical": 1,
+        "bytes": 0,
+    }
+
+
 def test_shapes_are_filled(here, capfd):
     asked = ["count", "newton.py:shaped", "--program", "forward", "--executed", "--format", "json"]
     assert main(asked) == 0
