@@ -66,6 +66,23 @@ def check_writable(path: str) -> None:
         raise UsageError(f"cannot write {path}: {'it' if target.exists() else 'its folder'} is read-only", _ELSEWHERE)
 
 
+OTHER_FOLDER = "name a writable folder with --dir"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; one that is there is left as it is.
+
+    Raises:
+        UsageError: it cannot be made, or be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder.as_posix()}: {error.strerror}", OTHER_FOLDER) from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"cannot write to {folder.as_posix()}: it is read-only", OTHER_FOLDER)
+
+
 def write_whole(path: str, data: bytes) -> None:
     """Write a file whole or not at all: to a neighbour first, then renamed over the old one.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 
 from ltc_ir.errors import UsageError
-from ltc_ir.files import write_whole
+from ltc_ir.files import make_folder, write_whole
 from ltc_ir.lab.experiments import PLANS, Plan, Raw, Setup, rows_of
 from ltc_ir.lab.running import run, work_of
 from ltc_ir.measure import machine
@@ -53,11 +53,13 @@ def experiment(
         tell: is told how many trainings are done, of how many.
 
     Raises:
-        UsageError: bad input. LimitError: a process did not survive; what was trained until then is kept.
+        UsageError: bad input, or a folder that cannot be written to.
+        LimitError: a process did not survive; what was trained until then is kept.
     """
     names = names_of(name)
     if not setup.seeds:
         raise UsageError("no seeds", "give one or more")
+    make_folder(folder)
     began, before = time.monotonic(), machine.machine()
     figures = run(work_of(names, setup), folder, jobs or cores(), tell)
     there = machine.afterwards(before)
@@ -83,7 +85,7 @@ def _record(plan: Plan, raws: Sequence[Raw], setup: Setup, there: Machine, secon
 
 def keep(made: Sequence[Experiment], folder: Path) -> list[str]:
     """Write each record as JSON and CSV into the folder; the names of the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = []
     for one in made:
         for ending, text in (("json", experiment_to_json(one)), ("csv", to_experiment_csv([one]))):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltc_ir.errors import UsageError
-from ltc_ir.files import write_whole
+from ltc_ir.files import make_folder, write_whole
 from ltc_ir.lab.data import Series, Split, oscillator_set
 from ltc_ir.lab.models import LTC, MODELS
 from ltc_ir.lab.models.common import HIDDEN_SIZE, AdamState, Model, Problem, adam_start
@@ -243,7 +243,7 @@ def _keep(
         file, about=np.frombuffer(about, np.uint8), losses=np.concatenate(losses),
         evaluations=np.concatenate(evaluated), **leaves,
     )  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(str(path), file.getvalue())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.files import read_bytes, write_whole
+from ltc_ir.files import OTHER_FOLDER, make_folder, read_bytes, write_whole
 from ltc_ir.records.snapshot import Identity, Snapshot
 from ltc_ir.snapshots import layout, naming
 
@@ -18,7 +18,6 @@ DIRECTORY = "snapshots"
 
 _STALE = re.compile(r"\..+\.toml\.[a-z0-9_]{8}")
 """The neighbours that `files.write_whole` writes to; one that is left over is a killed writer's."""
-_ELSEWHERE = "name a writable folder with --dir"
 
 
 class Store:
@@ -124,11 +123,11 @@ class Store:
         text = layout.dumps(snapshot)
         layout.loads(text, path.as_posix())
         with self.lock():
-            _make_folder(path.parent)
+            make_folder(path.parent)
             try:
                 write_whole(str(path), text.encode())
             except UsageError as error:
-                raise UsageError(error.message, _ELSEWHERE) from error
+                raise UsageError(error.message, OTHER_FOLDER) from error
         return path
 
     def remove(self, path: Path) -> None:
@@ -141,7 +140,7 @@ class Store:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise UsageError(f"cannot delete {path}: {error.strerror}", _ELSEWHERE) from error
+                raise UsageError(f"cannot delete {path}: {error.strerror}", OTHER_FOLDER) from error
             for folder in path.parents:
                 if folder == self.directory or not folder.is_relative_to(self.directory):
                     break
@@ -171,7 +170,7 @@ class Store:
         if self._held:
             yield
             return
-        _make_folder(self.directory)
+        make_folder(self.directory)
         with _locked(self.directory) if _LOCKS else contextlib.nullcontext():
             self._held = True
             try:
@@ -207,13 +206,6 @@ def _refuse(error: OSError) -> None:
         raise UsageError(
             f"cannot read {error.filename}: {error.strerror}", "name a readable folder with --dir"
         ) from error
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder.as_posix()}: {error.strerror}", _ELSEWHERE) from error
 
 
 def _is_python(part: str) -> bool:

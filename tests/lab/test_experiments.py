@@ -300,6 +300,14 @@ def test_an_unknown_experiment_is_refused(command: Command):  # noqa: F811
     assert "base, switch" in ran.hints[0]
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(command: Command, tmp_path: Path):  # noqa: F811
+    (tmp_path / "file").write_text("")
+    ran = command("experiment", "all", "--dir", str(tmp_path / "file" / "below"))
+    assert (ran.code, ran.out) == (2, "")
+    assert "cannot write to" in ran.errors[0]
+    assert "--dir" in ran.hints[0]
+
+
 def test_raws_of_seeds_become_rows_in_the_order_of_seeds():
     raws = [Raw("ltc", "0.3", "", "mse", "two-pass", "test", seed, float(seed)) for seed in (44, 42, 43)]
     (row,) = rows_of(PLANS["base"], raws)
