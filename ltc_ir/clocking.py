@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltc_ir import api
 from ltc_ir.errors import LtcIrError, UsageError, error_of
+from ltc_ir.notebook import ShownTiming, shown_timing
 from ltc_ir.records.timing import Ended, Settings, Timing
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ MEMORY_SHARE = 0.9
 """The share of the machine's memory that a target may take where nobody says otherwise."""
 
 
-def time(target: api.Inspectable = "ltc", **asked: Any) -> Timing:
+def time(target: api.Inspectable = "ltc", **asked: Any) -> ShownTiming:
     """Time a target's programs: trace, lower, compile, first call, steady calls, and calls without `jax.jit`.
 
     Args:
@@ -36,7 +37,7 @@ def time(target: api.Inspectable = "ltc", **asked: Any) -> Timing:
     timing = time_so_far(target, **asked)
     if timing.ended is not None:
         raise failure_of(timing.ended)
-    return timing
+    return shown_timing(timing)
 
 
 def time_so_far(
