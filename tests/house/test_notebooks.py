@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ltc_ir import compat
+from ltc_ir.lab.models import MODELS
 from ltc_ir.records.timing import COLD, STAGES
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
@@ -47,8 +49,29 @@ def by_pass(made: Any) -> bool:
     return HAS_PASSES and made.passes.times[0].path == ("compile",) and len(named) > 8
 
 
+def learnt(found: Any) -> bool:
+    """Both seeds were trained from different draws, and each loss is finite throughout and lower at the end."""
+    curves = [made.losses for made in found.values()]
+    told = all(np.isfinite(curve).all() and curve[-1] < curve[0] for curve in curves)
+    return told and len(curves) == 2 and curves[0][0] != curves[1][0]
+
+
 FOUND: dict[str, dict[str, Any]] = {
     "tour": {"forward": 3, "backward": 5},
+    "01_models": {
+        "off_closed_form": lambda found: len(found) == 5 and max(found.values()) < 1e-6,
+        "splits": {"train": (100, 2), "test": (100, 2), "validation": (100, 2)},
+        "counts": {"ltc": 184, "ctrnn": 96, "node": 160},
+        "rates": lambda found: {name: rate.shape for name, rate in found.items()} == dict.fromkeys(MODELS, (8,)),
+        "rate_off": lambda off: off < 1e-5,
+        "states": lambda made: made.shape == (100, 8) and not made[0].any() and np.isfinite(made).all(),
+        "taus": lambda made: made.shape == (100, 8) and (made > 1).all(),
+        "slope_off": lambda off: off < 0.1,
+        "adam_off": lambda off: off < 1e-6,
+        "losses_by_hand": lambda made: made[1] < made[0],
+        "trained": learnt,
+        "errors": lambda table: table.shape == (5, 2) and np.isfinite(table.to_numpy()).all(),
+    },
     "02_levels": {
         "small_products": {"forward": {"stands": 1, "ran": 20}, "grad": {"stands": 3, "ran": 60}},
         "small_how": "static",
