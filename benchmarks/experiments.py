@@ -1,0 +1,93 @@
+"""The published experiments of docs/experiments.md run again by one command: writes its tables, data and pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+from benchmarks.profiling import DATA, ROOT, filled
+from ltc_ir.records.experiment import Experiment, Row
+from ltc_ir.records.experiment_codec import experiments_to_json, loads_experiment
+from ltc_ir.render.experiment_formats import EXPERIMENT_FORMATS, to_experiment_csv
+from ltc_ir.render.experiment_sheets import number
+
+PAGE = ROOT / "docs" / "experiments.md"
+STORED = DATA / "experiments.json"
+COMMAND = "ltc-ir experiment all --seeds 20"
+
+
+def read(text: str) -> list[Experiment]:
+    """Experiments from the JSON that lists them."""
+    return [loads_experiment(json.dumps(one)) for one in json.loads(text)["experiments"]]
+
+
+def stored() -> list[Experiment]:
+    """The experiments that were kept."""
+    return read(STORED.read_text(encoding="utf-8"))
+
+
+def run(folder: str) -> list[Experiment]:
+    """What the command gives, from trainings kept in a folder."""
+    command = [
+        sys.executable,
+        "-m",
+        "ltc_ir_cli",
+        *shlex.split(COMMAND)[1:],
+        "--dir",
+        folder,
+        "--format",
+        "json",
+        "--quiet",
+    ]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return read(done.stdout)
+
+
+def blocks(made: Sequence[Experiment]) -> dict[str, str]:
+    """What stands between the markers of the page."""
+    tables = {}
+    for one in made:
+        text = EXPERIMENT_FORMATS["markdown"]([one])
+        assert isinstance(text, str)
+        tables[one.name] = text.replace("\n### ", "\n#### ").replace("### ", "#### ", 1).strip()
+    return {**tables, "command": f"```sh\n{COMMAND}\n```", "inside": "\n".join(inside(made))}
+
+
+def inside(made: Sequence[Experiment]) -> Iterator[str]:
+    """Per experiment how many published values lie in our interval, and which of them do not, by how much."""
+    yield "| experiment | published values | inside | outside: published, ours |"
+    yield "| --- | ---: | ---: | --- |"
+    for one in made:
+        held = [row for row in one.rows if row.published is not None]
+        within = [row for row in held if row.inside]
+        apart = "; ".join(_apart(row) for row in held if not row.inside)
+        yield f"| {one.name} | {len(held)} | {len(within)} | {apart or 'none'} |"
+
+
+def _apart(row: Row) -> str:
+    what = " ".join(filter(None, (row.case, row.variant, row.model, "" if row.metric == "mse" else row.metric)))
+    return f"{what}: {number(row.published)}, {number(row.low)} to {number(row.high)}"
+
+
+def main() -> None:
+    """Run, and print the tables or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--update", action="store_true", help="write data and the page")
+    parser.add_argument("--stored", action="store_true", help="run nothing: write all from what was kept")
+    parser.add_argument("--dir", default="experiments", help="where trainings are kept")
+    options = parser.parse_args()
+    made = stored() if options.stored else run(options.dir)
+    if not options.update:
+        print("\n\n".join(blocks(made).values()))
+        return
+    STORED.write_text(experiments_to_json(list(made)), encoding="utf-8")
+    STORED.with_suffix(".csv").write_text(to_experiment_csv(made), encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks(made)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

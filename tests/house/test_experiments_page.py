@@ -1,0 +1,38 @@
+"""The page of experiments is its data: every table, claim and published value."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.experiments import COMMAND, PAGE, STORED, blocks, stored
+from ltc_ir.lab import published
+from ltc_ir.lab.experiments import PLANS
+from ltc_ir.render.experiment_formats import to_experiment_csv
+
+TEXT = PAGE.read_text(encoding="utf-8")
+MADE = stored()
+
+
+def test_every_block_of_the_page_is_what_the_stored_experiments_render_to():
+    for name, block in blocks(MADE).items():
+        assert f"<!-- {name}: begin -->\n{block}\n<!-- {name}: end -->" in TEXT, (
+            "python -m benchmarks.experiments --stored"
+        )
+
+
+def test_every_experiment_is_there_over_the_seeds_the_command_asks_for():
+    assert [one.name for one in MADE] == list(PLANS)
+    assert COMMAND.endswith("--seeds 20")
+    assert {one.settings["seeds"] for one in MADE} == {20}
+    assert all(row.seeds >= 20 or row.variant.startswith("trajectory") for one in MADE for row in one.rows)
+
+
+def test_the_published_values_beside_ours_are_those_of_the_text():
+    for one in MADE:
+        assert {row.published for row in one.rows} - {None} == set(published.PUBLISHED[one.name].values())
+
+
+def test_the_csv_holds_the_rows_of_the_json():
+    assert STORED.with_suffix(".csv").read_text(encoding="utf-8") == to_experiment_csv(MADE)
+    rows = json.loads(STORED.read_text(encoding="utf-8"))["experiments"][0]["rows"]
+    assert all(row["low"] <= row["median"] <= row["high"] for row in rows if None not in (row["low"], row["high"]))
