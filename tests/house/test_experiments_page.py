@@ -6,6 +6,7 @@ import json
 
 from benchmarks.experiments import COMMAND, PAGE, STORED, blocks, stored
 from ltc_ir.lab import published
+from ltc_ir.lab.data import ZETAS, oscillator_set
 from ltc_ir.lab.experiments import PLANS
 from ltc_ir.render.experiment_formats import to_experiment_csv
 
@@ -30,6 +31,18 @@ def test_every_experiment_is_there_over_the_seeds_the_command_asks_for():
 def test_the_published_values_beside_ours_are_those_of_the_text():
     for one in MADE:
         assert {row.published for row in one.rows} - {None} == set(published.PUBLISHED[one.name].values())
+
+
+def test_what_saying_nothing_would_cost_is_what_the_page_says():
+    errors = [float((series.test.clean**2).mean()) for series in oscillator_set().values()]
+    first, last = ", ".join(f"{error:.3g}" for error in errors[:-1]), f"{errors[-1]:.3g}"
+    assert f"an error of {first} and {last} on the five ratios" in " ".join(TEXT.split())
+    base = published.PUBLISHED["base"]
+    better = {
+        model: [zeta for zeta, error in zip(ZETAS, errors, strict=True) if base[model, f"{zeta:g}", "", "mse"] < error]
+        for model in published.MODELS
+    }
+    assert better == {"ltc": [0.5], "ctrnn": [0.3], "node": [1.2]}
 
 
 def test_the_csv_holds_the_rows_of_the_json():
