@@ -11,6 +11,7 @@
 | `source_info_util.register_exclusion` | keeps this tool's own frames out of debug locations | 0.6.2 to 0.12.0 |
 | `partial_eval.dce_jaxpr` | a dead loop must not be counted as run; JAX exposes no other way to remove it | 0.6.2 to 0.12.0 |
 | `Primitive.get_bind_params`, `eqn.ctx.manager` | what `jax.core.eval_jaxpr` does to bind one equation | 0.6.2 to 0.12.0 |
+| `PjitFunction.__getstate__` | what a `jax.jit` keeps static; pickling has it, no other place | 0.6.2 to 0.12.0 |
 
 `missing()` says which of them an unknown JAX lacks; what does not need them goes on working. JAX itself is imported when
 first needed: a stored file is read with ``jaxlib`` alone, in a third of the time.
@@ -225,6 +226,12 @@ def bind(eqn: Any, values: Collection[Any]) -> list[Any]:
     return list(made) if primitive.multiple_results else [made]
 
 
+def statics_of(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The positions and the names that a `jax.jit` keeps static; none of what is not one."""
+    state = fn.__getstate__() if type(fn).__name__ == "PjitFunction" else {}
+    return tuple(state.get("static_argnums", ())), tuple(state.get("static_argnames", ()))
+
+
 def scan_sizes(eqn: Any) -> tuple[int, int]:
     """How many constants and how many carries a ``scan`` has: from 0.12 on two trees tell it."""
     params = eqn.params
@@ -242,17 +249,10 @@ def manual_axes(eqn: Any) -> frozenset[str]:
 
 
 TRACING_OPTIONS = (
-    "jax_default_matmul_precision",
-    "jax_default_prng_impl",
-    "jax_disable_jit",
-    "jax_enable_custom_prng",
-    "jax_numpy_dtype_promotion",
-    "jax_softmax_custom_jvp",
-    "jax_threefry_partitionable",
-    "jax_use_direct_linearize",
-    "jax_use_shardy_partitioner",
-    "jax_use_simplified_jaxpr_constants",
-)
+    "jax_default_matmul_precision", "jax_default_prng_impl", "jax_disable_jit", "jax_enable_custom_prng",
+    "jax_numpy_dtype_promotion", "jax_softmax_custom_jvp", "jax_threefry_partitionable", "jax_use_direct_linearize",
+    "jax_use_shardy_partitioner", "jax_use_simplified_jaxpr_constants",
+)  # fmt: skip
 """JAX's public options that alter what is traced or lowered; a version has those it has. (64-bit types stand apart.)"""
 
 

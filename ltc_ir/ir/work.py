@@ -3,21 +3,31 @@
 | counted as | operations | flops |
 |---|---|---|
 | ``dot_general`` | ``dot_general`` | 2 m n k for each element of the batch |
+| ``dot_general`` | ``ragged_dot_general`` | 2 for each element of the left side and free column of the right |
 | ``conv`` | ``conv_general_dilated`` | 2 for each output element, tap of the kernel and input feature of its group |
 | ``elementwise`` | add, sub, mul, div, neg, abs, max, min, ... on floating-point numbers | 1 for each output element |
+| ``elementwise`` | ``polynomial`` | a product and a sum for each coefficient but the first |
+| ``elementwise`` | ``one_minus_square`` | 3: JAX computes (1 + x) (1 - x) |
 | ``reductions`` | sums, products, maxima, minima, cumulative ones | input elements less output elements |
+| ``reductions`` | those over a sliding window | taps less 1 for each output element |
+| ``reductions`` | what a scatter or a ``select_and_scatter_add`` adds, multiplies, ... | 1 for each update |
 
 Transcendental functions (exp, log, sin, tanh, sqrt, pow, ...) stand apart, 1 for each output element, as XLA has them apart.
-Comparisons, selections, conversions, random bits and integer arithmetic are no flops. A complex number counts as one.
+Comparisons, selections, conversions, random bits, integer arithmetic and moving data are no flops. A complex number counts as
+one. Whatever else takes or makes floating-point numbers is in no flops and is named, above all a primitive not known here.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
+
+from ltc_ir import compat
 
 _ELEMENTWISE = """
     abs add add_any clamp conj div imag max min mul neg
@@ -30,38 +40,140 @@ _TRANSCENDENTAL = """
 """
 TRANSCENDENTAL = frozenset(_TRANSCENDENTAL.split())
 REDUCTIONS = frozenset({"reduce_sum", "reduce_prod", "reduce_max", "reduce_min"})
-CUMULATIVE = frozenset({"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"})
+CUMULATIVE = frozenset({"cumsum", "cumprod", "cummax", "cummin"})
+WINDOWED = frozenset({"reduce_window_sum", "reduce_window_max", "reduce_window_min"})
+SCATTERS = frozenset({"scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max"})
+_FREE = """
+    eq ne lt le gt ge eq_to le_to lt_to is_finite select_n argmax argmin sort top_k approx_top_k select_and_gather_add
+    convert_element_type bitcast_convert_type reduce_precision complex
+    broadcast_in_dim concatenate copy dynamic_slice dynamic_update_slice gather iota pad reshape rev slice split squeeze
+    stack tile transpose unstack zeros_like empty empty2
+    all_gather all_gather_invariant all_gather_reduced all_to_all pbroadcast pgather ppermute ragged_all_to_all pvary
+    device_put layout_constraint mesh_cast reshard sharding_constraint infeed outfeed
+    empty_ref free_ref freeze get mutable_array new_ref swap
+    debug_print inspect_sharding name optimization_barrier stop_gradient
+"""
+FREE = frozenset(_FREE.split())
+"""What is known to compute nothing: it compares, selects, converts, moves or prints. No name stands here on a guess."""
 
 
-def of_equation(eqn: Any) -> Counter[str]:
-    """The flops of one run of an equation by kind, its ``transcendentals`` and its ``bytes``; of a call or a loop none."""
-    name = eqn.primitive.name
-    made: Counter[str] = Counter()
+@dataclass
+class Amounts:
+    """What was computed: ``known`` is by kind, with ``transcendentals`` and ``bytes``; ``left_out`` is how often others ran."""
+
+    known: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Amounts, times: int = 1) -> None:
+        """Add what ran so often."""
+        for mine, theirs in ((self.known, other.known), (self.left_out, other.left_out)):
+            for name, number in theirs.items():
+                mine[name] += number * times
+
+
+def of_equation(eqn: Any) -> Amounts:
+    """What one run of an equation computes and moves; a call or a loop computes nothing but what is in it."""
     outputs = [variable.aval for variable in eqn.outvars if hasattr(variable.aval, "shape")]
     inputs = [variable.aval for variable in eqn.invars if hasattr(variable.aval, "shape")]
-    made["bytes"] = sum(_bytes(aval) for aval in (*inputs, *outputs))
-    if not outputs or not _is_inexact(outputs[0]):
+    made = Amounts(Counter(bytes=sum(_bytes(aval) for aval in (*inputs, *outputs))))
+    if not any(_is_inexact(aval) for aval in (*inputs, *outputs)) or _is_free(eqn):
         return made
-    size = _size(outputs[0])
-    if name == "dot_general":
-        contracted, _ = eqn.params["dimension_numbers"]
-        made["dot_general"] = 2 * size * math.prod(inputs[0].shape[axis] for axis in contracted[0])
-    elif name == "conv_general_dilated":
-        made["conv"] = 2 * size * _taps(eqn.params["dimension_numbers"].rhs_spec, inputs[1].shape)
-    elif name in ELEMENTWISE:
-        made["elementwise"] = size
-    elif name in TRANSCENDENTAL:
-        made["transcendentals"] = size
-    elif name in REDUCTIONS:
-        made["reductions"] = _size(inputs[0]) - size
-    elif name in CUMULATIVE:
-        made["reductions"] = size - size // max(1, outputs[0].shape[eqn.params["axis"]])
+    name = _name(eqn)
+    if name in _FORMULAS:
+        kind, formula = _FORMULAS[name]
+        made.known[kind] = max(0, formula(eqn.params, inputs, outputs))
+    else:
+        made.left_out[name] = 1
     return made
 
 
-def _taps(kernel: Any, shape: Any) -> int:
-    """The products for each output element: a kernel's size without its output features (its first dimension)."""
-    return math.prod(shape[axis] for axis in kernel[1:])
+def _name(eqn: Any) -> str:
+    """A primitive's name; of a ``call_hi_primitive``, which from JAX 0.12 on stands for many, that of the one it calls."""
+    held = eqn.params.get("_prim")
+    return str(eqn.primitive.name) if held is None else f"{eqn.primitive.name}[{type(held).__name__}]"
+
+
+def _is_free(eqn: Any) -> bool:
+    """Whether an equation computes nothing; a ``scatter`` does where it holds a function that does."""
+    if eqn.primitive.name == "scatter":
+        update = compat.open_jaxpr(eqn.params.get("update_jaxpr"))
+        return not getattr(update, "eqns", ())
+    held = type(eqn.params.get("_prim"))
+    return eqn.primitive.name in FREE or (held.__name__ == "SearchSorted" and held.__module__.startswith("jax."))
+
+
+Avals = Sequence[Any]
+Formula = Callable[[Mapping[str, Any], Avals, Avals], int]
+"""The figure of an equation from its parameters, operands and results."""
+
+
+def _each_output(_params: Mapping[str, Any], _inputs: Avals, outputs: Avals) -> int:
+    return _size(outputs[0])
+
+
+def _one_minus_square(_params: Mapping[str, Any], _inputs: Avals, outputs: Avals) -> int:
+    return 3 * _size(outputs[0])
+
+
+def _polynomial(_params: Mapping[str, Any], inputs: Avals, outputs: Avals) -> int:
+    """By Horner's rule, as JAX says of it: a product and a sum for each coefficient but the first."""
+    return 2 * _size(outputs[0]) * (len(inputs) - 2)
+
+
+def _dot(params: Mapping[str, Any], inputs: Avals, outputs: Avals) -> int:
+    contracted, _ = params["dimension_numbers"]
+    return 2 * _size(outputs[0]) * _product(inputs[0].shape[axis] for axis in contracted[0])
+
+
+def _ragged_dot(params: Mapping[str, Any], inputs: Avals, _outputs: Avals) -> int:
+    """Each element of the left side meets one group's row of the right, whichever dimension is the ragged one."""
+    numbers = params["ragged_dot_dimension_numbers"]
+    (_, contracted), (_, batch) = numbers.dot_dimension_numbers
+    bound = {*contracted, *batch, *numbers.rhs_group_dimensions}
+    return 2 * _size(inputs[0]) * _product(size for axis, size in enumerate(inputs[1].shape) if axis not in bound)
+
+
+def _conv(params: Mapping[str, Any], inputs: Avals, outputs: Avals) -> int:
+    """The products for each output element are a kernel's size without its output features (its first dimension)."""
+    kernel = params["dimension_numbers"].rhs_spec[1:]
+    return 2 * _size(outputs[0]) * _product(inputs[1].shape[axis] for axis in kernel)
+
+
+def _reduced(_params: Mapping[str, Any], inputs: Avals, outputs: Avals) -> int:
+    return _size(inputs[0]) - _size(outputs[0])
+
+
+def _cumulated(params: Mapping[str, Any], _inputs: Avals, outputs: Avals) -> int:
+    size = _size(outputs[0])
+    return size - size // max(1, int(outputs[0].shape[params["axis"]]))
+
+
+def _windowed(params: Mapping[str, Any], _inputs: Avals, outputs: Avals) -> int:
+    return _size(outputs[0]) * (_product(params["window_dimensions"]) - 1)
+
+
+def _scattered(_params: Mapping[str, Any], inputs: Avals, _outputs: Avals) -> int:
+    return _size(inputs[2])
+
+
+def _select_and_scattered(_params: Mapping[str, Any], inputs: Avals, _outputs: Avals) -> int:
+    return _size(inputs[0])
+
+
+_FORMULAS: Mapping[str, tuple[str, Formula]] = {
+    "dot_general": ("dot_general", _dot),
+    "ragged_dot_general": ("dot_general", _ragged_dot),
+    "conv_general_dilated": ("conv", _conv),
+    "one_minus_square": ("elementwise", _one_minus_square),
+    "polynomial": ("elementwise", _polynomial),
+    "select_and_scatter_add": ("reductions", _select_and_scattered),
+    **dict.fromkeys(ELEMENTWISE, ("elementwise", _each_output)),
+    **dict.fromkeys(TRANSCENDENTAL, ("transcendentals", _each_output)),
+    **dict.fromkeys(REDUCTIONS, ("reductions", _reduced)),
+    **dict.fromkeys(CUMULATIVE, ("reductions", _cumulated)),
+    **dict.fromkeys(WINDOWED, ("reductions", _windowed)),
+    **dict.fromkeys(SCATTERS, ("reductions", _scattered)),
+}
 
 
 def _is_inexact(aval: Any) -> bool:
@@ -69,7 +181,11 @@ def _is_inexact(aval: Any) -> bool:
 
 
 def _size(aval: Any) -> int:
-    return math.prod(size for size in aval.shape if isinstance(size, int))
+    return _product(size for size in aval.shape if isinstance(size, int))
+
+
+def _product(sizes: Iterable[Any]) -> int:
+    return math.prod(int(size) for size in sizes)
 
 
 def _bytes(aval: Any) -> int:

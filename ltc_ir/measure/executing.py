@@ -133,7 +133,13 @@ def _measured(staged: Staged, planned: Plan, asked: Asked) -> tuple[list[np.ndar
     if any((array == FULL).any() for array in arrays):
         raise UncountableError(f"a loop ran {FULL:,} times or more, which is more than a counter holds")
     identical, difference, notes = compared(expected, results)
-    return arrays, _Run(identical, difference, notes, xla_facts(plain), filled)
+    costs = xla_facts(plain)
+    reasons = costs["reasons"]
+    notes += tuple(f"no {name} of XLA's: {reasons[key]}" for key, name in _OF_XLA.items() if key in reasons)
+    return arrays, _Run(identical, difference, notes, costs, filled)
+
+
+_OF_XLA = {"flops": "flops", "bytes_accessed": "bytes"}
 
 
 def regions(planned: Plan, fold: Fold, counts: Sequence[np.ndarray[Any, Any]]) -> tuple[RanRegion, ...]:

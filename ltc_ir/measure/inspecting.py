@@ -135,7 +135,7 @@ def _hlo(context: _Context) -> LevelCount:
     found = optimised(
         context.staged, question.wants, context.ownership, context.evidence, library=context.reading.library
     )
-    made = count_hlo(found.stream, question, xla_facts(found.compiled))
+    made = count_hlo(found.stream, question, xla_facts(found.compiled, found.module))
 
     def runs() -> Executed:
         from ltc_ir.measure.static_execution import of_hlo

@@ -12,7 +12,7 @@ from ltc_ir.ir.op import Edge, Op, Origin, Stream
 from ltc_ir.ir.planning import Counter as At
 from ltc_ir.ir.planning import Node, Plan
 from ltc_ir.ir.running import Run, runs
-from ltc_ir.ir.work import of_equation
+from ltc_ir.ir.work import Amounts, of_equation
 from ltc_ir.measure.unfolding import Instance, Unfolding, bodies_in_order
 from ltc_ir.records.executed import Uncounted, Work
 
@@ -28,7 +28,7 @@ class Ran:
     def __init__(self) -> None:
         self.ops: Counter[Op] = Counter()
         self.calls: Counter[str] = Counter()
-        self.amounts: Counter[str] = Counter()
+        self.amounts = Amounts()
         self.unknown: dict[Unknown, Counter[str]] = defaultdict(Counter)
 
     @property
@@ -47,8 +47,10 @@ class Ran:
     def work(self, xla_flops: float | None, xla_bytes: float | None) -> Work:
         """The arithmetic of what ran, beside XLA's estimates."""
         kinds = ("dot_general", "conv", "elementwise", "reductions")
-        flops = {kind: self.amounts[kind] for kind in kinds if self.amounts[kind]}
-        return Work(flops, self.amounts["transcendentals"], self.amounts["bytes"], xla_flops, xla_bytes)
+        known = self.amounts.known
+        flops = {kind: known[kind] for kind in kinds if known[kind]}
+        left_out = sorted((+self.amounts.left_out).items(), key=lambda item: (-item[1], item[0]))
+        return Work(flops, known["transcendentals"], known["bytes"], xla_flops, xla_bytes, dict(left_out))
 
 
 class Fold:
@@ -63,7 +65,7 @@ class Fold:
         self.plan = planned
         self.unfolding = Unfolding(stream)
         self.outers: dict[Node, int] = {}
-        self.amounts: dict[int, Counter[str]] = {}
+        self.amounts: dict[int, Amounts] = {}
         self.edges: dict[int, list[list[tuple[Edge, Run]]]] = {}
         self.totals: dict[int, Counter[str]] = {}
         self.order = bodies_in_order(stream)
@@ -122,14 +124,14 @@ class Fold:
             self.edges[index] = known
         return known
 
-    def amount(self, index: int) -> Counter[str]:
+    def amount(self, index: int) -> Amounts:
         """What one run of a body's own equations computes and moves; what holds jaxprs is counted by those."""
         known = self.amounts.get(index)
         if known is None:
-            known = self.amounts[index] = Counter()
+            known = self.amounts[index] = Amounts()
             for eqn, inside in zip(self.jaxprs[index].eqns, self.held(index), strict=True):
                 if not inside or all(run.reason for _, run in inside):
-                    known.update(of_equation(eqn))
+                    known.add(of_equation(eqn))
         return known
 
     def ran(self, read: Read) -> Ran:
@@ -153,8 +155,7 @@ class Fold:
         planned = node.inner if node is not None else {}
         for code, number in self.unfolding.tally(index).items():
             made.ops[self.unfolding.op(code, outer)] += number * times
-        for kind, amount in self.amount(index).items():
-            made.amounts[kind] += amount * times
+        made.amounts.add(self.amount(index), times)
         for position, inside in enumerate(self.held(index)):
             for edge, run in inside:
                 if edge.region.startswith("jit:"):
@@ -166,6 +167,8 @@ class Fold:
                         pending[edge.child][self.unfolding.inner(edge, outer)[1]] += times * run.times
                     continue
                 self.unknown(made, edge, outer, run.reason or (node.refused.get(position, "") if node else ""))
+            if position not in planned and any(run.times is None and not run.reason for _, run in inside):
+                made.amounts.left_out[self.jaxprs[index].eqns[position].primitive.name] += times
 
     def unknown(self, made: Ran, edge: Edge, outer: int, reason: str) -> None:
         """Note what a body holds that nobody can count."""

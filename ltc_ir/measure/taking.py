@@ -135,7 +135,7 @@ def _hlo(context: _Context) -> LevelInventory:
     from ltc_ir.measure.optimised import optimised
 
     found = optimised(context.staged, _WANTS, context.ownership, context.evidence, details=context.details)
-    stream, facts = found.stream, xla_facts(found.compiled)
+    stream, facts = found.stream, xla_facts(found.compiled, found.module)
     memory: Mapping[str, int] = facts["memory"] or {}
     metrics: dict[str, Metric] = {
         "max_depth": stream.facts.get("max_depth"),

@@ -13,7 +13,7 @@ from ltc_ir.measure.calling import Inputs, fresh_jit, picking
 from ltc_ir.measure.memory import HighWater
 from ltc_ir.measure.sampling import SECOND, Clock, Until, summed
 from ltc_ir.measure.timing_values import SHAPES_ALONE
-from ltc_ir.measure.xla_figures import xla_facts
+from ltc_ir.measure.xla_figures import NO_MEMORY, xla_memory
 from ltc_ir.programs.filling import Arguments, Filling
 from ltc_ir.programs.stages import clear_caches, users_failure
 from ltc_ir.programs.target import Program
@@ -192,13 +192,13 @@ def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial
 
 
 def _memory(measuring: Measuring, cycle: Cycle, marks: Mapping[str, HighWater]) -> Memory:
-    facts = xla_facts(cycle.compiled)
+    memory = xla_memory(cycle.compiled)
     for name, mark in (("memory.compile", marks["compile"]), ("memory.run", marks["first"])):
         if mark.peak is None:
             measuring.reasons[name] = mark.reason or SHAPES_ALONE
-    if facts["memory"] is None:
-        measuring.reasons["memory.xla"] = facts["reasons"]["memory"]
-    return Memory(marks["compile"].peak, marks["first"].peak, facts["memory"])
+    if memory is None:
+        measuring.reasons["memory.xla"] = NO_MEMORY
+    return Memory(marks["compile"].peak, marks["first"].peak, memory)
 
 
 def time_warm(measuring: Measuring, deadline: int) -> None:

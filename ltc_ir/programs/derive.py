@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +23,10 @@ def make_program(target: Target, name: str) -> Program:
     if given is not None:
         return given
     if name == "forward":
-        return _of(target, target.fn)
+        called = target.static_argnums or target.static_argnames
+        return _of(target, target.fn, *(_statics(target) if called else ((), ())))
     if name == "loss" and target.loss is not None:
-        return _of(target, scalar(target))
+        return _of(target, scalar(target), *_statics(target))
     if name == "grad":
         return _gradient(target)
     known = ", ".join(program_names(target))
@@ -74,20 +76,39 @@ def check_loss(loss: str | Callable[[Any], Any] | None) -> None:
         raise UsageError(f"unknown loss {loss!r}", "a loss is sum, mean or module:function")
 
 
-def _of(target: Target, fn: Callable[..., Any]) -> Program:
-    return Program(fn, target.args, target.kwargs, target.static_argnums, target.static_argnames, values=target.values)
+def _of(target: Target, fn: Callable[..., Any], positions: tuple[int, ...], names: tuple[str, ...]) -> Program:
+    return Program(fn, target.args, target.kwargs, positions, names, values=target.values)
+
+
+def _statics(target: Target) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """What is static where the function is called by another: what the target says, and what its own `jax.jit` keeps so."""
+    positions, names = own_statics(target.fn)
+    return (*target.static_argnums, *positions), (*target.static_argnames, *names)
+
+
+def own_statics(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The positions and the names that a function's own `jax.jit` keeps static, as its caller counts them."""
+    from ltc_ir import compat
+
+    positions, names = compat.statics_of(getattr(fn, "__func__", fn))
+    if not inspect.ismethod(fn):
+        return positions, names
+    known = inspect.signature(fn).parameters
+    return tuple(number - (number > 0) for number in positions if number), tuple(
+        name for name in names if name in known
+    )
 
 
 def _gradient(target: Target) -> Program:
     import jax
 
     fn = scalar(target)
-    _check_inputs(target)
-    gradient = _of(target, jax.grad(fn, argnums=target.argnums, has_aux=target.has_aux))
+    gradient = _of(target, jax.grad(fn, argnums=target.argnums, has_aux=target.has_aux), *_statics(target))
+    _check_inputs(target, gradient.static_positions)
     return replace(gradient, explain=lambda: _check_output(target, fn))
 
 
-def _check_inputs(target: Target) -> None:
+def _check_inputs(target: Target, static: Collection[int]) -> None:
     """The gradient's arguments exist, are not static and are of inexact type."""
     import jax
     import jax.numpy as jnp
@@ -102,7 +123,7 @@ def _check_inputs(target: Target) -> None:
             raise UsageError(
                 f"no gradient: argument {number % len(target.args)} is named twice", "name it once in --argnums"
             )
-        if number % len(target.args) in {static % len(target.args) for static in target.static_argnums}:
+        if number % len(target.args) in static:
             raise UsageError(f"no gradient: argument {number} is static", "name another with --argnums")
         for path, leaf in jax.tree_util.tree_leaves_with_path(target.args[number]):
             dtype = getattr(leaf, "dtype", None)
@@ -139,8 +160,7 @@ def _shape_of(target: Target, fn: Callable[..., Any]) -> Any:
 
     from ltc_ir.programs.stages import users_failure
 
-    jitted: Any = jax.jit(
-        fn, static_argnums=target.static_argnums or None, static_argnames=target.static_argnames or None
-    )
+    positions, names = _statics(target)
+    jitted: Any = jax.jit(fn, static_argnums=positions or None, static_argnames=names or None)
     with users_failure(target.name or "the target", "trace"):
         return jitted.eval_shape(*target.args, **target.kwargs)

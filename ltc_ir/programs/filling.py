@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ltc_ir.errors import UsageError
+from ltc_ir.programs.derive import own_statics
 from ltc_ir.programs.stages import Staged, users_failure
 from ltc_ir.programs.target import Program
 
@@ -125,5 +126,8 @@ def _dynamic(staged: Staged, *, own: bool) -> Arguments:
     """The arguments that are traced: the values that a target makes itself where it does and ``own``, else as declared."""
     program = staged.program
     args, kwargs = own_values(program, staged.label) if own else (program.args, program.kwargs)
+    if not (program.static_argnums or program.static_argnames):
+        positions, names = own_statics(program.fn)
+        program = replace(program, static_argnums=positions, static_argnames=names)
     traced = tuple(value for number, value in enumerate(args) if number not in program.static_positions)
     return traced, {name: value for name, value in kwargs.items() if name not in program.static_argnames}

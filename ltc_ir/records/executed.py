@@ -48,7 +48,8 @@ class Work:
     """The arithmetic of the operations that ran, by their shapes, and the bytes of their operands and results.
 
     ``flops`` by kind; `ltc_ir.ir.work` says what counts. ``bytes`` is what every operation would read and write if none were
-    fused. ``xla_flops`` and ``xla_bytes`` are XLA's own estimates, which count a loop's body once.
+    fused. ``xla_flops`` and ``xla_bytes`` are XLA's own estimates, which count a loop's body once. ``in_no_flops`` is how often
+    operations ran that work on floating-point numbers and whose flops are not known: with such, the flops are a least figure.
     """
 
     flops: Mapping[str, int]
@@ -56,10 +57,11 @@ class Work:
     bytes: int
     xla_flops: float | None = None
     xla_bytes: float | None = None
+    in_no_flops: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        """All floating-point operations."""
+        """All floating-point operations that are known."""
         return sum(self.flops.values())
 
 

@@ -15,7 +15,9 @@ def executed_to_dict(made: Executed) -> dict[str, Any]:
     if made.by is not None:
         data["by"] = [group_to_dict(group) for group in made.by]
     if made.work is not None:
-        data["work"] = vars(made.work) | {"flops": dict(made.work.flops), "total_flops": made.work.total}
+        work = made.work
+        data["work"] = vars(work) | {"flops": dict(work.flops), "in_no_flops": dict(work.in_no_flops)}
+        data["work"]["total_flops"] = work.total
     lists = {"regions": made.regions, "uncounted": made.uncounted}
     data |= {key: [vars(one).copy() for one in rows] for key, rows in lists.items() if rows}
     optional = {

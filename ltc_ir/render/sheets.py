@@ -279,9 +279,15 @@ def _regions_sheet(title: str, ran: Executed, top: int) -> Sheet:
 def _work_sheet(title: str, work: Work) -> Sheet:
     rows: list[tuple[Cell, ...]] = [(f"{kind} flops", number, None) for kind, number in work.flops.items()]
     xla = [None if value is None else int(value) for value in (work.xla_flops, work.xla_bytes)]
-    rows = [("flops", work.total, xla[0]), *rows, ("transcendentals", work.transcendentals, None)]
-    rows.append(("bytes, unfused", work.bytes, xla[1]))
-    return Sheet(f"{title}: work", ("figure", "as run", "XLA, a loop's body once"), tuple(rows))
+    rows.append(("transcendentals", work.transcendentals, None))
+    left_out = ", ".join(f"{name} {number:,}" for name, number in work.in_no_flops.items())
+    rows = [
+        ("flops, at least" if left_out else "flops", work.total, xla[0]),
+        *rows,
+        ("bytes, unfused", work.bytes, xla[1]),
+    ]
+    notes = (f"in no flops, and how often each ran: {left_out}",) if left_out else ()
+    return Sheet(f"{title}: work", ("figure", "as run", "XLA, a loop's body once"), tuple(rows), notes)
 
 
 def _pair_columns(phases: Sequence[str]) -> tuple[str, ...]:

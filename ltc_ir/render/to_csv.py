@@ -59,6 +59,7 @@ def _executed_rows(ran: Executed) -> Iterator[tuple[object, ...]]:
         yield ("fact", "executed", "identical", "", int(ran.identical))
     if ran.work is not None:
         yield from (("fact", "executed flops", kind, "", number) for kind, number in ran.work.flops.items())
+        yield from (("fact", "executed in no flops", op, "", number) for op, number in ran.work.in_no_flops.items())
         yield ("fact", "executed", "bytes", "", ran.work.bytes)
 
 

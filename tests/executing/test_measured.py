@@ -231,12 +231,26 @@ def test_shapes_alone_are_unknown_with_the_hint_and_can_be_filled():
     assert level(until(30), V, fill="normal:0").executed.filled is None
 
 
-def test_static_arguments_of_a_jit_of_its_own_are_named():
-    made = level(jax.jit(lambda x, n: until(n)(x), static_argnums=1), V, 30)
-    assert made.executed is None and "static" in made.reasons["executed"]
+def test_static_arguments_of_a_jit_of_its_own():
+    def f(x: Any, n: int) -> Any:
+        return until(n)(x)
+
+    assert ran(jax.jit(f, static_argnums=1), V, 30).tally == ran(until(30), V).tally
     target = ltc_ir.Target(lambda x, n: until(n)(x), (V, 30), static_argnums=(1,))
     made = ltc_ir.count(target, programs=["forward"], levels=["jaxpr"], executed=True).programs["forward"]["jaxpr"]
     assert made.executed.identical
+
+
+def test_static_arguments_of_what_is_only_like_a_jit_are_unknown():
+    class Wrapped:
+        def __init__(self, jitted: Any) -> None:
+            self.trace, self.lower = jitted.trace, jitted.lower
+
+        def __call__(self, *args: Any) -> Any:
+            return self.trace(*args)
+
+    made = level(Wrapped(jax.jit(lambda x, n: until(n)(x), static_argnums=1)), V, 30)
+    assert made.executed is None and "static" in made.reasons["executed"]
 
 
 def test_another_platform_is_unknown():
