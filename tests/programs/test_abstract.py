@@ -80,7 +80,7 @@ def test_a_size_of_zero_is_a_size() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["f32", "f32[8", "f32 8", "f32(8)", "[8]", "f32[-1]", "f32[n]", "F32[8]", "f32[8]x", "f32[2.5]", "key<fry[]"],
+    ["f32", "f32[8", "f32 8", "f32(8)", "[8]", "f32[-1]", "f32[2n]", "F32[8]", "f32[8]x", "f32[2.5]", "key<fry[]"],
 )
 def test_what_is_no_type_is_shown(text: str) -> None:
     with pytest.raises(UsageError, match="cannot read"):
@@ -99,3 +99,14 @@ def test_a_name_that_is_no_element_type(text: str) -> None:
 
 def test_nothing_is_allocated() -> None:
     assert parse_types("f32[1000000,1000000,1000000]")[0].shape == (10**6,) * 3
+
+
+def test_a_size_may_be_named() -> None:
+    sizes = {"n": 16, "m_1": 4}
+    first, second = parse_types("f32[n, 8] i32[m_1]", sizes.get)
+    assert (first.shape, second.shape) == ((16, 8), (4,))
+
+
+def test_a_named_size_without_a_value_is_shown() -> None:
+    with pytest.raises(UsageError, match="the size n of 'f32"):
+        parse_types("f32[n]")
