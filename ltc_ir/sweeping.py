@@ -259,19 +259,21 @@ def _point(value: int, levels: Mapping[str, LevelCount], timed: ProgramTiming | 
     if not narrowed:
         figures |= dict(_of_levels(levels))
     spans: dict[str, tuple[float, float]] = {}
+    runs: dict[str, int] = {}
     reasons = {name: _why(name, levels) for name, figure in figures.items() if figure is None}
     if timed is not None:
         for name, stage in _STAGES.items():
             made = timed.stages.get(stage)
             if made is not None:
-                figures[name] = made.median_s
+                figures[name], runs[name] = made.median_s, made.runs
                 spans |= {name: (made.low_s, made.high_s)} if made.low_s is not None and made.high_s is not None else {}
             elif not timed.reasons.get(stage, "").startswith("not asked"):
                 reasons[name] = timed.reasons.get(stage, "not measured")
         for name, peak in (("compile_peak_bytes", timed.memory.compile), ("run_peak_bytes", timed.memory.run)):
             figures |= {} if peak is None else {name: peak.added_bytes}
     known = {name: float(figure) for name, figure in figures.items() if figure is not None}
-    return SweepPoint(value, known, spans, reasons)
+    first = () if timed is None else timed.first_only
+    return SweepPoint(value, known, spans, reasons, runs, frozenset(name for name in runs if _STAGES[name] in first))
 
 
 _STAGES = {

@@ -13,7 +13,7 @@ from ltc_ir.measure import conditions, machine
 from ltc_ir.measure.calling import Inputs
 from ltc_ir.measure.causing import cause_of
 from ltc_ir.measure.passes import PassesUnknownError, passes_of
-from ltc_ir.measure.sampling import SECOND, Clock
+from ltc_ir.measure.sampling import RESERVED, SECOND, Clock
 from ltc_ir.measure.timing import Cycle, Measuring, time_cold, time_warm
 from ltc_ir.measure.timing_calls import time_eager, time_steady
 from ltc_ir.measure.timing_values import values_of
@@ -25,6 +25,8 @@ from ltc_ir.records.timing import Ended, ProgramTiming, Settings, Timing
 
 _WEIGHTS = {"cold": 4.0, "compile_warm": 1.0, "steady": 1.0, "eager": 2.0, "op_by_op": 2.0}
 """How the seconds allowed are shared out between the kinds of runs; what one leaves over goes to those after it."""
+_CALLS = ("steady", "eager", "op_by_op")
+"""The kinds of runs that are calls, which may be short however long the cold start was."""
 ON_GPU = "XLA keeps what it found by autotuning within a process, so compiles after the first need not search again"
 
 
@@ -155,11 +157,15 @@ def _measure(measuring: Measuring) -> Cycle:
 
 
 class Budget:
-    """Shares the seconds allowed out between the kinds of runs."""
+    """Shares the seconds allowed out between the kinds of runs.
+
+    A cold start may use them all up, and a first call is no measure of the next: calls have their reserve all the same.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.clock = clock
         self.end = clock() + round(settings.limit_s * SECOND)
+        self.reserve = round(RESERVED * settings.limit_s * SECOND)
         asked = {"cold": True, "compile_warm": settings.warm, "steady": True}
         asked |= {"eager": settings.eager, "op_by_op": settings.op_by_op}
         self.left = {kind: _WEIGHTS[kind] for kind, wanted in asked.items() if wanted}
@@ -169,7 +175,7 @@ class Budget:
         now = self.clock()
         share = self.left[kind] / sum(self.left.values())
         del self.left[kind]
-        return now + round(max(0, self.end - now) * share)
+        return now + max(self.reserve if kind in _CALLS else 0, round((self.end - now) * share))
 
 
 def _check_platform(platform: str | None) -> None:

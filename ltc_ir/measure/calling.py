@@ -76,7 +76,8 @@ def _copied(values: Arguments) -> Arguments:
     def one(leaf: Any) -> Any:
         if not isinstance(leaf, jax.Array):
             return leaf
-        return jax.device_put(leaf, leaf.sharding, may_alias=False)  # a copy for which nothing is compiled
+        # nothing is compiled for the copy, nor for its use: a function that is not jitted compiles anew for what is committed
+        return jax.device_put(leaf, leaf.sharding if leaf.committed else None, may_alias=False)
 
     copied: Arguments = jax.tree.map(one, values)
     ready(copied)

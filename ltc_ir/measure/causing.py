@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.measure.counting import Question
 from ltc_ir.measure.inspecting import Reading, count_program
@@ -28,14 +30,15 @@ def cause_of(timing: ProgramTiming, cycle: Cycle, program: Program, label: str, 
     if not known:
         return None
     stage = max(known, key=lambda name: known[name])
-    cause = Cause(stage, known[stage], sum(known.values()))
+    first = not set(COLD).isdisjoint(timing.first_only)
+    cause = Cause(stage, known[stage], sum(known.values()), first_only=first)
     if stage not in _COUNTED:
         return cause
     level, unit = _COUNTED[stage]
     made = count_program(_passed(program, label, cycle), [level], _reading(), ownership)[level.value]
     most = next((group for group in made.by or () if group.key != NO_SOURCE), None)
     source, number = (None, None) if most is None else (most.key, most.tally.total)
-    return Cause(stage, cause.stage_s, cause.cold_s, made.tally.total, unit, source, number)
+    return replace(cause, number=made.tally.total, unit=unit, source=source, source_number=number)
 
 
 def _reading() -> Reading:

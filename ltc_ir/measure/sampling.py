@@ -11,6 +11,9 @@ from functools import lru_cache
 from ltc_ir.records.timing import Settings, Stage
 
 SECOND = 1_000_000_000
+RESERVED, ONE_MORE = 0.1, 0.25
+"""Where the seconds allowed are used up: the share of them that each kind of calls may take all the same, and the share
+that a call may take at most to be made once more after the first, which is no measure of the next."""
 MOST_RUNS = 1_000
 """Runs of a stage at most, however far apart they lie."""
 Clock = Callable[[], int]
@@ -90,12 +93,14 @@ class Until:
         clock: what tells the time.
         deadline: when, by that clock, no further run may begin.
         span_s: seconds that the runs of short calls take at least together, so that a lull does not pass for the truth.
+        reserve_s: a first run that takes no longer than this is made though the time is up; ``None`` where none is.
     """
 
     settings: Settings
     clock: Clock
     deadline: int
     span_s: float = 0.0
+    reserve_s: float | None = None
     stopped: str | None = None
 
     def rounds(self, series: Mapping[str, Sequence[float]], calls: int = 1, expected_s: float = 0.0) -> Iterator[int]:
@@ -103,7 +108,8 @@ class Until:
         done = 0
         while not self._is_done(series, done, calls):
             longest = sum(values[-1] for values in series.values()) * calls if done else expected_s
-            if self.clock() + longest * SECOND > self.deadline:
+            late = self.clock() + longest * SECOND > self.deadline
+            if late and (done or self.reserve_s is None or longest > self.reserve_s):
                 self.stopped = f"the limit of {self.settings.limit_s:g} s"
                 return
             yield done

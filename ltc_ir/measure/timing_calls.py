@@ -11,7 +11,7 @@ import jax
 
 from ltc_ir.measure import conditions
 from ltc_ir.measure.calling import Inputs, without_jit
-from ltc_ir.measure.sampling import SECOND, Until, summed
+from ltc_ir.measure.sampling import ONE_MORE, SECOND, Until, summed
 from ltc_ir.measure.timing import Cycle, Measuring
 from ltc_ir.measure.timing_values import SHAPES_ALONE
 from ltc_ir.programs.filling import Arguments
@@ -62,7 +62,7 @@ def _timed(measuring: Measuring, name: str, call: Call, inputs: Inputs, deadline
     trials = _trials(measuring, name, call, inputs, deadline=deadline, most=warm_calls)
     calls = 1 if inputs.donating else _calls_in_a_row(min(trials))
     values: list[float] = []
-    until = Until(measuring.settings, measuring.clock, deadline, SPAN_S)
+    until = Until(measuring.settings, measuring.clock, deadline, SPAN_S, ONE_MORE * measuring.settings.limit_s)
     with measuring.stage(name), conditions.held_collector() as between:
         for number in until.rounds({name: values}, calls, min(trials)):
             measuring.tell(name, number + 1)

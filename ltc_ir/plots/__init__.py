@@ -1,1 +1,1 @@
-"""Pictures of records, drawn with matplotlib, which nothing else imports: timings, sweeps."""
+"""Pictures of records, drawn with matplotlib, which nothing but the lab imports: timings, sweeps, experiments."""

@@ -182,10 +182,12 @@ class Picture:
 
     def sample(self, x: float, y: float, series: int, length: float = 0.34) -> None:
         """How a series is drawn, for a legend: its stroke and its marker."""
-        across = [at / self.width for at in (x, x + length / 2, x + length)]
-        along = [1 - y / self.height] * 3
-        place = self.figure.transFigure
-        self.figure.add_artist(Line2D(across, along, transform=place, markevery=[1], **self.series(series)))
+        self.mark((x, x + length / 2, x + length), (y, y, y), markevery=[1], **self.series(series))
+
+    def mark(self, across: Sequence[float], along: Sequence[float], **how: Any) -> None:
+        """A line or markers outside axes, for a legend."""
+        xs, ys = [x / self.width for x in across], [1 - y / self.height for y in along]
+        self.figure.add_artist(Line2D(xs, ys, transform=self.figure.transFigure, **how))
 
     def series(self, number: int) -> dict[str, Any]:
         """The keywords of a line of a series."""

@@ -15,6 +15,7 @@ from ltc_ir.plots.style import BODY, HEAD, MARKER_SIZES, MARKERS, SMALL, STROKES
 from ltc_ir.plots.ticks import label, label_axis, limits, spread_out, ticks
 from ltc_ir.records.sweep import BYTES, METRICS, OPERATIONS, SECONDS, Growth, Metric, ProgramSweep, Sweep
 from ltc_ir.records.sweep_words import NOTHING, between, grows_as
+from ltc_ir.records.timing_words import FIRST_ONLY, too_few
 
 MOST = 6
 """Programs a picture holds at most."""
@@ -123,6 +124,7 @@ def _draw(page: Picture, sweep: Sweep, made: ProgramSweep, panel: _Panel, where:
     for number, metric in drawn:
         _curve(axes, panel.points(made, metric), made.growth.get(metric.name, Growth()), number, page.look)
         _spans(axes, made, metric, number, page.look)
+        _first_runs(axes, made, metric, number, page.look)
     _legend(page, made, drawn, (x, top + HEIGHT + FOOT, wide))
 
 
@@ -168,6 +170,18 @@ def _curve(axes: Axes, points: Sequence[tuple[int, float]], growth: Growth, numb
         sizes, figures, linestyle="none", marker=MARKERS[number], markersize=MARKER_SIZES[number], color=color,
         markeredgecolor=look.paper, markeredgewidth=0.7, zorder=3 + number, clip_on=False,
     )  # fmt: skip
+
+
+def _first_runs(axes: Axes, made: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
+    """What only a first run was had of is drawn anew as a hollow point."""
+    known = [point for point in made.points if metric.name in point.first_only and point.value > 0]
+    at = [(point.value, point.metrics[metric.name]) for point in known if point.metrics.get(metric.name, 0.0) > 0]
+    if at:
+        axes.plot(
+            *zip(*at, strict=True), linestyle="none", marker=MARKERS[number], markersize=MARKER_SIZES[number],
+            markerfacecolor=look.paper, markeredgecolor=look.series[number], markeredgewidth=1.0, zorder=3.5 + number,
+            clip_on=False,
+        )  # fmt: skip
 
 
 def _spans(axes: Axes, made: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
@@ -220,6 +234,7 @@ def _notes(sweep: Sweep, panels: Sequence[_Panel]) -> Iterator[str]:
     """What the marks mean, what could not be drawn and why, and the machine."""
     if panels:
         yield from _marks(sweep)
+        yield from _of_runs(sweep)
     else:
         yield "there is no figure that could be drawn"
     if len(sweep.programs) > MOST:
@@ -243,6 +258,16 @@ def _marks(sweep: Sweep) -> Iterator[str]:
     if any(point.spans for made in sweep.programs.values() for point in made.points):
         confidence = sweep.confidence if sweep.settings is None else sweep.settings.confidence
         yield f"bars at points: the {confidence:.0%} interval of the median"
+    if any(point.first_only for made in sweep.programs.values() for point in made.points):
+        yield f"hollow points: {FIRST_ONLY}; growth is fitted through them all the same"
+
+
+def _of_runs(sweep: Sweep) -> Iterator[str]:
+    """Which times have an interval at no size."""
+    for name, made in sweep.programs.items():
+        if sweep.settings is not None:
+            of = f"{name}: " if len(sweep.programs) > 1 else ""
+            yield from (f"{of}{note}" for note in too_few(made.without_interval(), sweep.settings))
 
 
 def _not_drawn(sweep: Sweep) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ltc_ir.plots.style import BODY, HEAD, SMALL, TITLE, Look, Picture
 from ltc_ir.plots.ticks import label, label_axis, ticks
 from ltc_ir.records.sweep import SECONDS
 from ltc_ir.records.timing import MORE_STAGES, ProgramTiming, Stage, Timing
-from ltc_ir.records.timing_words import seconds
+from ltc_ir.records.timing_words import FIRST_ONLY, MARK, marked, seconds
 
 ORDER = ("eager", *MORE_STAGES[1:], "trace", "lower", "compile", *MORE_STAGES[:1], "first", "steady")
 """From the call that pays no compiler to the one that no longer does."""
@@ -168,7 +168,9 @@ def _ends(made: Stage) -> tuple[float, ...]:
 
 
 def _beside(made: Stage) -> str:
-    return seconds(made.median_s) + (f"  ({_counted(made.runs, 'run')}, no interval)" if made.low_s is None else "")
+    if made.low_s is not None:
+        return seconds(made.median_s)
+    return f"{marked(made)}  ({_counted(made.runs, 'run')}, {'the first' if made.first_only else 'no interval'})"
 
 
 def _counted(number: int, what: str) -> str:
@@ -188,6 +190,8 @@ def _notes(timings: Sequence[Timing]) -> Iterator[str]:
         yield "no program was timed"
     confident = ", ".join(dict.fromkeys(f"{timing.settings.confidence:.0%}" for timing in timings))
     yield f"bars: medians, with their values; whiskers: the {confident} interval of each median"
+    if any(made.first_only for timing in timings for made in timing.programs.values()):
+        yield f"{MARK} {FIRST_ONLY}"
     drawn = sum(len(timing.programs) for timing in timings)
     if drawn > MOST:
         yield f"{drawn - MOST:,} more programs are not drawn"

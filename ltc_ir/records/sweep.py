@@ -52,13 +52,16 @@ class SweepPoint:
     """The figures of a program at one size.
 
     ``spans`` are the intervals of timed medians, at the confidence of the settings. ``reasons`` says why a metric that
-    was asked for is not there.
+    was asked for is not there. ``runs`` is how many runs stand behind each timed one, and ``first_only`` names those that
+    only a first run was had of, which may hold what is done once.
     """
 
     value: int
     metrics: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, int] = field(default_factory=dict)
+    first_only: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,16 @@ class ProgramSweep:
         """The metrics that any point has or says why not, in the order they are shown."""
         known = {name for point in self.points for name in (*point.metrics, *point.reasons)}
         return tuple(metric for metric in METRICS if metric.name in known)
+
+    def without_interval(self) -> dict[str, int]:
+        """The timed metrics that have an interval at no size, in words, each with the most runs it has."""
+        timed = [metric for metric in self.metrics() if metric.unit == SECONDS]
+        known = {metric: [point for point in self.points if metric.name in point.metrics] for metric in timed}
+        return {
+            metric.words: max(point.runs.get(metric.name, 0) for point in points)
+            for metric, points in known.items()
+            if points and not any(metric.name in point.spans for point in points)
+        }
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ def _point_to_dict(made: ProgramSweep, point: SweepPoint) -> dict[str, Any]:
         "metrics": {metric.name: point.metrics.get(metric.name) for metric in made.metrics()},
         "spans": {name: list(span) for name, span in point.spans.items()},
         "reasons": dict(point.reasons),
+        "runs": dict(point.runs),
+        "first_only": sorted(point.first_only),
     }
 
 
@@ -107,4 +109,6 @@ def _point_from_dict(data: Mapping[str, Any]) -> SweepPoint:
         metrics={name: value for name, value in data["metrics"].items() if value is not None},
         spans={name: (low, high) for name, (low, high) in data["spans"].items()},
         reasons=data["reasons"],
+        runs=data.get("runs", {}),
+        first_only=frozenset(data.get("first_only", ())),
     )

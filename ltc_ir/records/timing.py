@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ltc_ir.records.environment import Environment
@@ -15,6 +15,10 @@ STAGES = (*COLD, "steady", "eager")
 """The stages every program has, measured or ``None`` with a reason."""
 MORE_STAGES = ("compile_warm", "op_by_op")
 """The stages a program has where they were asked for."""
+CALLS = ("steady", "eager")
+"""The calls whose ratio is drawn."""
+_PAYING = (*COLD[:-1], *CALLS)
+"""What the break-even is made of."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Stage:
     ``low_s`` and ``high_s`` are the order-statistics interval of the median at the confidence asked for, ``None`` with too
     few runs for one. ``enough`` says whether it lies as near the median as was asked; if not, ``stopped`` says what ended
     the measuring. A run of a short call is the mean of ``calls`` calls in a row. ``warmup_s`` is the run before the
-    measured ones, which no figure holds.
+    measured ones, which no figure holds; without one, the only run there is was the first.
     """
 
     median_s: float
@@ -37,6 +41,11 @@ class Stage:
     stopped: str | None = None
     calls: int = 1
     warmup_s: float | None = None
+
+    @property
+    def first_only(self) -> bool:
+        """Whether the time allowed the first run alone, which may hold what is done once: not what a median stands for."""
+        return self.runs == 1 and self.warmup_s is None
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Cause:
-    """What stands behind the largest stage of the cold start: how many of what, and the source line with most of them."""
+    """What stands behind the largest stage of the cold start: how many of what, and the source line with most of them.
+
+    ``first_only`` says that the seconds are of a first run alone.
+    """
 
     stage: str
     stage_s: float
@@ -67,6 +79,7 @@ class Cause:
     unit: str | None = None
     source: str | None = None
     source_number: int | None = None
+    first_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,16 +122,28 @@ class ProgramTiming:
         return cold / self.whole.median_s if cold is not None and self.whole and self.whole.median_s else None
 
     @property
+    def first_only(self) -> tuple[str, ...]:
+        """The stages that only a first run was had of."""
+        return tuple(name for name, made in self.stages.items() if made is not None and made.first_only)
+
+    @property
     def eager_over_steady(self) -> float | None:
-        """How many times longer a call takes without `jax.jit`."""
+        """How many times longer a call takes without `jax.jit`; ``None`` where it cannot be told."""
         eager, steady = self.seconds("eager"), self.seconds("steady")
-        return eager / steady if eager is not None and steady else None
+        if self._unfit(CALLS) is not None or eager is None or not steady:
+            return None
+        return eager / steady
+
+    @property
+    def why_no_ratio(self) -> str | None:
+        """Why `eager_over_steady` is ``None``; ``None`` where it is not."""
+        return None if self.eager_over_steady is not None else self._unfit(CALLS) or "steady took no time"
 
     @property
     def break_even_calls(self) -> int | None:
         """After how many calls the compile has paid for itself; ``None`` where it never does or cannot be told."""
         cost, eager, steady = self.cost_s, self.seconds("eager"), self.seconds("steady")
-        if cost is None or eager is None or steady is None or eager <= steady:
+        if self._unfit(_PAYING) is not None or cost is None or eager is None or steady is None or eager <= steady:
             return None
         return math.ceil(cost / (eager - steady))
 
@@ -127,10 +152,15 @@ class ProgramTiming:
         """Why there is no break-even; ``None`` where there is one."""
         if self.break_even_calls is not None:
             return None
-        for stage in ("trace", "lower", "compile", "steady", "eager"):
-            if self.stages.get(stage) is None:
-                return f"{stage} was not measured"
-        return "a call without jit takes no longer than a compiled one"
+        return self._unfit(_PAYING) or "a call without jit takes no longer than a compiled one"
+
+    def _unfit(self, stages: Sequence[str]) -> str | None:
+        """Why nothing is to be made of these stages together: a first run may hold what no later one does."""
+        missing = next((stage for stage in stages if self.stages.get(stage) is None), None)
+        if missing is not None:
+            return f"{missing} was not measured"
+        first = [stage for stage in stages if stage in self.first_only]
+        return f"only the first run of {', '.join(first)} was had; give --limit more" if first else None
 
 
 @dataclass(frozen=True)

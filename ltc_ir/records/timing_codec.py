@@ -25,6 +25,9 @@ from ltc_ir.records.timing import (
 )
 from ltc_ir.records.timing_words import sentence
 
+_DERIVED = ("break_even_calls", "eager_over_steady")
+"""Figures that follow from the stages, and so do the reasons why they are not there."""
+
 
 def timings_to_json(timings: Sequence[Timing]) -> str:
     """One timing as a record, several as one record that lists them."""
@@ -53,9 +56,8 @@ def timing_to_dict(timing: Timing, *, timeline: bool = False) -> dict[str, Any]:
 
 def _program_to_dict(made: ProgramTiming, timeline: bool) -> dict[str, Any]:
     reasons = dict(made.reasons)
-    why = made.why_no_break_even
-    if why is not None:
-        reasons["break_even_calls"] = why
+    derived = {"break_even_calls": made.why_no_break_even, "eager_over_steady": made.why_no_ratio}
+    reasons |= {key: why for key, why in derived.items() if why is not None}
     data: dict[str, Any] = {
         "stages": {name: _stage_to_dict(made.stages.get(name)) for name in _named(made)},
         "whole": _stage_to_dict(made.whole),
@@ -78,7 +80,7 @@ def _named(made: ProgramTiming) -> list[str]:
 
 
 def _stage_to_dict(stage: Stage | None) -> dict[str, Any] | None:
-    return None if stage is None else asdict(stage)
+    return None if stage is None else {**asdict(stage), "first_only": stage.first_only}
 
 
 def loads_timing(text: str, where: str = "the record") -> Timing:
@@ -120,12 +122,12 @@ def _program_from_dict(data: Mapping[str, Any]) -> ProgramTiming:
         memory=_memory_from_dict(data["memory"]),
         cause=None if cause is None else Cause(**{key: value for key, value in cause.items() if key != "sentence"}),
         passes=passes_from_dict(data),
-        reasons={key: why for key, why in data["reasons"].items() if key != "break_even_calls"},
+        reasons={key: why for key, why in data["reasons"].items() if key not in _DERIVED},
     )
 
 
 def _stage_from_dict(data: Mapping[str, Any] | None) -> Stage | None:
-    return None if data is None else Stage(**data)
+    return None if data is None else Stage(**{key: value for key, value in data.items() if key != "first_only"})
 
 
 def _memory_from_dict(data: Mapping[str, Any]) -> Memory:

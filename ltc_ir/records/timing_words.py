@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ltc_ir.records.timing import Cause
+from collections.abc import Iterator, Mapping
+
+from ltc_ir.records.timing import Cause, Settings, Stage
+
+MARK = "†"
+"""Stands behind a figure that only a first run was had of; a ``*`` would be Markdown's."""
+FIRST_ONLY = "one run, the first, which may hold what is done once"
+"""What the mark means."""
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
@@ -17,6 +24,21 @@ def seconds(value: float | None) -> str:
     return f"{value / 1e-9:.2f} ns" if value else "0 s"
 
 
+def marked(stage: Stage | None) -> str:
+    """The median of a stage, with the mark where it is of a first run alone; nothing for what is not there."""
+    return "" if stage is None else seconds(stage.median_s) + (MARK if stage.first_only else "")
+
+
+def too_few(runs: Mapping[str, int], settings: Settings) -> Iterator[str]:
+    """What to say of figures without an interval, each with its most runs: whether more runs or more time would give one."""
+    asked = [name for name, most in runs.items() if settings.repeat is not None and most >= settings.repeat]
+    limited = [name for name in runs if name not in asked]
+    if asked:
+        yield f"{', '.join(asked)}: too few runs for an interval with --repeat {settings.repeat}"
+    if limited:
+        yield f"{', '.join(limited)}: too few runs for an interval at {settings.limit_s:g} s; give --limit more"
+
+
 def _three_digits(number: float) -> str:
     if number >= 999.5:
         return f"{number:,.0f}"
@@ -27,6 +49,7 @@ def sentence(cause: Cause) -> str:
     """The cause in one sentence, drawn from its figures alone."""
     stage = {"first": "first call"}.get(cause.stage, cause.stage)
     text = f"{stage} {seconds(cause.stage_s)} of {seconds(cause.cold_s)}"
+    text += " (one run, the first)" if cause.first_only else ""
     if cause.number is not None:
         text += f": {cause.number:,} {cause.unit}"
     if cause.source is not None and cause.source_number is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep
+from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep, SweepPoint
 from ltc_ir.records.sweep_words import NOTHING, between, grows_as
-from ltc_ir.records.timing_words import seconds
+from ltc_ir.records.timing_words import FIRST_ONLY, MARK, seconds, too_few
 from ltc_ir.render.plain_words import figure, plain, size
 from ltc_ir.render.sheets import Cell, Sheet
 from ltc_ir.render.timing_sheets import conditions
@@ -30,19 +30,28 @@ def _sheet(sweep: Sweep, name: str, made: ProgramSweep) -> Sheet:
     rows = tuple(_row(made, metric) for metric in metrics)
     units = [metric.unit for metric in metrics]
     rules = frozenset(number for number in range(1, len(units)) if units[number] != units[number - 1])
-    return Sheet(f"{sweep.target} {name}: over {sweep.parameter}", columns, rows, tuple(_said(made)), rules)
+    notes = (*_of_runs(sweep, made), *_said(made))
+    return Sheet(f"{sweep.target} {name}: over {sweep.parameter}", columns, rows, notes, rules)
 
 
 def _row(made: ProgramSweep, metric: Metric) -> tuple[Cell, ...]:
-    show = _SHOWN.get(metric.unit, figure)
-    figures = (point.metrics.get(metric.name) for point in made.points)
     growth = made.growth.get(metric.name, Growth())
-    return (
-        metric.words,
-        *(NOTHING if one is None else show(one) for one in figures),
-        grows_as(growth),
-        between(growth),
-    )
+    return (metric.words, *(_shown(point, metric) for point in made.points), grows_as(growth), between(growth))
+
+
+def _shown(point: SweepPoint, metric: Metric) -> str:
+    known = point.metrics.get(metric.name)
+    if known is None:
+        return NOTHING
+    return _SHOWN.get(metric.unit, figure)(known) + (MARK if metric.name in point.first_only else "")
+
+
+def _of_runs(sweep: Sweep, made: ProgramSweep) -> Iterator[str]:
+    """What the mark means where it stands, and which figures have an interval at no size."""
+    if any(point.first_only for point in made.points):
+        yield f"{MARK} {FIRST_ONLY}; growth is fitted through it all the same"
+    if sweep.settings is not None:
+        yield from too_few(made.without_interval(), sweep.settings)
 
 
 def _said(made: ProgramSweep) -> Iterator[str]:

@@ -14,12 +14,12 @@ _OF_STAGE = ("min_s", "max_s", "low_s", "high_s", "runs")
 
 
 def to_timing_csv(timings: Sequence[Timing]) -> str:
-    """A line a program: the medians in seconds, the ratio, the break-even, then the spread of each stage."""
+    """A line a program: the medians in seconds, the ratio, the break-even, the spread of each stage, which are first runs."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     spread = [f"{stage}_{name}" for stage in (*STAGES, *MORE_STAGES) for name in _OF_STAGE]
     medians = [f"{stage}_s" for stage in ORDER]
-    writer.writerow(["target", "program", *medians, "eager_over_steady", "break_even_calls", *spread])
+    writer.writerow(["target", "program", *medians, "eager_over_steady", "break_even_calls", *spread, "first_only"])
     for timing in timings:
         writer.writerows(_row(timing.target, name, made) for name, made in timing.programs.items())
     return text.getvalue()
@@ -31,4 +31,5 @@ def _row(target: str, name: str, made: ProgramTiming) -> list[object]:
         getattr(made.stages.get(stage), figure, None) for stage in (*STAGES, *MORE_STAGES) for figure in _OF_STAGE
     ]
     medians = [made.seconds(stage) for stage in ORDER]
-    return [target, name, *medians, made.eager_over_steady, made.break_even_calls, *spread]
+    first = " ".join(made.first_only)
+    return [target, name, *medians, made.eager_over_steady, made.break_even_calls, *spread, first]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ltc_ir.records import passes_words
 from ltc_ir.records.sweep import Sweep
 from ltc_ir.records.timing import COLD, STAGES, Machine, ProgramTiming, Settings, Stage, Timing
-from ltc_ir.records.timing_words import seconds, sentence
+from ltc_ir.records.timing_words import FIRST_ONLY, MARK, marked, seconds, sentence
 from ltc_ir.render.passes_sheets import passes_sheets
 from ltc_ir.render.plain_words import plain, size
 from ltc_ir.render.sheets import Cell, Sheet
@@ -34,7 +34,7 @@ def _profile(timings: Sequence[Timing]) -> Sheet:
 
 def _profile_row(target: str, name: str, made: ProgramTiming) -> tuple[Cell, ...]:
     ratio = made.eager_over_steady
-    stages = (seconds(made.seconds(stage)) or NOTHING for stage in STAGES)
+    stages = (marked(made.stages.get(stage)) or NOTHING for stage in STAGES)
     return (
         f"{target} {name}", *stages, NOTHING if ratio is None else _times(ratio),
         NOTHING if made.break_even_calls is None else made.break_even_calls,
@@ -46,6 +46,8 @@ def _times(ratio: float) -> str:
 
 
 def _profile_notes(timings: Sequence[Timing]) -> Iterator[str]:
+    shown = (made.stages.get(stage) for timing in timings for made in timing.programs.values() for stage in STAGES)
+    yield from _explained(shown)
     for timing in timings:
         for name, made in timing.programs.items():
             if made.cause is not None:
@@ -59,6 +61,12 @@ def _profile_notes(timings: Sequence[Timing]) -> Iterator[str]:
         yield from (f"{timing.target} {name} left out: {plain(why)}" for name, why in timing.unavailable.items())
     for timing in timings:
         yield from conditions(timing)
+
+
+def _explained(stages: Iterable[Stage | None]) -> Iterator[str]:
+    """What the mark means, where it stands."""
+    if any(stage is not None and stage.first_only for stage in stages):
+        yield f"{MARK} {FIRST_ONLY}; no ratio or break-even is made of it"
 
 
 def conditions(timing: Timing | Sweep) -> Iterator[str]:
@@ -119,10 +127,11 @@ def _stage_row(name: str, stage: Stage | None) -> tuple[Cell, ...]:
     between = "too few runs" if stage.low_s is None else f"{seconds(stage.low_s)} to {seconds(stage.high_s)}"
     runs = f"{stage.runs:,}" if stage.calls == 1 else f"{stage.runs:,} of {stage.calls:,} calls"
     stopped = "enough" if stage.enough else stage.stopped
-    return (name, seconds(stage.median_s), seconds(stage.min_s), seconds(stage.max_s), between, runs, stopped)
+    return (name, marked(stage), seconds(stage.min_s), seconds(stage.max_s), between, runs, stopped)
 
 
 def _notes(made: ProgramTiming) -> Iterator[str]:
+    yield from _explained((*made.stages.values(), made.whole))
     if made.cause is not None:
         yield plain(sentence(made.cause))
     if made.covered is not None:

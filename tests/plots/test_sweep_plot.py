@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from matplotlib.colors import to_hex
 
 from ltc_ir.plots.sweep_plot import MOST, growth_words, sweep_figure
 from ltc_ir.records.sweep import Growth, ProgramSweep, Sweep, SweepPoint
@@ -72,6 +73,29 @@ def test_what_is_missing_is_said_with_its_reason():
     assert "hlo: missing at 128: XLA gave up" in words
 
 
+def test_a_first_run_is_a_hollow_point_and_explained():
+    made = program_sweep()
+    only = replace(made, points=(*made.points[:-1], replace(made.points[-1], first_only=frozenset({"steady_s"}))))
+    figure = drawn(replace(sweep(), programs={"grad": only}))
+    paper = figure.get_facecolor()
+    hollow = [line for axes in figure.axes for line in axes.lines if line.get_markerfacecolor() == to_hex(paper)]
+    assert [(list(line.get_xdata()), list(line.get_ydata())) for line in hollow] == [([128], [2e-5 * 128])]
+    note = "hollow points: one run, the first, which may hold what is done once"
+    assert note in "\n".join(texts(figure))
+    assert "hollow" not in said(sweep())
+
+
+def test_what_has_no_interval_at_any_size_is_said():
+    made = program_sweep()
+    bare = tuple(
+        replace(point, spans={name: span for name, span in point.spans.items() if name != "compile_s"})
+        for point in made.points
+    )
+    words = said(replace(sweep(), programs={"grad": replace(made, points=bare)}))
+    assert "compile: too few runs for an interval at 30 s; give --limit more" in words
+    assert "too few runs" not in said(sweep())
+
+
 def test_only_panels_with_figures_are_drawn():
     only = ProgramSweep(tuple(SweepPoint(value, {"jaxpr": 7.0 * value}) for value in VALUES))
     figure = drawn(replace(sweep(), programs={"grad": only}))
@@ -126,6 +150,6 @@ def test_more_notes_than_fit_are_said():
 def test_growth_in_words():
     assert growth_words(Growth("power", 2.0, 1.99, 2.01, 1.0, grows=True)) == "n^2.00 (1.99 to 2.01)"
     assert growth_words(Growth("constant", 0.0, 0.0, 0.0, 7.0)) == "constant"
-    assert growth_words(Growth("power", 0.1, -0.1, 0.3, 1.0)) == "no growth seen (-0.10 to 0.30)"
+    assert growth_words(Growth("power", 0.1, -0.1, 0.3, 1.0)) == "no growth seen"
     assert growth_words(Growth("power", 0.9, None, None, 1.0)) == "n^0.90 (too few sizes)"
     assert growth_words(Growth(reason="there is none")) == "no growth fitted"

@@ -53,8 +53,17 @@ def test_a_stage_that_was_not_measured_has_its_reason_and_no_bar():
 
 
 def test_a_median_of_few_runs_says_so():
-    assert "1.25 s  (1 run, no interval)" in said(timing(compile=Stage(1.25, 1.25, 1.25, 1)))
+    assert "1.25 s  (1 run, no interval)" in said(timing(compile=Stage(1.25, 1.25, 1.25, 1, warmup_s=2.0)))
     assert "1.25 s  (2 runs, no interval)" in said(timing(compile=Stage(1.25, 1.2, 1.3, 2)))
+
+
+def test_a_first_run_is_marked_and_no_ratio_is_drawn_from_it():
+    words = said(timing(eager=Stage(0.102, 0.102, 0.102, 1)))
+    assert "102 ms†  (1 run, the first)" in words
+    assert "† one run, the first, which may hold what is done once" in words
+    assert "ltc forward: no break-even: only the first run of eager was had; give --limit more" in words
+    assert "eager/steady" not in words
+    assert "†" not in said(timing())
 
 
 def test_stages_that_were_asked_for_are_there():

@@ -32,6 +32,10 @@ def stage(median: float, **more: object) -> Stage:
     return Stage(median, median / 2, median * 2, 7, median * 0.9, median * 1.1, **more)
 
 
+def first_only(median: float) -> Stage:
+    return Stage(median, median, median, 1, stopped="the limit of 2 s; only the first run in the process")
+
+
 SECONDS = {"trace": 0.5, "lower": 0.25, "compile": 1.25, "first": 0.01, "steady": 0.002, "eager": 0.102}
 CAUSE = Cause("compile", 1.25, 2.01, 931, "HLO instructions", "models/ltc.py:57", 335)
 MADE = ProgramTiming(
@@ -70,6 +74,74 @@ def test_there_is_no_break_even_where_eager_is_no_slower_or_not_known():
     data = timing_to_dict(replace(TIMING, programs={"forward": unknown}))["programs"]["forward"]
     assert data["break_even_calls"] is None
     assert data["reasons"]["break_even_calls"] == "eager was not measured"
+
+
+@pytest.mark.parametrize("of", ["trace", "lower", "compile", "steady", "eager"])
+def test_no_ratio_and_no_break_even_is_drawn_from_a_first_run(of):
+    made = with_stages(**{of: first_only(SECONDS[of])})
+    why = f"only the first run of {of} was had; give --limit more"
+    assert (made.break_even_calls, made.why_no_break_even) == (None, why)
+    timing = replace(TIMING, programs={"forward": made})
+    data = json.loads(timings_to_json([timing]))["programs"]["forward"]
+    assert (data["break_even_calls"], data["reasons"]["break_even_calls"]) == (None, why)
+    if of in {"steady", "eager"}:
+        assert (data["eager_over_steady"], data["reasons"]["eager_over_steady"]) == (None, why)
+    else:
+        assert made.eager_over_steady == pytest.approx(51)
+        assert "eager_over_steady" not in data["reasons"]
+    assert loads_timing(timings_to_json([timing])) == timing
+
+
+def test_a_run_after_a_first_one_is_no_first_run():
+    asked = with_stages(eager=Stage(0.102, 0.102, 0.102, 1, stopped="--repeat 1", warmup_s=0.5))
+    assert not asked.stages["eager"].first_only
+    assert asked.break_even_calls == 20
+    assert "†" not in TIMING_FORMATS["markdown"]([replace(TIMING, programs={"forward": asked})])
+
+
+def test_there_is_no_ratio_to_what_takes_no_time():
+    made = with_stages(steady=stage(0.0))
+    data = timing_to_dict(replace(TIMING, programs={"forward": made}))["programs"]["forward"]
+    assert (data["eager_over_steady"], data["reasons"]["eager_over_steady"]) == (None, "steady took no time")
+
+
+@pytest.mark.parametrize("targets", [("ltc",), ("ltc", "node")])
+def test_a_first_run_is_marked_in_every_table_and_the_mark_explained(targets):
+    made = with_stages(eager=first_only(0.102))
+    text = TIMING_FORMATS["markdown"]([replace(TIMING, target=name, programs={"forward": made}) for name in targets])
+    for name in targets:
+        assert f"| {name} forward | 500 ms | 250 ms | 1.25 s | 10.0 ms | 2.00 ms | 102 ms† | - | - |" in text
+    assert "† one run, the first, which may hold what is done once; no ratio or break-even is made of it" in text
+    table = TIMING_FORMATS["markdown"]([replace(TIMING, target=name) for name in targets])
+    assert "†" not in table, "nothing is to be explained where no first run stands"
+
+
+def test_the_whole_and_the_stages_of_a_single_target_are_marked_too():
+    made = replace(with_stages(compile=first_only(1.25)), whole=first_only(2.02))
+    text = TIMING_FORMATS["markdown"]([replace(TIMING, programs={"forward": made})])
+    assert "| compile | 1.25 s† |" in text
+    assert "| whole | 2.02 s† |" in text
+    assert text.count("† one run") == 2
+
+
+def test_json_and_csv_say_which_stages_are_first_runs_only():
+    timing = replace(TIMING, programs={"forward": with_stages(eager=first_only(0.102), trace=first_only(0.5))})
+    stages = json.loads(timings_to_json([timing]))["programs"]["forward"]["stages"]
+    assert {name for name, one in stages.items() if one["first_only"]} == {"trace", "eager"}
+    (row,) = csv.DictReader(io.StringIO(TIMING_FORMATS["csv"]([timing])))
+    assert (row["first_only"], row["eager_runs"], row["eager_over_steady"]) == ("trace eager", "1", "")
+    (row,) = csv.DictReader(io.StringIO(TIMING_FORMATS["csv"]([TIMING])))
+    assert row["first_only"] == ""
+
+
+def test_a_record_from_before_first_runs_were_told_is_read():
+    timing = replace(TIMING, programs={"forward": with_stages(eager=first_only(0.102))})
+    data = json.loads(timings_to_json([timing]))
+    made = data["programs"]["forward"]
+    for one in (*made["stages"].values(), made["whole"]):
+        del one["first_only"]
+    del made["reasons"]["eager_over_steady"], made["cause"]["first_only"]
+    assert loads_timing(json.dumps(data)) == timing
 
 
 def test_the_stages_cover_the_whole_as_far_as_they_add_up():
@@ -158,6 +230,8 @@ def test_markdown_says_the_machine_the_cause_and_the_caches():
 def test_the_sentence_names_only_what_is_known():
     assert sentence(Cause("first", 3.0, 4.0)) == "first call 3.00 s of 4.00 s"
     assert sentence(Cause("trace", 0.9, 1.7, 3794, "equations")) == "trace 900 ms of 1.70 s: 3,794 equations"
+    only = Cause("trace", 0.9, 1.7, 3794, "equations", first_only=True)
+    assert sentence(only) == "trace 900 ms of 1.70 s (one run, the first): 3,794 equations"
 
 
 @pytest.mark.parametrize(

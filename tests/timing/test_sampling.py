@@ -76,6 +76,18 @@ def test_no_run_begins_that_would_end_after_the_limit():
     assert stopped == "the limit of 10 s"
 
 
+@pytest.mark.parametrize(("seconds", "runs"), [(1.0, 1), (1.5, 0)])
+def test_a_run_that_fits_the_reserve_is_made_though_the_time_is_up(seconds, runs):
+    clock, values = FakeClock(), []
+    clock.advance(20)
+    until = Until(Settings(limit_s=10), clock, 10 * SECOND, reserve_s=1.0)
+    for _ in until.rounds({"one": values}, expected_s=seconds):
+        values.append(seconds)
+        clock.advance(seconds)
+    assert len(values) == runs
+    assert until.stopped == "the limit of 10 s"
+
+
 def test_short_calls_go_on_for_a_while():
     assert len(run(itertools.repeat(0.01), Settings(), span_s=0.2)[0]) == 20
     assert len(run(itertools.repeat(0.001), Settings(), span_s=0.2, calls=10)[0]) == 20

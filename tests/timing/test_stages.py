@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import time
 
 import jax
@@ -11,10 +12,10 @@ import numpy as np
 import pytest
 
 from ltc_ir import Target
-from ltc_ir.clock.here import Session
+from ltc_ir.clock.here import Session, Watch
 from ltc_ir.programs.target import Program
 from ltc_ir.records.timing import COLD, STAGES, Settings
-from tests.timing.hooks import COMPILED, LOWERED, FakeClock, StepClock, counted, listening
+from tests.timing.hooks import COMPILED, LOWERED, SECOND, FakeClock, StepClock, counted, listening
 
 pytestmark = pytest.mark.versions
 
@@ -205,8 +206,87 @@ def test_where_the_limit_allows_one_run_that_one_is_shown():
         made = timed(Target(fn, (X,)), clock=clock, repeat=None, limit_s=10).programs["forward"]
     for stage in STAGES:
         assert made.stages[stage].runs == 1
+        assert made.stages[stage].first_only
         assert not made.stages[stage].enough
         assert "the limit of 10 s" in made.stages[stage].stopped
+    cold, steady, eager = 4 * 30, 30, 4 * 30
+    assert clock.now == (cold + steady + eager) * SECOND, "no call after the first"
+    assert made.cause.first_only
+
+
+def slow_start(clock, runs):
+    """A function whose first compile takes 30 s of a fake clock, and each of its calls what comes next of ``runs``."""
+    once = [30]
+
+    def ran(x):
+        clock.advance(next(runs))
+        return np.asarray(x)
+
+    def ear(event):
+        clock.advance(once.pop() if event == COMPILED and once else 0)
+
+    return lambda x: jax.pure_callback(ran, jax.ShapeDtypeStruct(x.shape, x.dtype), x), listening(ear)
+
+
+def test_short_calls_are_measured_though_the_cold_start_took_all_the_time():
+    clock = FakeClock()
+    fn, hearing = slow_start(clock, itertools.repeat(0.01))
+    with hearing:
+        made = timed(Target(fn, (X,)), clock=clock, repeat=None, limit_s=10, op_by_op=True).programs["forward"]
+    for stage in ("steady", "eager", "op_by_op"):
+        assert made.stages[stage].enough
+        assert made.seconds(stage) == pytest.approx(0.01)
+    assert made.stages["compile"].first_only
+    assert clock.now < 31 * SECOND
+
+
+def test_what_the_first_eager_call_does_once_is_in_no_median():
+    clock = FakeClock()
+    cold, steady = [0.01], [0.01] * 3 + [0.01] * 20
+    fn, hearing = slow_start(clock, itertools.chain(cold, steady, [2.4], itertools.repeat(0.00001)))
+    with hearing:
+        made = timed(Target(fn, (X,)), clock=clock, repeat=None, limit_s=10).programs["forward"]
+    assert made.stages["eager"].warmup_s == pytest.approx(2.4)
+    assert made.seconds("eager") == pytest.approx(0.00001)
+    assert clock.now < 33 * SECOND
+
+
+@pytest.mark.parametrize("x", [X, jax.device_put(X, jax.devices()[0]), np.arange(4.0)], ids=["free", "put", "numpy"])
+def test_the_calls_before_the_measured_ones_leave_nothing_to_compile(x):
+    at, compiled = [], []
+
+    def ear(event):
+        compiled.extend(at[-1:] if event == COMPILED else [])
+
+    def inner(x):
+        return (jnp.sin(x) * 2).sum()
+
+    watch = Watch(at=lambda _, stage, run: at.append((stage, run)))
+    with listening(ear):
+        timing = Session(Target(inner, (x,)), Settings(repeat=RUNS), watch, StepClock()).time(["forward"])
+    assert timing.ended is None
+    assert ("eager", 0) in compiled, "nothing was compiled, so this test shows nothing"
+    assert [(stage, run) for stage, run in compiled if stage in {"steady", "eager"} and run] == []
+
+
+def test_a_long_call_is_made_once_and_no_more_where_the_time_is_up():
+    clock = FakeClock()
+    fn, hearing = slow_start(clock, itertools.repeat(2.6))
+    with hearing:
+        made = timed(Target(fn, (X,)), clock=clock, repeat=None, limit_s=10).programs["forward"]
+    assert made.first_only == (*COLD, "steady", "eager")
+    assert clock.now == pytest.approx((30 + 3 * 2.6) * SECOND)
+
+
+def test_uneven_calls_go_on_for_no_more_than_their_reserve():
+    clock = FakeClock()
+    fn, hearing = slow_start(clock, itertools.cycle([0.1, 0.4]))
+    with hearing:
+        made = timed(Target(fn, (X,)), clock=clock, repeat=None, limit_s=10).programs["forward"]
+    for stage in ("steady", "eager"):
+        assert made.stages[stage].stopped == "the limit of 10 s"
+        assert not made.stages[stage].first_only
+    assert clock.now < (30 + 3) * SECOND
 
 
 def test_results_are_awaited_in_steady_and_eager_calls(monkeypatch):

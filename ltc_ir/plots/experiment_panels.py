@@ -1,0 +1,227 @@
+"""Arranges an experiment for its picture: which rows share axes, what stands along them, and how figures become places."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from matplotlib.ticker import MaxNLocator
+
+from ltc_ir.plots.style import MARKERS
+from ltc_ir.plots.ticks import label, ticks
+from ltc_ir.records.experiment import DIVERGED, Row
+
+MODELS = ("ltc", "ctrnn", "node")
+"""In the order of the colours, which are those of every picture of the models."""
+MODEL_WORDS = {"ltc": "LTC", "ctrnn": "CTRNN", "node": "Neural ODE"}
+_OMEGAS = {
+    "none": "no Omega",
+    "static": "Omega of tau0 alone, as the code has it",
+    "trajectory": "Omega along the trajectory, as the text has it",
+}
+BEYOND_ERROR, BEYOND, BEYOND_DISTANCE = 1.0, 1.0, 3.0
+"""What is not drawn in its place: an error above this power of ten, another ratio above this power of ten times all medians
+and published values, a distance above so many times these."""
+_METRICS = {
+    "mse": ("mean squared error", "log"),
+    "mse overall": ("error over all points", "log"),
+    "mse before": ("error before the switch", "log"),
+    "mse after": ("error from the switch on", "log"),
+    "recovery points": ("points until recovery", "linear"),
+    "ratio": ("error with noise / without", "log"),
+    "tau at the switch": ("mean tau at the switch", "linear"),
+    "tau at the end": ("mean tau at the end, t = 20", "linear"),
+    "rise": ("rise of mean tau to the end", "linear"),
+    "share of steps up": ("share of steps in which tau rises", "linear"),
+    "improvement": ("improvement, %", "improvement"),
+    "hausdorff": ("Hausdorff distance", "linear"),
+}
+"""What a metric is called on its axis, and how that axis runs."""
+_REFERENCE = {"ratio": 1.0, "improvement": 0.0, "rise": 0.0}
+"""Where nothing changes."""
+
+
+class Place(NamedTuple):
+    """Where a row is drawn: a panel by metric and facet, in it a slot along the axis, and in that one of the series."""
+
+    metric: str
+    facet: str
+    slot: str
+    series: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Rows that share axes; ``slots`` and ``facet`` are as the record has them."""
+
+    metric: str
+    facet: str
+    rollout: str
+    slots: tuple[str, ...]
+    rows: tuple[tuple[Place, Row], ...]
+
+    @property
+    def scale(self) -> str:
+        """``log``, ``linear`` or ``improvement``."""
+        return _METRICS.get(self.metric, ("", "linear"))[1]
+
+    @property
+    def words(self) -> str:
+        """What its figures are."""
+        words = _METRICS.get(self.metric, (self.metric, ""))[0]
+        return f"{words}, log scale" if self.scale == "log" else words
+
+    @property
+    def reference(self) -> float | None:
+        """The place of no change; ``None`` where there is none."""
+        value = _REFERENCE.get(self.metric)
+        return None if value is None else place(value, self.scale)
+
+    @property
+    def along(self) -> str:
+        """What stands along it."""
+        row = self.rows[0][1]
+        if self.metric == "hausdorff":
+            return "of the distances of each orbit; of all points at once"
+        if row.variant:
+            sigma = row.variant.startswith("sigma")
+            return "sigma, the noise on the first observation" if sigma else "lambda, the weight of Omega"
+        return _along(row.case)
+
+
+def _along(case: str) -> str:
+    if case.startswith("others on "):
+        return "damping ratio tested on, trained on each other one"
+    if " on " in case:
+        return f"damping ratio trained on, tested on {case.rpartition(' on ')[2]}"
+    return "damping ratio before → after the switch" if " -> " in case else "damping ratio"
+
+
+def slot_label(slot: str) -> str:
+    """A slot as its tick has it: what the words along the axis say already is left out."""
+    return slot.removeprefix("others on ").partition(" on ")[0].replace(" -> ", " → ")
+
+
+def series_words(series: str) -> str:
+    """A series as the legend has it."""
+    return {**MODEL_WORDS, **_OMEGAS}.get(series, series)
+
+
+def series_order(rows: Iterable[Row]) -> list[str]:
+    """All the series, in the order of their colours."""
+    found = dict.fromkeys(place_of(row).series for row in rows)
+    known = [one for one in (*MODELS, *_OMEGAS) if one in found]
+    return [*known, *(one for one in found if one not in known)]
+
+
+def number_of(one: str, series: Sequence[str]) -> int:
+    """The number of a series' colour and marker: a model has the same whatever stands beside it."""
+    known = next((known for known in (MODELS, tuple(_OMEGAS), tuple(series)) if one in known), (one,))
+    return known.index(one) % len(MARKERS)
+
+
+def place_of(row: Row) -> Place:
+    """Where a row is drawn."""
+    metric = "hausdorff" if row.metric.startswith("hausdorff ") else row.metric
+    if metric == "hausdorff":
+        return Place(metric, "", row.metric.removeprefix("hausdorff ").removeprefix("of "), row.model)
+    if row.variant.startswith("sigma "):
+        return Place(metric, row.case, row.variant.removeprefix("sigma "), row.model)
+    if row.variant:
+        omega, _, weight = row.variant.partition(", ")
+        return Place(metric, row.case, weight or "none", omega if weight else "none")
+    return Place(metric, "", row.case, row.model)
+
+
+def sheet(rows: Sequence[Row]) -> list[list[Panel]]:
+    """The panels, line by line: those of a line show the same metric, but for metrics of a single panel, which fill lines."""
+    placed = [(place_of(row), row) for row in rows]
+    rollouts = list(dict.fromkeys(row.rollout for row in rows))
+    metrics = list(dict.fromkeys(place.metric for place, _ in placed))
+    facets = sorted(dict.fromkeys(place.facet for place, _ in placed), key=_first_number)
+    if len(facets) > 1 and len(rollouts) > 1:
+        wanted = [[(metric, facet, roll) for facet in facets] for metric in metrics for roll in rollouts]
+    elif len(facets) > 1:
+        wanted = [[(metric, facet, rollouts[0]) for facet in facets] for metric in metrics]
+    elif len(rollouts) > 1:
+        wanted = [[(metric, facets[0], roll) for roll in rollouts] for metric in metrics]
+    else:
+        wanted = [[(metric, facet, rollouts[0]) for metric in metrics for facet in facets]]
+    made = [[panel for key in line if (panel := _panel(placed, *key)) is not None] for line in wanted]
+    return [line for line in made if line]
+
+
+def _panel(placed: Sequence[tuple[Place, Row]], metric: str, facet: str, rollout: str) -> Panel | None:
+    mine = [(at, row) for at, row in placed if (at.metric, at.facet, row.rollout) == (metric, facet, rollout)]
+    slots = list(dict.fromkeys(at.slot for at, _ in mine))
+    ordered = slots if metric == "hausdorff" else sorted(slots, key=_first_number)
+    return Panel(metric, facet, rollout, tuple(ordered), tuple(mine)) if mine else None
+
+
+def _first_number(text: str) -> float:
+    """Slots in the order of their numbers; ``none`` first, other words last."""
+    found = re.search(r"\d+(\.\d+)?", text)
+    return -1.0 if text == "none" else math.inf if found is None else float(found[0])
+
+
+def place(value: float, scale: str) -> float:
+    """Where a figure lies along its axis; what no axis reaches is infinite.
+
+    An improvement lies where the ratio of the errors does: as 100 % is a ratio of 0, and what is worse has no bound.
+    """
+    if math.isnan(value):
+        return math.inf if scale != "improvement" else -math.inf
+    if scale == "linear":
+        return value
+    ratio = value if scale == "log" else 1 - value / 100
+    power = math.inf if ratio == math.inf else math.log10(ratio) if ratio > 0 else -math.inf
+    return power if scale == "log" else -power
+
+
+def limits(panels: Iterable[Panel]) -> tuple[float, float]:
+    """The ends of an axis for all of these: about what is known, without what is far off."""
+    shown = list(panels)
+    found = [at for panel in shown for at in _known(panel) if math.isfinite(at)]
+    found += [panel.reference for panel in shown if panel.reference is not None]
+    low, high = (min(found), max(found)) if found else (0.0, 1.0)
+    least = 0.02 if shown[0].scale != "linear" else 0.02 * max(abs(low), abs(high), 0.05)
+    room = max(0.06 * (high - low), least)
+    return low - room, high + room
+
+
+def _known(panel: Panel) -> list[float]:
+    scale, rows = panel.scale, [row for _, row in panel.rows]
+    given = [place(row.published, scale) for row in rows if row.published is not None]
+    values = [place(value, scale) for row in rows for value in row.values]
+    middles = [at for row in rows if math.isfinite(at := place(row.median, scale))] + given
+    if panel.metric.startswith("mse"):
+        diverged = [place(DIVERGED, scale)] if any(row.diverged for row in rows) else []
+        return [at for at in values if at <= BEYOND_ERROR] + given + diverged
+    if scale == "improvement":
+        return [at for at in values if at >= min(middles, default=0.0) - BEYOND] + given
+    bound = math.inf
+    if scale == "log":
+        bound = max(middles, default=0.0) + BEYOND
+    elif panel.metric == "hausdorff":
+        bound = max(middles, default=1.0) * BEYOND_DISTANCE
+    return [at for at in values if at <= bound] + given
+
+
+def marks(low: float, high: float, scale: str) -> list[tuple[float, str]]:
+    """The ticks of an axis with these ends: their places and labels."""
+    if scale == "improvement":
+        known = (99.99, 99.9, 99, 90, 50, 0, -100, -900, -9900, -99900)
+        known = known if high - low < 3.5 else (99.99, 99, 0, -9900, -999900)
+        return [(at, _signed(value)) for value in known if low <= (at := place(value, scale)) <= high]
+    if scale == "linear" or high - low < math.log10(4):
+        ends = (low, high) if scale == "linear" else (10**low, 10**high)
+        steps = [float(f"{step:.6g}") for step in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)]
+        return [(at, _signed(step)) for step in steps if low <= (at := place(step, scale)) <= high]
+    return [(math.log10(tick), label(tick, "")) for tick in ticks(10**low, 10**high, "")]
+
+
+def _signed(value: float) -> str:
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")

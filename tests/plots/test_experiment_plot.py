@@ -1,0 +1,226 @@
+"""The picture of an experiment shows every seed, median and interval, what was published, and what diverged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from matplotlib.axes import Axes
+
+from ltc_ir.plots.experiment_plot import experiment_figure, experiment_picture
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.experiment import Experiment, Row
+from ltc_ir.records.timing import Machine
+from tests.plots.reading import faults, figure_of, texts
+from tests.plots.records import ENVIRONMENT, MACHINE
+
+VALUES = (0.02, 0.03, 0.05, 0.04, 0.025)
+MODELS = ("ltc", "ctrnn", "node")
+SETTINGS = {"seeds": 5, "first seed": 42, "epochs": 300}
+
+
+def row(model: str = "ltc", case: str = "0.1", metric: str = "mse", **changed: object) -> Row:
+    fields: dict[str, object] = {"values": VALUES, "rollout": "two-pass", "selection": "test", **changed}
+    return Row(model, case, metric, **fields)  # type: ignore[arg-type]
+
+
+def of(*rows: Row, name: str = "base", about: str = "the error of each model") -> Experiment:
+    return Experiment(name, about, ENVIRONMENT, MACHINE, SETTINGS, rows)
+
+
+def drawn(made: Experiment):
+    return figure_of(lambda look: experiment_figure(made, look))
+
+
+def said(made: Experiment) -> str:
+    return "\n".join(texts(drawn(made)))
+
+
+def heights(axes: Axes, label: str) -> list[float]:
+    """The places of everything drawn under a label, of each once."""
+    return [float(at) for line in axes.lines if line.get_label() == label for at in dict.fromkeys(line.get_ydata())]
+
+
+def base(models: Sequence[str] = MODELS) -> Experiment:
+    return of(
+        *(
+            row(model, case, rollout=rollout, published=0.03 if rollout == "two-pass" else None)
+            for case in ("0.1", "1.2")
+            for model in models
+            for rollout in ("two-pass", "closed loop")
+        )
+    )
+
+
+def switch() -> Experiment:
+    figures = {"mse overall": VALUES, "mse after": VALUES, "recovery points": (0.0, 51.0, 3.0, 51.0, 0.0)}
+    rows = [
+        row(model, case, metric, rollout=rollout, values=values)
+        for metric, values in figures.items()
+        for case in ("0.1 -> 1.2", "1.2 -> 0.1")
+        for model in MODELS
+        for rollout in ("two-pass", "closed loop")
+    ]
+    return of(*rows, name="switch")
+
+
+def noise() -> Experiment:
+    rows = [
+        row(model, case, "ratio", variant=f"sigma {sigma}", values=(0.98, 1.0, 1.01, 1.02, 1.1))
+        for case in ("0.1", "0.3", "0.5", "0.8", "1.2")
+        for sigma in ("0.01", "0.2")
+        for model in MODELS
+    ]
+    return of(*rows, name="noise")
+
+
+def mdl() -> Experiment:
+    variants = ("no Omega", "static, 0.001", "static, adaptive", "static, 0.1", "trajectory, 0.001", "trajectory, 0.1")
+    rows = [
+        row("ltc", case, metric, variant=variant, rollout=rollout, values=values)
+        for metric, values in (("mse after", VALUES), ("improvement", (-900.0, 0.0, 50.0, 90.0, 99.0)))
+        for case in ("0.1 -> 1.2", "1.2 -> 0.1", "0.3 -> 0.8", "0.8 -> 0.3")
+        for variant in variants
+        for rollout in ("two-pass", "closed loop")
+        if metric == "mse after" or variant != "no Omega"
+    ]
+    return of(*rows, name="mdl")
+
+
+def tau() -> Experiment:
+    metrics = ("tau at the switch", "tau at the end", "rise", "share of steps up")
+    return of(*(row(case=case, metric=metric) for metric in metrics for case in ("0.1", "0.5", "1.2")), name="tau")
+
+
+def attractor() -> Experiment:
+    metrics = ("hausdorff mean", "hausdorff median", "hausdorff of all points", "mse")
+    rows = [row(model, "0.3", metric, rollout="teacher-forced") for metric in metrics for model in MODELS]
+    return of(*rows, name="attractor")
+
+
+def test_the_seeds_the_median_and_the_interval_are_drawn_on_a_logarithmic_axis():
+    axes = drawn(of(row())).axes[0]
+    assert heights(axes, "seeds") == pytest.approx([math.log10(value) for value in VALUES])
+    assert heights(axes, "median") == pytest.approx([math.log10(0.03)])
+    assert heights(axes, "interval") == pytest.approx([math.log10(row().low), math.log10(row().high)])
+
+
+def test_each_published_value_has_its_own_mark_beside_the_published_way():
+    figure = drawn(base())
+    two_pass, closed_loop = figure.axes
+    assert heights(two_pass, "published") == pytest.approx([math.log10(0.03)] * 12)  # paper and ink, of six rows
+    assert heights(closed_loop, "published") == []
+    assert "published" in texts(figure)
+    assert "published" not in texts(drawn(of(row())))
+    assert "5 seeds, 300 epochs; 6 of 6 published values lie in the interval" in texts(figure)
+
+
+def test_models_are_told_apart_by_colour_and_marker_and_named():
+    figure = drawn(base())
+    medians = [line for line in figure.axes[0].lines if line.get_label() == "median"]
+    assert len({(line.get_color(), line.get_marker()) for line in medians}) == 3
+    assert len({line.get_marker() for line in medians}) == 3
+    assert {"LTC", "CTRNN", "Neural ODE", "two-pass", "closed loop", "damping ratio"} <= set(texts(figure))
+
+
+def test_a_model_keeps_its_colour_beside_others_and_alone():
+    def colors(models: Sequence[str]) -> list[str]:
+        lines = drawn(base(models)).axes[0].lines
+        return [str(line.get_color()) for line in lines if line.get_label() == "median"]
+
+    assert colors(("ltc",))[0] == colors(MODELS)[0]
+    assert colors(("node",))[0] == colors(MODELS)[2]
+
+
+def test_seeds_that_diverged_are_counted_and_marked_at_the_edge():
+    made = of(row("ltc"), row("node", values=(0.02, 0.03, math.inf, 2.0, 5000.0)))
+    axes = drawn(made).axes[0]
+    assert len(heights(axes, "beyond")) == 1
+    assert heights(axes, "beyond")[0] < axes.get_ylim()[1]
+    assert len(heights(axes, "seeds")) == 5 + 3  # 2.0 has diverged, and still has its place
+    assert "3" in [text.get_text() for text in axes.texts]
+    assert "figures of seeds that diverged: Neural ODE two-pass 3 of 5" in said(made)
+    assert "diverged" not in said(of(row()))
+
+
+def test_where_most_seeds_diverged_the_median_stands_at_the_edge():
+    made = of(row("ltc"), row("node", values=(math.inf,) * 4 + (0.02,)))
+    axes = drawn(made).axes[0]
+    ends = [heights(drawn(of(row("ltc"))).axes[0], "median")[0], max(heights(axes, "median"))]
+    assert ends[0] < math.log10(VALUES[2]) < ends[1] <= axes.get_ylim()[1]
+    assert "4" in [text.get_text() for text in axes.texts]
+
+
+def test_an_improvement_that_is_boundlessly_bad_is_marked_below():
+    made = of(row(metric="improvement", variant="static, 0.1", values=(-math.inf, 0.0, 10.0, 50.0, 90.0)), name="mdl")
+    axes = drawn(made).axes[0]
+    low, high = axes.get_ylim()
+    assert low < heights(axes, "beyond")[0] < min(heights(axes, "seeds")) < high
+    assert heights(axes, "seeds") == pytest.approx([0.0, -math.log10(0.9), -math.log10(0.5), 1.0])
+
+
+def test_a_selection_that_was_not_published_is_left_to_the_table():
+    made = of(row(), row(selection="validation", values=(0.9,) * 5))
+    assert len(heights(drawn(made).axes[0], "seeds")) == 5
+    assert "those chosen otherwise stand in the table" in said(made)
+
+
+def test_ratios_are_in_their_order_whatever_the_order_of_the_rows():
+    made = of(*(row(case=f"others on {zeta}") for zeta in ("0.3", "1.2", "0.1")), name="transfer")
+    axes = drawn(made).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.1", "0.3", "1.2"]
+    assert axes.get_xlabel() == "damping ratio tested on, trained on each other one"
+
+
+@pytest.mark.parametrize(
+    ("made", "panels", "words"),
+    [
+        (switch(), 6, "points until recovery"),
+        (noise(), 5, "damping ratio 0.5, two-pass"),
+        (tau(), 4, "mean tau at the end, t = 20"),
+        (mdl(), 16, "switch 0.3 → 0.8, closed loop"),
+        (attractor(), 2, "Hausdorff distance"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Experiment) else "",
+)
+def test_each_experiment_has_its_panels(made: Experiment, panels: int, words: str):
+    figure = drawn(made)
+    assert len(figure.axes) == panels
+    assert words in texts(figure)
+    assert sum(len(heights(axes, "median")) for axes in figure.axes) == len(made.rows)
+
+
+def wild() -> Experiment:
+    hard = (math.inf, math.nan, 0.0, 1e-12, 1e300)
+    return of(*(replace(one, values=hard, published=1e-3) for one in [*base().rows, *noise().rows[:4], *mdl().rows]))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        base(), switch(), noise(), tau(), mdl(), attractor(), wild(), of(), of(row(values=())), of(row(values=(0.1,))),
+        of(row(values=(math.inf,) * 5)), of(row(metric="rise", values=(0.0,) * 5)), of(row("mine", "a case", "a metric")),
+        of(row(), name="a" * 90, about="$x$ <b>&-- \n\x07" * 20),
+        Experiment("base", "nothing", Environment(), Machine(), {}),
+    ],
+)  # fmt: skip
+def test_nothing_is_clipped_or_overlaps(made: Experiment):
+    assert faults(drawn(made)) == []
+
+
+def test_rows_without_seeds_and_records_without_rows_are_told():
+    assert "rows without seeds, which are not drawn: 1" in said(of(row(), row("node", values=())))
+    assert "there is no figure that could be drawn" in said(of())
+
+
+def test_pictures_are_svg_or_png_light_or_dark_and_the_same_each_time():
+    made = base()
+    svg, dark, png = experiment_picture(made), experiment_picture(made, dark=True), experiment_picture(made, "png")
+    assert svg.startswith(b"<?xml")
+    assert png.startswith(b"\x89PNG")
+    assert experiment_picture(made) == svg != dark
+    assert experiment_picture(made, "png") == png
+    with pytest.raises(ValueError, match="svg or png"):
+        experiment_picture(made, "pdf")
