@@ -14,6 +14,7 @@ from ltc_ir.files import make_folder, write_whole
 from ltc_ir.lab.experiments import PLANS, Plan, Raw, Setup, rows_of
 from ltc_ir.lab.running import run, work_of
 from ltc_ir.measure import machine
+from ltc_ir.plots.experiment_plot import experiment_picture
 from ltc_ir.programs.stages import environment
 from ltc_ir.records.experiment import Experiment
 from ltc_ir.records.experiment_codec import experiment_to_json
@@ -84,12 +85,17 @@ def _record(plan: Plan, raws: Sequence[Raw], setup: Setup, there: Machine, secon
 
 
 def keep(made: Sequence[Experiment], folder: Path) -> list[str]:
-    """Write each record as JSON and CSV into the folder; the names of the files."""
+    """Write each record as JSON, CSV and picture into the folder; the names of the files."""
     make_folder(folder)
     files = []
     for one in made:
-        for ending, text in (("json", experiment_to_json(one)), ("csv", to_experiment_csv([one]))):
+        held = {
+            "json": experiment_to_json(one).encode(),
+            "csv": to_experiment_csv([one]).encode(),
+            "svg": experiment_picture(one),
+        }
+        for ending, data in held.items():
             path = folder / f"{one.name}.{ending}"
-            write_whole(str(path), text.encode())
+            write_whole(str(path), data)
             files.append(str(path))
     return files

@@ -213,8 +213,8 @@ def _known(panel: Panel) -> list[float]:
 def marks(low: float, high: float, scale: str) -> list[tuple[float, str]]:
     """The ticks of an axis with these ends: their places and labels."""
     if scale == "improvement":
-        known = (99.99, 99.9, 99, 90, 50, 0, -100, -900, -9900, -99900)
-        known = known if high - low < 3.5 else (99.99, 99, 0, -9900, -999900)
+        dense = high - low < 3.5
+        known = [99.99, 99.9, 99, 90, 50, 0, -100, -900, -9900, -99900] if dense else [99.99, 99, 0, -9900, -999900]
         return [(at, _signed(value)) for value in known if low <= (at := place(value, scale)) <= high]
     if scale == "linear" or high - low < math.log10(4):
         ends = (low, high) if scale == "linear" else (10**low, 10**high)

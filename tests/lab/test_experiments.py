@@ -290,6 +290,7 @@ def test_the_command_keeps_what_it_prints(command: Command, tmp_path: Path):  # 
     made = json.loads(ran.out)
     assert made["kind"] == "experiment"
     assert {"published", "median", "low", "high", "seeds"} <= set(made["rows"][0])
+    assert "<svg" in (tmp_path / "tau.svg").read_text()
     assert (tmp_path / "tau.csv").read_text().startswith("experiment,model,case,variant,metric")
 
 

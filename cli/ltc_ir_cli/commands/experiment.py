@@ -51,7 +51,7 @@ def experiment(
     no_color: opt.NoColor = False,
     version: opt.Version = False,
 ) -> None:
-    """Run a published experiment over seeds; each also writes NAME.json and NAME.csv into the folder."""
+    """Run a published experiment over seeds; each also writes NAME.json, NAME.csv and NAME.svg into the folder."""
     from ltc_ir.render.experiment_formats import EXPERIMENT_FORMATS
 
     render = EXPERIMENT_FORMATS[opt.known_format(format, EXPERIMENT_FORMATS)]
