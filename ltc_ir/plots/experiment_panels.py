@@ -213,9 +213,9 @@ def _known(panel: Panel) -> list[float]:
 def marks(low: float, high: float, scale: str) -> list[tuple[float, str]]:
     """The ticks of an axis with these ends: their places and labels."""
     if scale == "improvement":
-        dense = high - low < 3.5
-        known = [99.99, 99.9, 99, 90, 50, 0, -100, -900, -9900, -99900] if dense else [99.99, 99, 0, -9900, -999900]
-        return [(at, _signed(value)) for value in known if low <= (at := place(value, scale)) <= high]
+        every = 1 if high - low < 8 else 3
+        known = [100 - 100 * 10.0**power for power in range(-12, 13, every)] + [50.0, -100.0] * (high - low < 3.5)
+        return [(at, _signed(round(value, 10))) for value in known if low <= (at := place(value, scale)) <= high]
     if scale == "linear" or high - low < math.log10(4):
         ends = (low, high) if scale == "linear" else (10**low, 10**high)
         steps = [float(f"{step:.6g}") for step in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)]
@@ -224,4 +224,5 @@ def marks(low: float, high: float, scale: str) -> list[tuple[float, str]]:
 
 
 def _signed(value: float) -> str:
-    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+    shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.12g}"
+    return shown.replace("-", "\N{MINUS SIGN}")

@@ -161,6 +161,14 @@ def test_an_improvement_that_is_boundlessly_bad_is_marked_below():
     assert heights(axes, "seeds") == pytest.approx([0.0, -math.log10(0.9), -math.log10(0.5), 1.0])
 
 
+def test_improvements_far_apart_have_ticks_that_can_be_read():
+    bad = (-250_000.0, -3_000.0, 0.0, 90.0, 99.0)
+    made = of(row(metric="improvement", variant="static, 0.1", values=bad, published=-250_000.0), name="mdl")
+    ticks = [label.get_text() for label in drawn(made).axes[0].get_yticklabels()]
+    assert sorted(ticks) == sorted(["99", "90", "0", "−900", "−9,900", "−99,900"])
+    assert faults(drawn(made)) == []
+
+
 def test_a_selection_that_was_not_published_is_left_to_the_table():
     made = of(row(), row(selection="validation", values=(0.9,) * 5))
     assert len(heights(drawn(made).axes[0], "seeds")) == 5
