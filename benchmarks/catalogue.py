@@ -63,5 +63,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         lambda how: _run("passes", how.runs, quick=how.quick),
         on_device=True,
     ),
+    "training": Benchmark(
+        "ways to train several seeds, and the published one",
+        lambda how: _run("training", how.runs, quick=how.quick),
+    ),
     "guard": Benchmark("the guard, and JAX and pytest without it", lambda how: _run("guard", how.runs)),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltc_ir import api
 from ltc_ir.errors import LtcIrError, UsageError, error_of
-from ltc_ir.notebook import ShownTiming, shown_timing
+from ltc_ir.notebook_timing import ShownTiming, shown_timing
 from ltc_ir.records.timing import Ended, Settings, Timing
 
 if TYPE_CHECKING:

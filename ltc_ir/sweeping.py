@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltc_ir import api, clocking
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
-from ltc_ir.notebook import ShownSweep, shown_sweep
+from ltc_ir.notebook_timing import ShownSweep, shown_sweep
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.sweep import Sweep, SweepPoint
 from ltc_ir.records.timing import Ended, ProgramTiming, Timing
