@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
-from ltc_ir.lab import evaluating, experimenting, published
+from ltc_ir.lab import evaluating, experimenting, experiments, published
 from ltc_ir.lab.claims import claims_of, paired
 from ltc_ir.lab.data import oscillator_set, switch_set
 from ltc_ir.lab.experiments import PLANS, Raw, Setup, rows_of, unmatched
@@ -35,9 +35,19 @@ TABLES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "publish
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Experiment]:
-    """All experiments with two seeds and two epochs."""
-    made = experimenting.experiment("all", SHORT, tmp_path_factory.mktemp("all"), jobs=2)
+    """All experiments with two seeds and two epochs, few draws of noise and few orbits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments, "REPEATS", 2)
+        patch.setattr(experiments, "STARTS", 4)
+        made = experimenting.experiment("all", SHORT, tmp_path_factory.mktemp("all"), jobs=1)
     return {one.name: one for one in made}
+
+
+def test_processes_give_what_one_process_gives(tmp_path: Path):
+    work = work_of(["tau"], Setup((42,), epochs=1))
+    one, two = (run(work, tmp_path / str(jobs), jobs)["tau"] for jobs in (1, 2))
+    assert [raw[:-1] for raw in one] == [raw[:-1] for raw in two]
+    assert [raw.value for raw in one] == pytest.approx([raw.value for raw in two], rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", PLANS)
