@@ -19,6 +19,8 @@ from ltc_ir.lab.training import Recipe, Trained
 from ltc_ir.plots import style
 from tests.plots.reading import faults, texts
 
+pytestmark = pytest.mark.long  # three models are compiled for each way they run
+
 SHORT = Setup((42, 43), epochs=2)
 
 
