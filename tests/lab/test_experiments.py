@@ -43,6 +43,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Experiment
     return {one.name: one for one in made}
 
 
+@pytest.mark.long
 def test_processes_give_what_one_process_gives(tmp_path: Path):
     work = work_of(["tau"], Setup((42,), epochs=1))
     one, two = (run(work, tmp_path / str(jobs), jobs)["tau"] for jobs in (1, 2))
