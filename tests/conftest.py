@@ -1,9 +1,19 @@
 """Gives the whole session four virtual CPU devices, which JAX reads once, at its first import; no JAX here."""
 
+import gc
 import os
+
+import pytest
 
 _FLAG = "--xla_force_host_platform_device_count"
 
 if _FLAG not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAG}=4".strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _set_aside():
+    """What is loaded by now is no garbage: looking through it at every collection would take half the time of all tests."""
+    gc.collect()
+    gc.freeze()
