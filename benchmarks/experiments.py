@@ -8,8 +8,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from benchmarks.profiling import DATA, ROOT, filled
+from ltc_ir.lab.setup import Setup
+from ltc_ir.plots.experiment_plot import experiment_picture
 from ltc_ir.records.experiment import Experiment, Row
 from ltc_ir.records.experiment_codec import experiments_to_json, loads_experiment
 from ltc_ir.render.experiment_formats import EXPERIMENT_FORMATS, to_experiment_csv
@@ -17,6 +20,7 @@ from ltc_ir.render.experiment_sheets import number
 
 PAGE = ROOT / "docs" / "experiments.md"
 STORED = DATA / "experiments.json"
+PICTURES = ROOT / "docs" / "pictures"
 COMMAND = "ltc-ir experiment all --seeds 20"
 
 
@@ -73,12 +77,41 @@ def _apart(row: Row) -> str:
     return f"{what}: {number(row.published)}, {number(row.low)} to {number(row.high)}"
 
 
+def picture(name: str, dark: bool) -> Path:
+    """The file of a picture, such as ``experiment-base`` or ``figure-tau``."""
+    return PICTURES / f"{name}-{'dark' if dark else 'light'}.svg"
+
+
+def draw(made: Sequence[Experiment], folder: Path) -> Iterator[str]:
+    """Draw each experiment, and the figures of the text where all their trainings are kept in the folder; their names."""
+    from ltc_ir.lab.figures import FIGURES, untrained
+
+    PICTURES.mkdir(exist_ok=True)
+    for one in made:
+        for dark in (False, True):
+            picture(f"experiment-{one.name}", dark).write_bytes(experiment_picture(one, "svg", dark))
+        yield f"experiment-{one.name}"
+    setup = setup_of(made[0])
+    if untrained(setup, folder):
+        return
+    for name, figure in FIGURES.items():
+        for dark in (False, True):
+            picture(f"figure-{name}", dark).write_bytes(figure(folder, setup, "svg", dark))
+        yield f"figure-{name}"
+
+
+def setup_of(one: Experiment) -> Setup:
+    """The seeds and epochs that an experiment was run with."""
+    seeds, first, epochs = (int(str(one.settings[key])) for key in ("seeds", "first seed", "epochs"))
+    return Setup(tuple(range(first, first + seeds)), epochs, noisy=one.settings["data"] == "noisy")
+
+
 def main() -> None:
     """Run, and print the tables or write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--update", action="store_true", help="write data and the page")
+    parser.add_argument("--update", action="store_true", help="write data, pictures and the page")
     parser.add_argument("--stored", action="store_true", help="run nothing: write all from what was kept")
-    parser.add_argument("--dir", default="experiments", help="where trainings are kept")
+    parser.add_argument("--dir", default="experiments", help="where trainings are kept; figures need all of them")
     options = parser.parse_args()
     made = stored() if options.stored else run(options.dir)
     if not options.update:
@@ -87,6 +120,7 @@ def main() -> None:
     STORED.write_text(experiments_to_json(list(made)), encoding="utf-8")
     STORED.with_suffix(".csv").write_text(to_experiment_csv(made), encoding="utf-8")
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks(made)), encoding="utf-8")
+    print(f"drawn: {', '.join(draw(made, Path(options.dir)))}")
 
 
 if __name__ == "__main__":

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 
 from ltc_ir.errors import UsageError
-from ltc_ir.files import make_folder, write_whole
-from ltc_ir.lab.experiments import PLANS, Plan, Raw, Setup, rows_of
+from ltc_ir.files import OTHER_FOLDER, make_folder, write_whole
+from ltc_ir.lab.data import save, to_csv
+from ltc_ir.lab.experiments import PLANS, Plan, rows_of
 from ltc_ir.lab.running import run, work_of
+from ltc_ir.lab.setup import Raw, Setup, oscillators, switches
 from ltc_ir.measure import machine
 from ltc_ir.plots.experiment_plot import experiment_picture
 from ltc_ir.programs.stages import environment
@@ -23,17 +27,31 @@ from ltc_ir.render.experiment_formats import to_experiment_csv
 
 FIRST_SEED = 42
 """The published seed, from which they are counted on."""
-ALL = "all"
+ALL, FIGURES, DATA = "all", "figures", "data"
+"""All experiments; what is no experiment, and asked for alike: the figures of the text, and the data."""
+
+Tell = Callable[[int, int], None]
+"""Is told how many trainings are done, of how many."""
+
+
+class Kept(NamedTuple):
+    """A file that was written, and what it holds."""
+
+    file: str
+    about: str
 
 
 def names_of(name: str) -> list[str]:
-    """The experiments meant by a name.
+    """The experiments meant by a name; none where it means the figures or the data.
 
     Raises:
-        UsageError: there is no such experiment.
+        UsageError: nothing is called so.
     """
+    if name in {FIGURES, DATA}:
+        return []
     if name != ALL and name not in PLANS:
-        raise UsageError(f"unknown experiment {name!r}", f"experiments are {', '.join([*PLANS, ALL])}")
+        known = f"experiments are {', '.join([*PLANS, ALL])}; beside them there are {FIGURES} and {DATA}"
+        raise UsageError(f"unknown experiment {name!r}", known)
     return list(PLANS) if name == ALL else [name]
 
 
@@ -42,7 +60,7 @@ def experiment(
     setup: Setup,
     folder: Path,
     jobs: int | None = None,
-    tell: Callable[[int, int], None] = lambda _done, _all: None,
+    tell: Tell = lambda _done, _all: None,
 ) -> list[Experiment]:
     """Run an experiment, or all of them.
 
@@ -58,14 +76,54 @@ def experiment(
         LimitError: a process did not survive; what was trained until then is kept.
     """
     names = names_of(name)
-    if not setup.seeds:
-        raise UsageError("no seeds", "give one or more")
-    make_folder(folder)
+    _check(setup, folder)
     began, before = time.monotonic(), machine.machine()
     figures = run(work_of(names, setup), folder, jobs or cores(), tell)
     there = machine.afterwards(before)
     seconds = time.monotonic() - began if len(names) == 1 else None
     return [_record(PLANS[one], figures[one], setup, there, seconds) for one in names]
+
+
+def _check(setup: Setup, folder: Path) -> None:
+    if not setup.seeds:
+        raise UsageError("no seeds", "give one or more")
+    make_folder(folder)
+
+
+def figures(setup: Setup, folder: Path, jobs: int | None = None, tell: Tell = lambda _done, _all: None) -> list[Kept]:
+    """Draw the figures of the text into the folder, each as figure-NAME.svg; what they need and is not kept is trained.
+
+    Arguments and errors are those of `experiment`.
+    """
+    from ltc_ir.lab import figures as drawing
+
+    _check(setup, folder)
+    run(dict.fromkeys(drawing.untrained(setup, folder), ()), folder, jobs or cores(), tell)
+    kept = []
+    for name, draw in drawing.FIGURES.items():
+        path = folder / f"figure-{name}.svg"
+        _write(path, draw(folder, setup, "svg", False))
+        kept.append(Kept(str(path), drawing.ABOUT[name]))
+    return kept
+
+
+def data(folder: Path) -> tuple[str, list[Kept]]:
+    """Write all published series into the folder as data.npz and data.csv; the text of the latter, and the files.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    make_folder(folder)
+    sets = {**oscillators(), **switches()}
+    text, arrays, csv = to_csv(sets), folder / "data.npz", folder / "data.csv"
+    with _with_dir():
+        save(str(arrays), sets)
+    _write(csv, text.encode())
+    about = "all series, clean and noisy"
+    return text, [
+        Kept(str(arrays), f"{about}, with what they were made of"),
+        Kept(str(csv), f"{about}, a point a line"),
+    ]
 
 
 def cores() -> int:
@@ -75,17 +133,23 @@ def cores() -> int:
 
 def _record(plan: Plan, raws: Sequence[Raw], setup: Setup, there: Machine, seconds: float | None) -> Experiment:
     from ltc_ir.lab.claims import claims_of
+    from ltc_ir.lab.together import together_of
 
     rows = rows_of(plan, raws)
     settings: dict[str, object] = {"seeds": len(setup.seeds), "first seed": setup.seeds[0], "epochs": setup.epochs}
     settings |= {"data": "noisy" if setup.noisy else "clean", "devices": jax.device_count()}
     return Experiment(
-        plan.name, plan.about, environment(), there, settings, rows, claims_of(plan.name, rows), seconds
+        plan.name, plan.about, environment(), there, settings, rows, claims_of(plan.name, rows), seconds,
+        together=together_of(rows),
     )  # fmt: skip
 
 
 def keep(made: Sequence[Experiment], folder: Path) -> list[str]:
-    """Write each record as JSON, CSV and picture into the folder; the names of the files."""
+    """Write each record as JSON, CSV and picture into the folder; the names of the files.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
     make_folder(folder)
     files = []
     for one in made:
@@ -96,6 +160,20 @@ def keep(made: Sequence[Experiment], folder: Path) -> list[str]:
         }
         for ending, data in held.items():
             path = folder / f"{one.name}.{ending}"
-            write_whole(str(path), data)
+            _write(path, data)
             files.append(str(path))
     return files
+
+
+def _write(path: Path, data: bytes) -> None:
+    with _with_dir():
+        write_whole(str(path), data)
+
+
+@contextmanager
+def _with_dir() -> Iterator[None]:
+    """What could not be written into the folder is answered by naming another one."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(error.message, OTHER_FOLDER) from error

@@ -16,10 +16,11 @@ from ltc_ir.errors import UsageError
 from ltc_ir.lab import published
 from ltc_ir.lab.data import NOISE, SEED, SWITCH_TIME, SWITCHES, ZETAS, Series, oscillator_set, switch_name
 from ltc_ir.lab.evaluating import ROLL, Floats, mean_tau, teacher_forced, two_pass
-from ltc_ir.lab.experiments import DRAW, SPREAD, STARTS, Setup, oscillators, switches
 from ltc_ir.lab.physics import oscillator
+from ltc_ir.lab.published_starts import STARTS
 from ltc_ir.lab.running import TRAINED
-from ltc_ir.lab.training import Trained, train
+from ltc_ir.lab.setup import Setup, oscillators, switches
+from ltc_ir.lab.training import Recipe, Trained, train
 from ltc_ir.plots import style
 from ltc_ir.plots.experiment_panels import MODEL_WORDS, MODELS
 from ltc_ir.plots.panelled import Cell, Entry, Sheet, laid_out, panel
@@ -30,8 +31,8 @@ TIME = "time, in units of 1/ω₀"
 FAR = 1.45
 """The end of the axis of states, which lie within 1; rollouts that leave it are counted."""
 ORBITS = 6
-"""Initial conditions of the phase portraits: the first of the attractor experiment's."""
-PORTRAIT, EDGE = 0.3, 2.2
+"""Initial conditions of the phase portraits: the first of the published ones."""
+PORTRAIT, EDGE = 0.3, 2.75
 """The damping ratio of the phase portraits, and where their axes end."""
 MAGNIFIED = (0.1, 2.0, 4.0)
 """The damping ratio and the times of the panel in which single points can be seen."""
@@ -68,9 +69,9 @@ def _band(axes: Axes, times: Any, curves: Sequence[Any], number: int, look: Look
     """The median over seeds and the interval about it, which has an edge, to be seen where bands lie on one another."""
     low, middle, high = _quantiles(curves)
     color = look.series[number]
-    axes.fill_between(times, low, high, color=color, alpha=0.2, linewidth=0, label="interval")
-    for end in (low, high):
-        axes.plot(times, end, color=color, linewidth=0.5, alpha=0.7)
+    axes.fill_between(
+        times, low, high, facecolor=(color, 0.2), edgecolor=(color, 0.7), linewidth=0.5, label="interval"
+    )  # fmt: skip
     axes.plot(times, middle, color=color, linewidth=1.7, linestyle=stroke, label="median")
 
 
@@ -248,8 +249,8 @@ def phase_picture(folder: Path, setup: Setup, form: str = "svg", dark: bool = Fa
 
 
 def _phase(folder: Path, setup: Setup, look: Look) -> Figure:
-    starts = np.random.default_rng(DRAW).uniform(-SPREAD, SPREAD, (STARTS, 2))[:ORBITS]
-    times = np.linspace(0.0, 20.0, STARTS)
+    starts = np.array(STARTS[:ORBITS])
+    times = np.linspace(0.0, 20.0, len(STARTS))
     truths = [oscillator(times, PORTRAIT, (u, v)).astype(np.float32) for u, v in starts]
     fine = [oscillator(np.linspace(0.0, 20.0, 1000), PORTRAIT, (u, v)) for u, v in starts]
     truth: How = {"color": look.ink, "linestyle": (0, (4, 2)), "linewidth": 0.9}
@@ -320,6 +321,12 @@ def _losses(folder: Path, setup: Setup, look: Look) -> Figure:
     return page.figure
 
 
+def untrained(setup: Setup, folder: Path) -> list[Recipe]:
+    """The trainings that the figures need and the folder does not hold; alike programs in a row."""
+    needed = [setup.recipe(model, zeta, seed) for model in MODELS for zeta in ZETAS for seed in setup.seeds]
+    return [recipe for recipe in needed if not (folder / TRAINED / f"{recipe.name}.npz").is_file()]
+
+
 FIGURES: dict[str, Callable[[Path, Setup, str, bool], bytes]] = {
     "data": data_picture,
     "switches": switches_picture,
@@ -331,3 +338,11 @@ FIGURES: dict[str, Callable[[Path, Setup, str, bool], bytes]] = {
 
 What was trained in the folder is taken up; what was not is trained, and kept there.
 """
+ABOUT = {
+    "data": "the series of the five damping ratios",
+    "switches": "what the models say over the four switches",
+    "tau": "the LTC's time constant from the switch on",
+    "phase": "phase portraits of the first seed",
+    "losses": "the training losses over epochs",
+}
+"""What each figure shows, for a list of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from ltc_ir.records.experiment import DIVERGED, Row
 MODELS = ("ltc", "ctrnn", "node")
 """In the order of the colours, which are those of every picture of the models."""
 MODEL_WORDS = {"ltc": "LTC", "ctrnn": "CTRNN", "node": "Neural ODE"}
+BASELINE = "zero"
+"""The model that learns nothing, which a line stands for."""
 _OMEGAS = {
     "none": "no Omega",
     "static": "Omega of tau0 alone, as the code has it",
@@ -34,6 +36,8 @@ _METRICS = {
     "ratio": ("error with noise / without", "log"),
     "tau at the switch": ("mean tau at the switch", "linear"),
     "tau at the end": ("mean tau at the end, t = 20", "linear"),
+    "softplus at the switch": ("mean softplus in tau at the switch", "linear"),
+    "softplus at the end": ("mean softplus in tau at the end", "linear"),
     "rise": ("rise of mean tau to the end", "linear"),
     "share of steps up": ("share of steps in which tau rises", "linear"),
     "improvement": ("improvement, %", "improvement"),
@@ -86,9 +90,10 @@ class Panel:
         row = self.rows[0][1]
         if self.metric == "hausdorff":
             return "of the distances of each orbit; of all points at once"
-        if row.variant:
-            sigma = row.variant.startswith("sigma")
-            return "sigma, the noise on the first observation" if sigma else "lambda, the weight of Omega"
+        if row.variant.startswith("sigma "):
+            return "sigma, the noise on the first observation"
+        if _omega(row.variant) is not None:
+            return "lambda, the weight of Omega"
         return _along(row.case)
 
 
@@ -107,58 +112,73 @@ def slot_label(slot: str) -> str:
 
 def series_words(series: str) -> str:
     """A series as the legend has it."""
-    return {**MODEL_WORDS, **_OMEGAS}.get(series, series)
+    return {**MODEL_WORDS, **_OMEGAS, BASELINE: "always says 0"}.get(series, series)
 
 
 def series_order(rows: Iterable[Row]) -> list[str]:
-    """All the series, in the order of their colours."""
-    found = dict.fromkeys(place_of(row).series for row in rows)
+    """All the series that have a colour, in the order of these."""
+    found = dict.fromkeys(place_of(row).series for row in rows if row.model != BASELINE)
     known = [one for one in (*MODELS, *_OMEGAS) if one in found]
     return [*known, *(one for one in found if one not in known)]
 
 
 def number_of(one: str, series: Sequence[str]) -> int:
-    """The number of a series' colour and marker: a model has the same whatever stands beside it."""
-    known = next((known for known in (MODELS, tuple(_OMEGAS), tuple(series)) if one in known), (one,))
-    return known.index(one) % len(MARKERS)
+    """The number of a series' colour and marker: a model has the same whatever stands beside it, and no other has that."""
+    known = next((known for known in (MODELS, tuple(_OMEGAS)) if one in known), None)
+    if known is not None:
+        return known.index(one)
+    others = [other for other in series if other not in MODELS and other not in _OMEGAS]
+    return (len(MODELS) + others.index(one)) % len(MARKERS)
 
 
 def place_of(row: Row) -> Place:
     """Where a row is drawn."""
     metric = "hausdorff" if row.metric.startswith("hausdorff ") else row.metric
     if metric == "hausdorff":
-        return Place(metric, "", row.metric.removeprefix("hausdorff ").removeprefix("of "), row.model)
+        return Place(metric, row.variant, row.metric.removeprefix("hausdorff ").removeprefix("of "), row.model)
     if row.variant.startswith("sigma "):
         return Place(metric, row.case, row.variant.removeprefix("sigma "), row.model)
-    if row.variant:
-        omega, _, weight = row.variant.partition(", ")
-        return Place(metric, row.case, weight or "none", omega if weight else "none")
-    return Place(metric, "", row.case, row.model)
+    if (omega := _omega(row.variant)) is not None:
+        return Place(metric, row.case, row.variant.partition(", ")[2] or "none", omega)
+    return Place(metric, "", f"{row.case}, {row.variant}" if row.variant else row.case, row.model)
+
+
+def _omega(variant: str) -> str | None:
+    """Which Omega a variant names; ``None`` where it names none of them."""
+    name = "none" if variant == "no Omega" else variant.partition(", ")[0]
+    return name if name in _OMEGAS else None
 
 
 def sheet(rows: Sequence[Row]) -> list[list[Panel]]:
     """The panels, line by line: those of a line show the same metric, but for metrics of a single panel, which fill lines."""
     placed = [(place_of(row), row) for row in rows]
-    rollouts = list(dict.fromkeys(row.rollout for row in rows))
-    metrics = list(dict.fromkeys(place.metric for place, _ in placed))
-    facets = sorted(dict.fromkeys(place.facet for place, _ in placed), key=_first_number)
-    if len(facets) > 1 and len(rollouts) > 1:
-        wanted = [[(metric, facet, roll) for facet in facets] for metric in metrics for roll in rollouts]
-    elif len(facets) > 1:
-        wanted = [[(metric, facet, rollouts[0]) for facet in facets] for metric in metrics]
-    elif len(rollouts) > 1:
-        wanted = [[(metric, facets[0], roll) for roll in rollouts] for metric in metrics]
-    else:
-        wanted = [[(metric, facet, rollouts[0]) for metric in metrics for facet in facets]]
-    made = [[panel for key in line if (panel := _panel(placed, *key)) is not None] for line in wanted]
-    return [line for line in made if line]
+    lines = [line for metric in dict.fromkeys(at.metric for at, _ in placed) for line in _lines(placed, metric)]
+    single = all(len(line) == 1 for line in lines)
+    return [[panel for line in lines for panel in line]] if single else lines
 
 
-def _panel(placed: Sequence[tuple[Place, Row]], metric: str, facet: str, rollout: str) -> Panel | None:
-    mine = [(at, row) for at, row in placed if (at.metric, at.facet, row.rollout) == (metric, facet, rollout)]
+def _lines(placed: Sequence[tuple[Place, Row]], metric: str) -> Iterator[list[Panel]]:
+    """The panels of a metric: one line, or one for each rollout where every rollout has several facets."""
+    mine = [(at, row) for at, row in placed if at.metric == metric]
+    rollouts = list(dict.fromkeys(row.rollout for _, row in mine))
+    facets = sorted(dict.fromkeys(at.facet for at, _ in mine), key=_facet_order)
+    found = {(at.facet, row.rollout) for at, row in mine}
+    keys = [[(facet, roll) for facet in facets if (facet, roll) in found] for roll in rollouts]
+    if any(len(line) == 1 for line in keys):
+        keys = [[key for line in keys for key in line]]
+    return ([_panel(mine, *key) for key in line] for line in keys)
+
+
+def _facet_order(facet: str) -> float:
+    return _first_number(facet) if facet else -1.0
+
+
+def _panel(rows: Sequence[tuple[Place, Row]], facet: str, rollout: str) -> Panel:
+    mine = [(at, row) for at, row in rows if (at.facet, row.rollout) == (facet, rollout)]
     slots = list(dict.fromkeys(at.slot for at, _ in mine))
+    metric = mine[0][0].metric
     ordered = slots if metric == "hausdorff" else sorted(slots, key=_first_number)
-    return Panel(metric, facet, rollout, tuple(ordered), tuple(mine)) if mine else None
+    return Panel(metric, facet, rollout, tuple(ordered), tuple(mine))
 
 
 def _first_number(text: str) -> float:

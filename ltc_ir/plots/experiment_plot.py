@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +13,8 @@ from matplotlib.figure import Figure
 from ltc_ir.plots import style
 from ltc_ir.plots.captions import load_of, machine_of, versions
 from ltc_ir.plots.experiment_panels import (
+    BASELINE,
+    MODELS,
     Panel,
     Place,
     limits,
@@ -136,7 +139,10 @@ def _line(page: Picture, line: Sequence[tuple[Panel, _Axis]], series: Sequence[s
         axes = page.axes(x, y + HEAD_ROOM - 0.06, wide, HEIGHT)
         _scale(axes, panel, axis, not shared or number == 0, page.look)
         for at, row in panel.rows:
-            _row(axes, panel, (at, row), axis, series=series, page=page)
+            if row.model == BASELINE:
+                _baseline(axes, panel.slots.index(at.slot), row, axis, page.look)
+            else:
+                _row(axes, panel, (at, row), axis, series=series, page=page)
         x += wide + (GAP if shared else LEFT)
 
 
@@ -144,7 +150,8 @@ def _title(panel: Panel) -> str:
     parts = [panel.rollout] if panel.rollout else []
     if panel.facet:
         facet = slot_label(panel.facet)
-        parts.insert(0, f"switch {facet}" if "→" in facet else f"damping ratio {facet}")
+        ratio = facet.replace(".", "").isdigit()
+        parts.insert(0, f"switch {facet}" if "→" in facet else f"damping ratio {facet}" if ratio else facet)
     return ", ".join(parts)
 
 
@@ -205,6 +212,16 @@ def _row(
     _beyond(axes, x, row, axis, color=color, look=page.look)
 
 
+def _baseline(axes: Axes, slot: int, row: Row, axis: _Axis, look: Look) -> None:
+    """What learning nothing gives, a line through the slot."""
+    at = axis.inside(row.median)
+    axes.plot((slot - 0.5, slot + 0.5), (at, at), **_no_learning(look), zorder=1.5, label="baseline")
+
+
+def _no_learning(look: Look) -> dict[str, Any]:
+    return {"color": look.series[len(MODELS)], "linewidth": 1.5, "linestyle": (0, (1.2, 1.0))}
+
+
 def _published(axes: Axes, x: float, row: Row, axis: _Axis, *, room: float, look: Look) -> None:
     """The published value as a bar across, with paper about it."""
     if row.published is not None:
@@ -229,6 +246,7 @@ def _beyond(axes: Axes, x: float, row: Row, axis: _Axis, *, color: str, look: Lo
 
 
 _SEED, _MEDIAN, _PUBLISHED = "a seed", "median and interval of 90 % of the seeds", "published"
+"""Entries of the legend beside the series and the baseline."""
 
 
 def _legend(rows: Sequence[Row], series: Sequence[str], wide: float) -> list[list[str]]:
@@ -237,6 +255,7 @@ def _legend(rows: Sequence[Row], series: Sequence[str], wide: float) -> list[lis
         return []
     entries = [*series, _SEED, _MEDIAN]
     entries += [_PUBLISHED] if any(row.published is not None for row in rows) else []
+    entries += [BASELINE] if any(row.model == BASELINE for row in rows) else []
     lines: list[list[str]] = [[]]
     used = 0.0
     for entry in entries:
@@ -271,6 +290,8 @@ def _draw_legend(page: Picture, entries: Sequence[str], series: Sequence[str], y
         elif entry == _MEDIAN:
             page.mark((at, at), (middle - 0.1, middle + 0.1), color=look.quiet, linewidth=2.0, solid_capstyle="butt")
             page.mark((at,), (middle,), marker="o", markersize=6.5, color=look.quiet, markeredgecolor=look.paper)
+        elif entry == BASELINE:
+            page.mark((at - 0.12, at + 0.12), (middle, middle), **_no_learning(look))
         else:
             page.mark((at - 0.1, at + 0.1), (middle, middle), color=look.ink, linewidth=1.7, solid_capstyle="butt")
         page.write(x + 0.3, y, series_words(entry), BODY)

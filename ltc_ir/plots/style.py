@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -86,7 +87,24 @@ def _saved(figure: Figure, form: str) -> bytes:
     data = io.BytesIO()
     nothing = {"Date": None, "Creator": "ltc-ir"} if form == "svg" else {"Software": None}
     figure.savefig(data, format=form, dpi=72 if form == "svg" else _PNG_DPI, metadata=nothing)
-    return data.getvalue()
+    return _slim(data.getvalue()) if form == "svg" else data.getvalue()
+
+
+_LONG = re.compile(rb'(?<=[ "(])(?<!scale\()(-?\d+\.\d\d)\d+(?=[ ")])')
+_MARK = rb'<use xlink:href="#m\w+" x="[^"]*" y="[^"]*" style="%s"/>\n'
+_MARKS = re.compile(_MARK % rb'([^"]*)' + b"(?:" + _MARK % rb"\1" + b")+")
+
+
+def _slim(svg: bytes) -> bytes:
+    """The same picture in fewer bytes: places to a hundredth of a point, and the style of a cloud of marks said once."""
+    lines = (line.lstrip() for line in svg.split(b"\n"))
+    short = b"\n".join(line if line.startswith(b"<!--") else _LONG.sub(rb"\1", line) for line in lines)
+    return _MARKS.sub(_grouped, short)
+
+
+def _grouped(marks: re.Match[bytes]) -> bytes:
+    style = b' style="%s"' % marks[1]
+    return b"<g%s>\n%s</g>\n" % (style, marks[0].replace(style, b""))
 
 
 def clean(text: str) -> str:

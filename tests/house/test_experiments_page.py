@@ -1,17 +1,25 @@
-"""The page of experiments is its data: every table, claim and published value."""
+"""The page of experiments is its data: every table, claim, published value and picture."""
 
 from __future__ import annotations
 
 import json
+import re
+import xml.etree.ElementTree as ET
 
-from benchmarks.experiments import COMMAND, PAGE, STORED, blocks, stored
+import pytest
+
+from benchmarks.experiments import COMMAND, PAGE, STORED, blocks, picture, stored
 from ltc_ir.lab import published
 from ltc_ir.lab.data import ZETAS, oscillator_set
 from ltc_ir.lab.experiments import PLANS
+from ltc_ir.lab.figures import FIGURES
+from ltc_ir.plots.experiment_plot import experiment_picture
+from ltc_ir.records.experiment import Experiment
 from ltc_ir.render.experiment_formats import to_experiment_csv
 
 TEXT = PAGE.read_text(encoding="utf-8")
 MADE = stored()
+PICTURED = [*(f"experiment-{one.name}" for one in MADE), *(f"figure-{name}" for name in FIGURES)]
 
 
 def test_every_block_of_the_page_is_what_the_stored_experiments_render_to():
@@ -43,6 +51,37 @@ def test_what_saying_nothing_would_cost_is_what_the_page_says():
         for model in published.MODELS
     }
     assert better == {"ltc": [0.5], "ctrnn": [0.3], "node": [1.2]}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("made", MADE, ids=lambda made: made.name)
+def test_a_picture_shows_the_stored_experiment(made: Experiment, dark: bool):
+    text = picture(f"experiment-{made.name}", dark).read_text(encoding="utf-8")
+    assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    written = re.findall(r"<!-- (.*?) -->", text)
+    assert written == re.findall(r"<!-- (.*?) -->", experiment_picture(made, "svg", dark).decode())
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_of_the_text_is_that_of_the_seeds_and_epochs_of_the_tables(name: str, dark: bool):
+    text = picture(f"figure-{name}", dark).read_text(encoding="utf-8")
+    written = " ".join(re.findall(r"<!-- (.*?) -->", text))
+    assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    if name != "data":
+        assert f"{MADE[0].settings['epochs']} epochs" in written
+    if name not in {"data", "phase"}:
+        assert f"{MADE[0].settings['seeds']} seeds from {MADE[0].settings['first seed']}" in written
+
+
+def test_the_page_shows_every_picture_light_and_dark():
+    files = [picture(kind, dark).relative_to(PAGE.parent).as_posix() for kind in PICTURED for dark in (False, True)]
+    assert [file for file in files if f'="{file}"' not in TEXT] == []
+
+
+def test_pictures_are_not_too_large_to_be_looked_at():
+    files = [picture(kind, dark) for kind in PICTURED for dark in (False, True)]
+    assert {file.name: file.stat().st_size for file in files if file.stat().st_size > 500_000} == {}
 
 
 def test_the_csv_holds_the_rows_of_the_json():

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from ltc_ir.errors import UsageError
 from ltc_ir.lab import figures, published
 from ltc_ir.lab.data import oscillator_set, switch_set
-from ltc_ir.lab.experiments import Setup
 from ltc_ir.lab.figures import FIGURES
+from ltc_ir.lab.setup import Setup
 from ltc_ir.lab.training import Recipe, Trained
 from ltc_ir.plots import style
 from tests.plots.reading import faults, texts

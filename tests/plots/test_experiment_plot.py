@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from tests.plots.records import ENVIRONMENT, MACHINE
 
 VALUES = (0.02, 0.03, 0.05, 0.04, 0.025)
 MODELS = ("ltc", "ctrnn", "node")
+WAYS = ("two-pass", "closed loop")
 SETTINGS = {"seeds": 5, "first seed": 42, "epochs": 300}
 
 
@@ -90,13 +92,35 @@ def mdl() -> Experiment:
 
 
 def tau() -> Experiment:
-    metrics = ("tau at the switch", "tau at the end", "rise", "share of steps up")
+    metrics = ("tau at the switch", "softplus at the end", "rise", "share of steps up")
     return of(*(row(case=case, metric=metric) for metric in metrics for case in ("0.1", "0.5", "1.2")), name="tau")
 
 
 def attractor() -> Experiment:
     metrics = ("hausdorff mean", "hausdorff median", "hausdorff of all points", "mse")
     rows = [row(model, "0.3", metric, rollout="teacher-forced") for metric in metrics for model in MODELS]
+    return of(*rows, name="attractor")
+
+
+def transfer() -> Experiment:
+    rows = [row(model, f"others on {zeta}", rollout=way) for zeta in ("0.1", "0.3") for model in MODELS for way in WAYS]
+    return of(*rows, name="transfer")
+
+
+def beside_zero() -> Experiment:
+    """Three models, and the one that always says 0, alike for each seed."""
+    nothing = [row("zero", case, rollout=way, values=(0.04,) * 5) for case in ("0.1", "1.2") for way in WAYS]
+    return of(*base().rows, *nothing)
+
+
+def starts() -> Experiment:
+    """Orbits from the published starts, from drawn ones as well where the truth is fed."""
+    rows = [
+        row(model, "0.3", metric, rollout=rollout, variant=variant)
+        for metric in ("hausdorff mean", "hausdorff of all points", "mse")
+        for rollout, variant in (("teacher-forced", ""), ("teacher-forced", "drawn starts"), ("closed loop", ""))
+        for model in (*MODELS, "zero")
+    ]
     return of(*rows, name="attractor")
 
 
@@ -132,6 +156,51 @@ def test_a_model_keeps_its_colour_beside_others_and_alone():
 
     assert colors(("ltc",))[0] == colors(MODELS)[0]
     assert colors(("node",))[0] == colors(MODELS)[2]
+
+
+def test_what_always_says_0_is_a_line_through_its_ratio_and_no_cloud():
+    figure, alone = drawn(beside_zero()), drawn(base())
+    for axes, without in zip(figure.axes, alone.axes, strict=True):
+        assert heights(axes, "baseline") == pytest.approx([math.log10(0.04)] * 2)
+        lines = [line for line in axes.lines if line.get_label() == "baseline"]
+        assert [list(line.get_xdata()) for line in lines] == [[-0.5, 0.5], [0.5, 1.5]]
+        assert not any(line.get_linestyle() == "-" for line in lines)
+        assert places(axes, "seeds") == places(without, "seeds"), "it takes no room from the models"
+    assert "always says 0" in texts(figure)
+    assert "always says 0" not in texts(alone)
+
+
+def places(axes: Axes, label: str) -> list[float]:
+    return [float(at) for line in axes.lines if line.get_label() == label for at in line.get_xdata()]
+
+
+def test_a_model_that_is_not_known_has_a_colour_of_its_own():
+    lines = drawn(base(("ltc", "mine", "node"))).axes[0].lines
+    assert len({str(line.get_color()) for line in lines if line.get_label() == "median"}) == 3
+    assert "mine" in said(base(("ltc", "mine", "node")))
+
+
+def test_a_third_way_to_run_stands_beside_the_other_two():
+    made = of(*(row(model, rollout=way) for model in MODELS for way in (*WAYS, "teacher-forced")))
+    figure = drawn(made)
+    assert len(figure.axes) == 3
+    assert {*WAYS, "teacher-forced"} <= set(texts(figure))
+    assert faults(figure) == []
+
+
+def test_drawn_starts_stand_apart_from_the_published_ones():
+    figure = drawn(starts())
+    assert {"teacher-forced", "drawn starts, teacher-forced", "closed loop", "0.3, drawn starts"} <= set(texts(figure))
+    assert [len(heights(axes, "median")) for axes in figure.axes] == [6, 6, 6, 6, 3]
+
+
+def test_an_svg_places_to_a_hundredth_and_says_the_style_of_a_cloud_once():
+    svg = experiment_picture(of(row(values=tuple(0.01 * number for number in range(1, 41)))))
+    assert len(re.findall(rb"<use [^>]*fill-opacity: 0.45", svg)) == 3, "those of the legend"
+    assert len(re.findall(rb'<use xlink:href="#m\w+" x="[\d.]+" y="[\d.]+"/>', svg)) >= 40
+    places = re.findall(rb'[ "(]-?\d+\.(\d+)[ ")]', svg.replace(b"scale(0.015625)", b""))
+    assert max(map(len, places)) == 2
+    assert b"scale(0.015625)" in svg, "the size of text is no place"
 
 
 def test_seeds_that_diverged_are_counted_and_marked_at_the_edge():
@@ -187,9 +256,10 @@ def test_ratios_are_in_their_order_whatever_the_order_of_the_rows():
     [
         (switch(), 6, "points until recovery"),
         (noise(), 5, "damping ratio 0.5, two-pass"),
-        (tau(), 4, "mean tau at the end, t = 20"),
+        (tau(), 4, "mean softplus in tau at the end"),
         (mdl(), 16, "switch 0.3 → 0.8, closed loop"),
         (attractor(), 2, "Hausdorff distance"),
+        (transfer(), 2, "damping ratio tested on, trained on each other one"),
     ],
     ids=lambda value: value.name if isinstance(value, Experiment) else "",
 )
@@ -208,7 +278,8 @@ def wild() -> Experiment:
 @pytest.mark.parametrize(
     "made",
     [
-        base(), switch(), noise(), tau(), mdl(), attractor(), wild(), of(), of(row(values=())), of(row(values=(0.1,))),
+        base(), beside_zero(), switch(), noise(), tau(), mdl(), attractor(), starts(), transfer(), wild(),
+        of(), of(row(values=())), of(row(values=(0.1,))),
         of(row(values=(math.inf,) * 5)), of(row(metric="rise", values=(0.0,) * 5)), of(row("mine", "a case", "a metric")),
         of(row(), name="a" * 90, about="$x$ <b>&-- \n\x07" * 20),
         Experiment("base", "nothing", Environment(), Machine(), {}),

@@ -5,21 +5,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
+from ltc_ir_cli.pictures import PICTURES, draw_experiments, renderer
 from ltc_ir_cli.progress import steps
+
+if TYPE_CHECKING:
+    from ltc_ir.lab.experimenting import Kept
 
 Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="base, switch, transfer, extrapolation, noise, tau, mdl, attractor, or all",
+        help="base, switch, transfer, extrapolation, noise, tau, mdl, attractor, or all; figures (of the text), data",
         show_default=False,
     ),
 ]
@@ -31,6 +37,13 @@ TrajectorySeeds = Annotated[
 Folder = Annotated[
     str, typer.Option("--dir", metavar="DIR", help="Where trainings and results are kept", callback=opt.given)
 ]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
+        help="table, json, csv or markdown; of one experiment also svg or png",
+    ),
+]  # fmt: skip
 Jobs = Annotated[
     int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes (one a core)", show_default=False)
 ]
@@ -44,25 +57,75 @@ def experiment(
     noisy: Annotated[bool, typer.Option("--noisy", help="Train on the noisy copy of the data")] = False,
     directory: Folder = "experiments",
     jobs: Jobs = None,
-    format: opt.Format = "table",
+    format: Format = "table",
     output: opt.Output = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     no_color: opt.NoColor = False,
     version: opt.Version = False,
 ) -> None:
-    """Run a published experiment over seeds; each also writes NAME.json, NAME.csv and NAME.svg into the folder."""
+    """Run a published experiment over seeds.
+
+    Its NAME.json, NAME.csv and NAME.svg are written into the folder, and with all the figures of the text too. figures
+    draws just these, as figure-NAME.svg; data writes data.npz and data.csv. Both list the files they wrote; data with
+    --format csv prints the data.
+    """
     from ltc_ir.render.experiment_formats import EXPERIMENT_FORMATS
 
-    render = EXPERIMENT_FORMATS[opt.known_format(format, EXPERIMENT_FORMATS)]
+    render = renderer(format, EXPERIMENT_FORMATS, draw_experiments)
     with stdout_is_data():
-        from ltc_ir.lab.experimenting import FIRST_SEED, experiment, keep, names_of
-        from ltc_ir.lab.experiments import Setup
+        from ltc_ir.lab.experimenting import DATA, FIGURES, FIRST_SEED, names_of
+        from ltc_ir.lab.setup import Setup
 
-        names_of(name)
+        asked = names_of(name)
+        if format in PICTURES and len(asked) != 1:
+            _refuse_picture(name)
+        folder = Path(directory)
         setup = Setup(tuple(range(FIRST_SEED, FIRST_SEED + seeds)), epochs, trajectory_seeds, noisy)
-        with steps(f"experiment {name}", "trainings") as tell:
-            made = experiment(name, setup, Path(directory), jobs, tell)
-        for file in keep(made, Path(directory)):
-            say(f"wrote {file}")
-        emit(render(made), output)
+        if name == DATA:
+            emit(_data(folder, format), output)
+        elif name == FIGURES:
+            emit(_listed(_figures(setup, folder, jobs), format), output)
+        else:
+            emit(_experiments(name, setup, folder, jobs, render), output)
+
+
+def _refuse_picture(name: str) -> None:
+    why = "all are several" if name == "all" else f"{name} is none"
+    raise UsageError(
+        f"a picture shows one experiment, and {why}", "name one, such as base; all and figures write theirs into --dir"
+    )
+
+
+def _experiments(name: str, setup: Any, folder: Path, jobs: int | None, render: Callable[..., Any]) -> Any:
+    """Run them and keep what they gave; with all of them the figures are drawn, whose trainings are there by then."""
+    from ltc_ir.lab.experimenting import ALL, experiment, figures, keep
+
+    with steps(f"experiment {name}", "trainings") as tell:
+        made = experiment(name, setup, folder, jobs, tell)
+    files = keep(made, folder)
+    if name == ALL:
+        files += [kept.file for kept in figures(setup, folder, jobs)]
+    for file in files:
+        say(f"wrote {file}")
+    return render(made)
+
+
+def _figures(setup: Any, folder: Path, jobs: int | None) -> list[Kept]:
+    from ltc_ir.lab.experimenting import figures
+
+    with steps("figures", "trainings") as tell:
+        return figures(setup, folder, jobs, tell)
+
+
+def _data(folder: Path, format: str) -> Any:
+    from ltc_ir.lab.experimenting import data
+
+    text, kept = data(folder)
+    return text if format == "csv" else _listed(kept, format)
+
+
+def _listed(kept: list[Kept], format: str) -> Any:
+    from ltc_ir.render.listings import LISTING_FORMATS
+
+    return LISTING_FORMATS[format]("files", [one._asdict() for one in kept])
