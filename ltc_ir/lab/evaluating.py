@@ -40,7 +40,7 @@ def two_pass(model: str, params: Floats, times: Floats, first: Floats) -> Floats
 
 def closed_loop(model: str, params: Floats, times: Floats, first: Floats) -> Floats:
     """A true closed loop, (T, 2): the state's first two components are the input, and start at the first observation."""
-    return np.asarray(_closed_loop(model, times.tobytes())(params, first))
+    return np.asarray(_closed_loop(model)(params, times, first))
 
 
 ROLL: Mapping[str, Callable[[str, Floats, Floats, Floats], Floats]] = {"two-pass": two_pass, "closed loop": closed_loop}
@@ -62,14 +62,14 @@ def _two_pass(model: str, at: bytes) -> Any:
 
 
 @cache
-def _closed_loop(model: str, at: bytes) -> Any:
-    times = jnp.asarray(np.frombuffer(at, np.float32))
+def _closed_loop(model: str) -> Any:
+    """The program for all times: with no input from outside, nothing hangs on where they lie."""
     held: Model[Any] = MODELS[model]
 
     def rate(state: Any, _: Any, params: Any) -> Any:
         return held.dynamics(held.unflatten(params), state, state[:INPUT_SIZE])
 
-    def run(params: Any, first: Any) -> Any:
+    def run(params: Any, times: Any, first: Any) -> Any:
         start = jnp.zeros(HIDDEN_SIZE, jnp.float32).at[:INPUT_SIZE].set(first)
         return odeint(rate, start, times, params, rtol=TOLERANCE, atol=TOLERANCE)[:, :INPUT_SIZE]  # type: ignore[no-untyped-call]
 
@@ -96,6 +96,11 @@ def mean_tau(params: Floats, split: Split) -> Floats:
     states = teacher_forced(LTC.name, params, split.times, fed)
     taus: Floats = np.asarray(time_constants(params, states, fed)).mean(axis=1)
     return taus
+
+
+def mean_tau0(params: Floats) -> float:
+    """The mean over the neurons of an LTC of the constant part of tau, to which softplus adds."""
+    return float(np.asarray(LTC.unflatten(jnp.asarray(params)).tau0).mean())
 
 
 def mse(said: Floats, truth: Floats) -> float:

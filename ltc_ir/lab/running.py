@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ltc_ir.errors import LimitError
-from ltc_ir.lab.experiments import PLANS, Raw, Setup, oscillators
+from ltc_ir.lab.experiments import PLANS
+from ltc_ir.lab.setup import Raw, Setup, oscillators
 from ltc_ir.lab.training import Recipe, train
 
 TRAINED = "trained"

@@ -13,13 +13,18 @@ DIVERGED = 1.0
 """A mean squared error above which a model has diverged: no state of the data is larger."""
 
 
+def worst(metric: str) -> float:
+    """What a figure is taken for that is no number: the worse end of its metric."""
+    return -math.inf if metric == "improvement" else math.inf
+
+
 @dataclass(frozen=True)
 class Row:
     """One metric of one model in one case, over seeds.
 
     ``case`` is a damping ratio, a switch, or where a model was trained and tested; ``variant`` what else was varied.
     ``rollout`` and ``selection`` say how the model ran and how its parameters were chosen. ``values`` are those of each
-    seed, in the order of the seeds; one that is no number is infinite. ``published`` is ``None`` where the text has none.
+    seed, in the order of the seeds; one that is no number is infinite, on the worse side. ``published`` is ``None`` where the text has none.
     """
 
     model: str
@@ -72,7 +77,7 @@ def quantile(values: tuple[float, ...], share: float) -> float:
     place = share * (len(ordered) - 1)
     below, above = ordered[math.floor(place)], ordered[math.ceil(place)]
     part = place - math.floor(place)
-    return below if part == 0 or below == above else below + part * (above - below)
+    return below if part == 0 or below == above or math.isinf(below) else below + part * (above - below)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class Claim:
     """Something the text says, and how often it holds over seeds.
 
     ``held`` of ``seeds`` seeds agree with it. ``verdict`` is ``holds``, ``a matter of the seed``, ``does not hold`` or
-    ``compares unlike things``; ``why`` says it in figures.
+    ``compares unlike things``; ``why`` says it in figures, those of ``rollout``. ``published`` says whether the published
+    figures have it so themselves, ``None`` where they do not say.
     """
 
     name: str
@@ -89,6 +95,26 @@ class Claim:
     seeds: int
     verdict: str
     why: str
+    rollout: str = ""
+    published: bool | None = None
+
+
+@dataclass(frozen=True)
+class Together:
+    """The published figures of a model taken together, beside the seeds.
+
+    ``inside`` of ``published`` figures lie in the interval of the seeds. ``distance`` is how far the ``figures`` that can be
+    compared lie from the seeds' medians, in units of their deviation; ``farther`` of ``seeds`` seeds lie as far or farther
+    from all the others. Where many do, what was published could be one more seed; where none does, it could hardly be.
+    """
+
+    model: str
+    figures: int
+    inside: int
+    distance: float
+    farther: int
+    seeds: int
+    published: int
 
 
 @dataclass(frozen=True)
@@ -104,4 +130,5 @@ class Experiment:
     claims: tuple[Claim, ...] = ()
     seconds: float | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+    together: tuple[Together, ...] = ()
     kind: str = "experiment"

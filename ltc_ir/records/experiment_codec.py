@@ -10,7 +10,7 @@ from typing import Any
 from ltc_ir.errors import UsageError
 from ltc_ir.records.codec import SCHEMA, built, dumps, parsed
 from ltc_ir.records.environment import Environment
-from ltc_ir.records.experiment import Claim, Experiment, Row
+from ltc_ir.records.experiment import Claim, Experiment, Row, Together, worst
 from ltc_ir.records.timing import Machine
 
 
@@ -39,8 +39,16 @@ def experiment_to_dict(made: Experiment) -> dict[str, Any]:
         "seconds": made.seconds,
         "rows": [row_to_dict(row) for row in made.rows],
     }
-    optional = {"claims": [asdict(claim) for claim in made.claims], "notes": list(made.notes)}
+    optional = {
+        "together": [_together_to_dict(one) for one in made.together],
+        "claims": [asdict(claim) for claim in made.claims],
+        "notes": list(made.notes),
+    }
     return data | {key: value for key, value in optional.items() if value}
+
+
+def _together_to_dict(one: Together) -> dict[str, Any]:
+    return asdict(one) | {"distance": _number(one.distance)}
 
 
 def row_to_dict(row: Row) -> dict[str, Any]:
@@ -94,11 +102,16 @@ def _experiment(data: Mapping[str, Any]) -> Experiment:
         claims=tuple(Claim(**claim) for claim in data.get("claims", ())),
         seconds=data["seconds"],
         notes=tuple(data.get("notes", ())),
+        together=tuple(_together(one) for one in data.get("together", ())),
     )
+
+
+def _together(data: Mapping[str, Any]) -> Together:
+    return Together(**{**data, "distance": math.inf if data["distance"] is None else float(data["distance"])})
 
 
 def _row(data: Mapping[str, Any]) -> Row:
     """A row; what follows from its values is reckoned again."""
-    values = tuple(math.inf if value is None else float(value) for value in data["values"])
     words = {key: str(data[key]) for key in ("model", "case", "metric", "rollout", "selection", "variant")}
+    values = tuple(worst(words["metric"]) if value is None else float(value) for value in data["values"])
     return Row(**words, values=values, published=data["published"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from ltc_ir.records.experiment import Claim, Experiment, Row
+from ltc_ir.records.experiment import Claim, Experiment, Row, Together
 from ltc_ir.render.sheets import Cell, Sheet
 
 NOTHING = "-"
@@ -23,6 +23,8 @@ def _sheets(made: Experiment) -> Iterator[Sheet]:
         rows = [row for row in made.rows if row.metric == metric]
         notes = tuple(_notes(made)) if metric == metrics[-1] else ()
         yield _table(f"{made.name}: {metric}", rows, ways, notes)
+    if made.together:
+        yield together_sheet(made.name, made.together)
     if made.claims:
         yield claims_sheet(made.name, made.claims)
 
@@ -55,7 +57,9 @@ def _line(name: str, by_way: dict[tuple[str, str], Row], ways: Sequence[tuple[st
 
 
 def distribution(row: Row) -> str:
-    """The median and the interval of 90 % of the seeds, and how many diverged where any did."""
+    """The median and the interval of 90 % of the seeds, and how many diverged where any did; one figure where all agree."""
+    if row.seeds > 1 and row.low == row.high and math.isfinite(row.median):
+        return number(row.median)
     mark = f", {row.diverged} of {row.seeds} diverged" if row.diverged else ""
     return f"{number(row.median)} ({number(row.low)} to {number(row.high)}{mark})"
 
@@ -69,10 +73,31 @@ def number(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def together_sheet(name: str, together: Sequence[Together]) -> Sheet:
+    """The published figures of each model taken together, beside the seeds."""
+    rows = tuple(
+        (one.model, f"{one.inside} of {one.published}", number(one.distance), f"{one.farther} of {one.seeds}")
+        for one in together
+    )
+    notes = (
+        "distance: from the medians of the seeds, in median absolute deviations, the mean over a model's published values",
+        "seeds farther: how many seeds are as far from the other seeds; where none is, this is hardly one more seed",
+    )
+    columns = ("model", "inside", "distance", "seeds farther")
+    return Sheet(f"{name}: published values taken together", columns, rows, notes)
+
+
 def claims_sheet(name: str, claims: Sequence[Claim]) -> Sheet:
-    """What the text claims, how often it holds over seeds, and what to think of it."""
-    rows = tuple((claim.says, f"{claim.held} of {claim.seeds}", claim.verdict, claim.why) for claim in claims)
-    return Sheet(f"{name}: claims", ("the text says", "seeds", "verdict", "in figures"), rows, text=True)
+    """What the text claims, whether its own tables have it so, how often it holds over seeds, and what to think of it."""
+    rows = tuple(
+        (claim.says, _SAID[claim.published], claim.rollout, f"{claim.held} of {claim.seeds}", claim.verdict, claim.why)
+        for claim in claims
+    )
+    columns = ("the text says", "its own tables", "rollout", "seeds", "verdict", "in figures")
+    return Sheet(f"{name}: claims", columns, rows, text=True)
+
+
+_SAID = {True: "yes", False: "no", None: NOTHING}
 
 
 def _notes(made: Experiment) -> Iterator[str]:

@@ -15,12 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
-from ltc_ir.lab import evaluating, experimenting, experiments, published
-from ltc_ir.lab.claims import claims_of, paired
-from ltc_ir.lab.data import oscillator_set, switch_set
-from ltc_ir.lab.experiments import PLANS, Raw, Setup, rows_of, unmatched
+from ltc_ir.lab import evaluating, experimenting, measuring, published
+from ltc_ir.lab.claimed import paired
+from ltc_ir.lab.claims import claims_of
+from ltc_ir.lab.data import exact, oscillator_set, switch_set
+from ltc_ir.lab.experiments import PLANS, rows_of, unmatched
+from ltc_ir.lab.published_starts import STARTS
 from ltc_ir.lab.running import run, work_of
-from ltc_ir.lab.training import Recipe
+from ltc_ir.lab.setup import Raw, Setup
+from ltc_ir.lab.together import together_of
+from ltc_ir.lab.training import Recipe, start
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.experiment import Claim, Experiment, Row, quantile
 from ltc_ir.records.experiment_codec import experiment_to_json, loads_experiment
@@ -37,9 +41,11 @@ TABLES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "publish
 def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Experiment]:
     """All experiments with two seeds and two epochs, few draws of noise and few orbits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments, "REPEATS", 2)
-        patch.setattr(experiments, "STARTS", 4)
+        patch.setattr(measuring, "REPEATS", 2)
+        patch.setattr(measuring, "STARTS", STARTS[:4])
+        measuring.orbits.cache_clear()
         made = experimenting.experiment("all", SHORT, tmp_path_factory.mktemp("all"), jobs=1)
+    measuring.orbits.cache_clear()
     return {one.name: one for one in made}
 
 
@@ -64,13 +70,65 @@ def test_every_published_figure_has_a_row(name: str, everything: dict[str, Exper
 def test_a_published_value_stands_beside_the_published_way_alone(name: str, everything: dict[str, Experiment]):
     for row in everything[name].rows:
         if row.published is not None:
-            assert row.selection == "test"
-            assert row.rollout != "closed loop"
+            assert (row.rollout, row.selection) == (PLANS[name].rollout, "test")
 
 
 def test_both_rollouts_and_both_selections_are_shown(everything: dict[str, Experiment]):
     ways = {(row.rollout, row.selection) for row in everything["base"].rows}
     assert ways == {(roll, split) for roll in ("two-pass", "closed loop") for split in ("test", "validation")}
+
+
+@pytest.mark.parametrize("name", ["base", "switch", "transfer", "extrapolation", "attractor"])
+def test_beside_the_models_stands_one_that_says_0_for_every_seed(name: str, everything: dict[str, Experiment]):
+    rows = everything[name].rows
+    ltc = {replace(row, model="", values=(), published=None) for row in rows if row.model == "ltc"}
+    zero = [row for row in rows if row.model == "zero"]
+    assert {replace(row, model="", values=()) for row in zero} == ltc
+    assert all(row.low == row.high for row in zero)
+    assert experiment_sheets([everything["base"]])[0].rows[3][3] == "0.125"
+
+
+def test_the_error_of_saying_0_is_the_mean_square_of_what_is_to_be_said(everything: dict[str, Experiment]):
+    split = switch_set()["0.3 -> 0.8"].test
+    clean = split.clean[split.times >= 10]
+    found = [
+        row.median
+        for row in everything["switch"].rows
+        if (row.model, row.case, row.metric) == ("zero", "0.3 -> 0.8", "mse after")
+    ]
+    assert found == pytest.approx([float((clean**2).mean())] * 6)
+
+
+def test_a_rollout_on_its_own_is_never_told_of_the_switch_and_one_fed_the_truth_is():
+    params = np.asarray(start(Recipe("ltc", "0.3", 1)).params) + 0.2
+    switched, calm = switch_set()["0.3 -> 0.8"].test, switch_set()["0.3 -> 0.8"].test
+    calm = calm._replace(clean=exact(calm.times.astype(np.float64), (0.3,)).astype(np.float32))
+    assert np.abs(switched.clean - calm.clean).max() > 0.01
+    for roll in evaluating.ROLL.values():
+        one, other = (roll("ltc", params, split.times, split.clean[0]) for split in (switched, calm))
+        np.testing.assert_array_equal(one, other)
+    one, other = (evaluating.teacher_forced("ltc", params, split.times, split.clean) for split in (switched, calm))
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_another_seed_with_no_omega_stands_beside_the_improvement(everything: dict[str, Experiment]):
+    found = {(row.case, row.variant, row.metric): row for row in everything["mdl"].rows if row.rollout == "two-pass"}
+    first, second = found["0.3 -> 0.8", "no Omega", "mse after"].values
+    control = found["0.3 -> 0.8", "no Omega, another seed", "improvement"].values
+    assert control == pytest.approx((100 * (first - second) / first, 100 * (second - first) / second))
+
+
+def test_an_improvement_on_what_diverged_is_counted():
+    raws = [
+        Raw("ltc", "0.3 -> 0.8", variant, "mse after", "two-pass", "test", seed, value)
+        for seed, plain, omega in ((1, math.inf, 0.1), (2, 0.2, 0.1))
+        for variant, value in (("no Omega", plain), ("static, adaptive", omega))
+    ]
+    rows = {(row.variant, row.metric): row for row in rows_of(PLANS["mdl"], raws)}
+    row = rows["static, adaptive", "improvement"]
+    assert (row.values, row.diverged, row.low) == ((-math.inf, 50.0), 1, -math.inf)
+    made = Experiment("mdl", "errors", Environment("0", "0", "3", "cpu", False, 1), Machine(), {"seeds": 2}, (row,))
+    assert loads_experiment(experiment_to_json(made)) == made
 
 
 def test_omega_is_compared_from_the_same_start(everything: dict[str, Experiment]):
@@ -160,6 +218,7 @@ def test_the_published_figures_are_those_of_the_tables():
         for metric, value in zip(published.ATTRACTOR_METRICS, list(row.values())[1:], strict=True)
     }
     assert attractor == published.PUBLISHED["attractor"]
+    assert [(float(row["x0"]), float(row["v0"])) for row in rows("attractor_initial_conditions")] == [*STARTS]
     for row in rows("regime_switch_mdl"):
         case = f"{row['zeta1']} -> {row['zeta2']}"
         assert published.PUBLISHED["mdl"]["ltc", case, "static, adaptive", "improvement"] == float(row["improvement"])
@@ -174,6 +233,7 @@ def test_quantiles_are_numpy_s(values: list[float], share: float):
 
 
 def test_a_seed_that_diverged_is_counted_and_never_a_silent_number():
+    assert quantile((-math.inf, 1.0, 2.0), 0.1) == -math.inf
     row = Row("node", "0.1", "mse", (0.1, 2.0, math.inf), "two-pass", "test", published=1.5)
     assert (row.diverged, row.median, row.high, row.seeds) == (2, 2.0, math.inf, 3)
     made = Experiment("base", "errors", Environment("0", "0", "3", "cpu", False, 1), Machine(), {"seeds": 3}, (row,))
@@ -217,8 +277,49 @@ def rows_with(node: tuple[float, ...], ltc: tuple[float, ...]) -> tuple[Row, ...
 )
 def test_a_claim_is_held_against_the_seeds(node: tuple[float, ...], ltc: tuple[float, ...], verdicts: tuple[str, ...]):
     claims = claims_of("switch", rows_with(node, ltc))
-    assert tuple(claim.verdict for claim in claims) == verdicts
-    assert all(claim.seeds == 2 for claim in claims)
+    assert tuple(claim.verdict for claim in claims[:3]) == verdicts
+    assert all((claim.seeds, claim.rollout) == (2, "two-pass") for claim in claims)
+
+
+def test_a_claim_is_held_against_the_tables_it_was_made_of(everything: dict[str, Experiment]):
+    said = {(name, claim.name): claim.published for name, one in everything.items() for claim in one.claims}
+    against = {"the only one", "second-best", "harder back", "range", "more from higher", "paired 0.3 -> 0.8"}
+    assert {name for (_, name), holds in said.items() if holds is False} == against
+    assert {name for (_, name), holds in said.items() if holds is None} == {"monotonically"}
+
+
+def test_claims_are_held_against_every_rollout(everything: dict[str, Experiment]):
+    rollouts = {claim.rollout for claim in everything["switch"].claims}
+    assert rollouts == {"two-pass", "closed loop", "teacher-forced"}
+    assert {claim.rollout for claim in everything["tau"].claims} == {"two-pass"}
+
+
+def seeds_beside(values: np.ndarray, published: np.ndarray) -> tuple[Row, ...]:
+    """Rows of figures (figures, seeds) with what was published of each."""
+    cases = zip(oscillator_set(), values, published, strict=False)
+    return tuple(Row("ltc", case, "mse", tuple(one), "two-pass", "test", published=said) for case, one, said in cases)
+
+
+@given(st.integers(0, 100))
+def test_were_it_one_more_seed_any_number_farther_would_be_as_likely(drawn: int):
+    values = np.random.default_rng(drawn).lognormal(size=(4, 21))
+    found = [together_of(seeds_beside(np.delete(values, one, axis=1), values[:, one]))[0] for one in range(21)]
+    assert sorted(one.farther for one in found) == list(range(21))
+    assert {(one.published, one.figures, one.seeds) for one in found} == {(4, 4, 20)}
+
+
+def test_what_no_seed_comes_near_to_is_none_of_them():
+    (one,) = together_of(seeds_beside(np.random.default_rng(1).lognormal(size=(3, 20)), np.full(3, 1e6)))
+    assert (one.farther, one.inside) == (0, 0)
+    assert one.distance > 10
+
+
+def test_figures_that_cannot_be_compared_are_left_out():
+    same = Row("ltc", "0.1", "recovery points", (51.0,) * 20, published=51.0)
+    lost = Row("ltc", "0.3", "mse", (math.inf,) * 20, published=0.1)
+    assert together_of([same, lost]) == ()
+    (one,) = together_of([same, *seeds_beside(np.arange(1.0, 61.0).reshape(3, 20), np.array([10.0, 30.0, 90.0]))])
+    assert (one.figures, one.published, one.inside) == (3, 4, 3)
 
 
 def test_what_compares_unlike_things_is_called_so(everything: dict[str, Experiment]):
@@ -258,7 +359,6 @@ def test_two_pass_feeds_back_what_it_said():
     """By the model's own rollout: the second pass is fed the first observation and then the first pass but its last point."""
     from ltc_ir.lab.models import CTRNN
     from ltc_ir.lab.models.common import Problem
-    from ltc_ir.lab.training import start
 
     split = oscillator_set()["0.3"].test
     params = np.asarray(start(Recipe("ctrnn", "0.3", 1)).params) + 0.2
@@ -277,7 +377,6 @@ def test_a_closed_loop_obeys_the_dynamics_with_itself_as_input():
     from scipy.integrate import solve_ivp
 
     from ltc_ir.lab.models import NODE
-    from ltc_ir.lab.training import start
 
     split = oscillator_set()["0.3"].test
     params = start(Recipe("node", "0.3", 1)).params
@@ -322,6 +421,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(command: 
 
 def test_raws_of_seeds_become_rows_in_the_order_of_seeds():
     raws = [Raw("ltc", "0.3", "", "mse", "two-pass", "test", seed, float(seed)) for seed in (44, 42, 43)]
-    (row,) = rows_of(PLANS["base"], raws)
+    row, zero = rows_of(PLANS["base"], raws)
+    assert zero.model == "zero"
     assert row.values == (42.0, 43.0, 44.0)
     assert replace(row, published=43.0).inside
