@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -90,8 +91,8 @@ class Trained(NamedTuple):
     """A training at its end.
 
     ``last`` are the parameters after the last epoch, ``test`` and ``validation`` those with the least loss on that split
-    among the evaluated epochs. ``losses`` (epochs,) are those before each step, ``evaluations`` (evaluations, 2) on test and
-    validation.
+    among the evaluated epochs. ``losses`` (epochs,) are those before each step; ``evaluations`` (evaluations, 2) those on test
+    and validation, which have names of their own.
     """
 
     recipe: Recipe
@@ -100,6 +101,21 @@ class Trained(NamedTuple):
     validation: NDArray[np.float32]
     losses: NDArray[np.float32]
     evaluations: NDArray[np.float32]
+
+    @property
+    def evaluated(self) -> NDArray[np.int64]:
+        """The epochs after which it was evaluated, (evaluations,)."""
+        return np.arange(1, len(self.evaluations) + 1) * self.recipe.every
+
+    @property
+    def on_test(self) -> NDArray[np.float32]:
+        """The loss on the test split after each of them."""
+        return self.evaluations[:, 0]
+
+    @property
+    def on_validation(self) -> NDArray[np.float32]:
+        """The same on the validation split."""
+        return self.evaluations[:, 1]
 
 
 def problem_of(split: Split, hidden: int = HIDDEN_SIZE, noisy: bool = False) -> Problem:
@@ -193,10 +209,16 @@ def train(
         folder: where the training and its checkpoints are kept; nowhere where ``None``.
         tell: is told how many epochs are done.
 
+    Raises:
+        UsageError: ``series`` is not the recipe's, or what is kept in the folder is damaged or of something else.
+
     """
+    if series.name != recipe.series:
+        raise UsageError(f"the recipe is for {recipe.series}, the series is {series.name}", "give the series it names")
     kept = None if folder is None else folder / f"{recipe.name}.npz"
+    about = _about(recipe, series)
     if kept is not None and kept.is_file():
-        return _trained(recipe, kept)
+        return _made(recipe, *_taken_up(about, kept, start(recipe)))
     part = None if folder is None else folder / f"{recipe.name}.part.npz"
     evaluations = recipe.epochs // recipe.every
     each = next(number for number in range(min(SEGMENT, evaluations), 0, -1) if evaluations % number == 0)
@@ -205,7 +227,7 @@ def train(
     losses: list[Any] = []
     evaluated: list[Any] = []
     if part is not None and part.is_file():
-        carry, losses, evaluated = _taken_up(recipe, part, carry)
+        carry, losses, evaluated = _taken_up(about, part, carry)
         done = sum(map(len, losses))
     while done < recipe.epochs:
         carry, (lost, judged) = program(carry, *arguments)
@@ -213,11 +235,11 @@ def train(
         evaluated.append(np.asarray(judged))
         done += each * recipe.every
         if part is not None and done < recipe.epochs:
-            _keep(part, recipe, carry, losses, evaluated)
+            _keep(part, about, carry, losses, evaluated)
         if tell is not None:
             tell(done)
     if kept is not None and part is not None:
-        _keep(kept, recipe, carry, losses, evaluated)
+        _keep(kept, about, carry, losses, evaluated)
         part.unlink(missing_ok=True)
     return _made(recipe, carry, losses, evaluated)
 
@@ -232,26 +254,39 @@ def program_of(recipe: Recipe, series: Series, evaluations: int) -> tuple[Any, t
     return program, (given, jnp.float32(recipe.weight))
 
 
+def _about(recipe: Recipe, series: Series) -> dict[str, Any]:
+    """What a training is of: the recipe, JAX, and a digest of the data."""
+    digest = hashlib.sha256()
+    for split in (series.train, series.test, series.validation):
+        for part in split:
+            digest.update(part.tobytes())
+    return {"recipe": asdict(recipe), "jax": jax.__version__, "data": digest.hexdigest()}
+
+
 def _keep(
-    path: Path, recipe: Recipe, carry: Carry, losses: list[NDArray[np.float32]], evaluated: list[NDArray[np.float32]]
+    path: Path,
+    about: Mapping[str, Any],
+    carry: Carry,
+    losses: list[NDArray[np.float32]],
+    evaluated: list[NDArray[np.float32]],
 ) -> None:
-    """Keep a training, whole or not at all: its leaves by number, and the recipe and JAX it was made with."""
+    """Keep a training, whole or not at all: its leaves by number, and what it is of."""
     leaves: dict[str, Any] = {f"{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(carry))}
-    about = json.dumps({"recipe": asdict(recipe), "jax": jax.__version__}, sort_keys=True).encode()
+    told = json.dumps(about, sort_keys=True).encode()
     file = io.BytesIO()
     np.savez(
-        file, about=np.frombuffer(about, np.uint8), losses=np.concatenate(losses),
+        file, about=np.frombuffer(told, np.uint8), losses=np.concatenate(losses),
         evaluations=np.concatenate(evaluated), **leaves,
     )  # fmt: skip
     make_folder(path.parent)
     write_whole(str(path), file.getvalue())
 
 
-def _taken_up(recipe: Recipe, path: Path, like: Carry) -> tuple[Carry, list[Any], list[Any]]:
+def _taken_up(wanted: Mapping[str, Any], path: Path, like: Carry) -> tuple[Carry, list[Any], list[Any]]:
     """The training of a checkpoint.
 
     Raises:
-        UsageError: the file is damaged, or of another recipe or JAX.
+        UsageError: the file is damaged, or of another recipe, other data or another JAX.
 
     """
     try:
@@ -262,16 +297,12 @@ def _taken_up(recipe: Recipe, path: Path, like: Carry) -> tuple[Carry, list[Any]
             found = carry, [held["losses"]], [held["evaluations"]]
     except Exception as error:
         raise UsageError(f"{path} cannot be read as a training", "remove it, and it is trained again") from error
-    if about != {"recipe": asdict(recipe), "jax": jax.__version__}:
+    if about != wanted:
         raise UsageError(
-            f"{path} was trained with JAX {about.get('jax')}, or is of another recipe",
+            f"{path} was trained with JAX {about.get('jax')}, or is of another recipe or other data",
             "name another folder, or remove it, and it is trained again",
         )
     return found
-
-
-def _trained(recipe: Recipe, path: Path) -> Trained:
-    return _made(recipe, *_taken_up(recipe, path, start(recipe)))
 
 
 def _made(recipe: Recipe, carry: Carry, losses: list[Any], evaluated: list[Any]) -> Trained:

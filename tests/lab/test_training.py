@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -122,6 +123,24 @@ def test_a_file_that_is_not_this_training_is_refused(damage: str, tmp_path: Path
         return
     with pytest.raises(UsageError, match="cannot be read as a training"):
         train(SHORT, SERIES["0.5"], tmp_path)
+
+
+def test_a_series_that_is_not_the_recipe_s_is_refused():
+    with pytest.raises(UsageError, match=r"for 0\.5, the series is 0\.3"):
+        train(SHORT, SERIES["0.3"])
+
+
+def test_a_training_on_other_noise_is_not_taken_for_this_one(tmp_path: Path):
+    noisy = replace(SHORT, noisy=True)
+    train(noisy, SERIES["0.5"], tmp_path)
+    with pytest.raises(UsageError, match="other data"):
+        train(noisy, oscillator_set(1)["0.5"], tmp_path)
+
+
+def test_evaluations_have_names():
+    made = train(SHORT, SERIES["0.5"])
+    assert made.evaluated.tolist() == [2, 4, 6, 8]
+    assert np.stack([made.on_test, made.on_validation], axis=1).tolist() == made.evaluations.tolist()
 
 
 def test_omega_of_the_code_is_of_tau0_alone():
