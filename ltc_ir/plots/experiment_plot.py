@@ -204,8 +204,9 @@ def _row(
     ends = axis.inside(row.low), axis.inside(row.high)
     axes.plot((x, x), ends, color=color, linewidth=2.0, solid_capstyle="butt", zorder=3, label="interval")
     middle = axis.beyond(0.1) if axis.off(row.median) else axis.inside(row.median)
+    size = min(0.92 * MARKER_SIZES[number], 0.6 * 72 * room / inch)  # the published value beneath it is longer
     axes.plot(
-        (x,), (middle,), linestyle="none", marker=MARKERS[number], markersize=0.92 * MARKER_SIZES[number], color=color,
+        (x,), (middle,), linestyle="none", marker=MARKERS[number], markersize=size, color=color,
         markeredgecolor=page.look.paper, markeredgewidth=0.8, zorder=6, label="median",
     )  # fmt: skip
     _published(axes, x, row, axis, room=min(room, 0.36 * inch), look=page.look)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from ltc_ir.plots.experiment_plot import experiment_figure, experiment_picture
 from ltc_ir.records.environment import Environment
@@ -38,6 +39,10 @@ def drawn(made: Experiment):
 
 def said(made: Experiment) -> str:
     return "\n".join(texts(drawn(made)))
+
+
+def labelled(axes: Axes, label: str) -> list[Line2D]:
+    return [line for line in axes.lines if line.get_label() == label]
 
 
 def heights(axes: Axes, label: str) -> list[float]:
@@ -139,6 +144,21 @@ def test_each_published_value_has_its_own_mark_beside_the_published_way():
     assert "published" in texts(figure)
     assert "published" not in texts(drawn(of(row())))
     assert "5 seeds, 300 epochs; 6 of 6 published values lie in the interval" in texts(figure)
+
+
+def test_a_published_value_is_longer_than_the_median_on_it_is_wide():
+    rows = [
+        row(model, "0.3", f"hausdorff {metric}", rollout=way, published=0.03)
+        for way in (*WAYS, "teacher-forced")
+        for metric in ("mean", "median", "std", "least", "most", "of all points")
+        for model in MODELS
+    ]
+    figure = drawn(of(*rows))
+    axes = figure.axes[0]
+    dots = axes.transData.transform
+    for bar, median in zip(labelled(axes, "published")[::2], labelled(axes, "median"), strict=True):
+        (left, _), (right, _) = dots(list(zip(bar.get_xdata(), bar.get_ydata(), strict=True)))
+        assert right - left > 1.3 * median.get_markersize() * figure.dpi / 72
 
 
 def test_models_are_told_apart_by_colour_and_marker_and_named():
