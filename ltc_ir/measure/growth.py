@@ -91,7 +91,7 @@ def _offset(sizes: Floats, made: Floats, confidence: float) -> Growth:
         return _linear(sizes, made, exponent)[2]
 
     grid = np.linspace(FLATTEST, STEEPEST, 400)
-    least = int(np.argmin([residual(exponent) for exponent in grid]))
+    least = int(np.argmin(_residuals(sizes, made, grid)))
     around = (grid[max(0, least - 1)], grid[min(len(grid) - 1, least + 1)])
     best = float(optimize.minimize_scalar(residual, bounds=around, method="bounded", options={"xatol": 1e-9}).x)
     fixed, scale, left = _linear(sizes, made, best)
@@ -108,12 +108,25 @@ def _offset(sizes: Floats, made: Floats, confidence: float) -> Growth:
 
 def _linear(sizes: Floats, made: Floats, exponent: float) -> tuple[float, float, float]:
     """The fixed part and the scale that fit best with this exponent, and the sum of squared relative differences."""
-    powers = (sizes / sizes[-1]) ** exponent  # of order 1, or the columns are too unlike to be solved for
-    columns = np.stack([1 / made, powers / made], axis=1)
+    columns = _columns(sizes, made, np.asarray(exponent))
     lengths = np.linalg.norm(columns, axis=0)
     fixed, scale = np.linalg.lstsq(columns / lengths, np.ones_like(made), rcond=None)[0] / lengths
     left = float(((columns @ [fixed, scale] - 1) ** 2).sum())
     return float(fixed), float(scale / sizes[-1] ** exponent), left
+
+
+def _residuals(sizes: Floats, made: Floats, exponents: Floats) -> Floats:
+    """The sum of squared relative differences with each exponent: what of 1 lies outside the space of the columns."""
+    basis = np.linalg.qr(_columns(sizes, made, exponents)).Q
+    inside = basis @ basis.sum(axis=1)[..., None]
+    left: Floats = ((1 - inside[..., 0]) ** 2).sum(axis=1)
+    return left
+
+
+def _columns(sizes: Floats, made: Floats, exponents: Floats) -> Floats:
+    """What the fixed part and the scale are multiplied by, relative to the figures, with each exponent."""
+    powers = (sizes / sizes[-1]) ** exponents[..., None]  # of order 1, or the columns are too unlike to be solved for
+    return np.stack([np.broadcast_to(1 / made, powers.shape), powers / made], axis=-1)
 
 
 def _student(free: int, confidence: float) -> float:
