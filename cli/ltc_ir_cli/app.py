@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import sys
@@ -96,8 +95,8 @@ def _interrupts_arrive() -> Iterator[None]:
 
 
 def _again() -> None:
-    """Interrupt in a moment: at once it would be in what swallowed the first."""
-    threading.Timer(0.01, _thread.interrupt_main).start()
+    """Interrupt in a moment: at once it would be in what swallowed the first. A true signal, for it also ends a sleep."""
+    threading.Timer(0.01, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)).start()
 
 
 class _WholeImports:

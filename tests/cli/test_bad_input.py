@@ -503,7 +503,7 @@ def test_an_interrupt_that_a_collector_s_callback_swallows_comes_again(folder: P
         "import gc, os, signal, time\n"
         "def callback(phase, info):\n"
         "    gc.callbacks.remove(callback)\n    os.kill(os.getpid(), signal.SIGINT)\n    for _ in range(10): pass\n"
-        "def f(x):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(20)\n    return x\nf_args = (1.0,)\n"
+        "def f(x):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(1000)\n    return x\nf_args = (1.0,)\n"
     )
     ran = run_program("lower", "swallows.py:f", folder=folder)
     assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
