@@ -7,6 +7,7 @@ standard output. What the target prints goes to standard error.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -36,6 +37,7 @@ def answer(request: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None])
         with api.configured(request["x64"]):
             target = api.resolve(request["target"], None, options)
             session = Session(target, Settings(**request["settings"]), Watch(teller.at, teller.keep))
+            gc.freeze()  # what is loaded is no garbage; each collection before a run would look through all of it
             session.time(request["programs"], request["platform"])
     except LtcIrError as error:
         detail = error.detail if isinstance(error, TargetError) else None
