@@ -139,13 +139,15 @@ def place_of(row: Row) -> Place:
     if row.variant.startswith("sigma "):
         return Place(metric, row.case, row.variant.removeprefix("sigma "), row.model)
     if (omega := _omega(row.variant)) is not None:
-        return Place(metric, row.case, row.variant.partition(", ")[2] or "none", omega)
+        weight = "none" if omega == "none" else row.variant.partition(", ")[2]
+        return Place(metric, row.case, weight, omega)
     return Place(metric, "", f"{row.case}, {row.variant}" if row.variant else row.case, row.model)
 
 
 def _omega(variant: str) -> str | None:
     """Which Omega a variant names; ``None`` where it names none of them."""
-    name = "none" if variant == "no Omega" else variant.partition(", ")[0]
+    name = variant.partition(", ")[0]
+    name = "none" if name == "no Omega" else name
     return name if name in _OMEGAS else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -137,7 +138,7 @@ def _line(page: Picture, line: Sequence[tuple[Panel, _Axis]], series: Sequence[s
     for number, (panel, axis) in enumerate(line):
         page.write(x, y, style.cut(_title(panel), wide, BODY, True), BODY, bold=True)
         axes = page.axes(x, y + HEAD_ROOM - 0.06, wide, HEIGHT)
-        _scale(axes, panel, axis, not shared or number == 0, page.look)
+        _scale(axes, panel, axis, not shared or number == 0, look=page.look, wide=wide)
         for at, row in panel.rows:
             if row.model == BASELINE:
                 _baseline(axes, panel.slots.index(at.slot), row, axis, page.look)
@@ -162,14 +163,14 @@ def _axis(panels: Sequence[Panel]) -> _Axis:
     return _Axis(low, high, axis.scale, any(row.diverged or any(map(axis.off, row.values)) for row in rows))
 
 
-def _scale(axes: Axes, panel: Panel, axis: _Axis, labelled: bool, look: Look) -> None:
+def _scale(axes: Axes, panel: Panel, axis: _Axis, labelled: bool, *, look: Look, wide: float) -> None:
     """The frame of a panel: slots apart, ticks, where nothing changes, and the strip beyond."""
     far = axis.beyond(STRIP) if axis.strip else axis.edge
     axes.set_ylim(min(axis.low, far), max(axis.high, far))
     axes.set_xlim(-0.5, len(panel.slots) - 0.5)
     at = marks(axis.low, axis.high, axis.scale)
     label_axis(axes, "y", [tick for tick, _ in at], [text if labelled else "" for _, text in at])
-    label_axis(axes, "x", range(len(panel.slots)), [slot_label(slot) for slot in panel.slots])
+    label_axis(axes, "x", range(len(panel.slots)), _slot_labels(panel, wide / len(panel.slots)))
     axes.tick_params(axis="x", length=0)
     axes.grid(True, axis="y", color=look.rule, linewidth=0.7)
     for slot in range(1, len(panel.slots)):
@@ -182,6 +183,15 @@ def _scale(axes: Axes, panel: Panel, axis: _Axis, labelled: bool, look: Look) ->
     axes.set_xlabel(panel.along, fontsize=SMALL, color=look.quiet, labelpad=3)
     if labelled:
         axes.set_ylabel(panel.words, fontsize=SMALL, color=look.quiet, labelpad=4)
+
+
+def _slot_labels(panel: Panel, room: float) -> list[str]:
+    """What the slots are called; cut to their width where neighbours would lie on one another."""
+    labels = [slot_label(slot) for slot in panel.slots]
+    long = [style.width(label, SMALL) for label in labels]
+    if any((one + other) / 2 > room for one, other in pairwise(long)):
+        return [style.cut(label, 0.95 * room, SMALL) for label in labels]
+    return labels
 
 
 def _row(
@@ -316,6 +326,8 @@ def _notes(made: Experiment, rows: Sequence[Row]) -> Iterator[str]:
         yield f"parameters chosen on the {SELECTION} split, as published; those chosen otherwise stand in the table"
     if any(row.metric == "improvement" for row in rows):
         yield "an improvement stands where the ratio of the errors does: equal steps are equal ratios"
+    for variant in dict.fromkeys(row.variant for row in rows if row.variant.startswith("no Omega, ")):
+        yield f"an improvement at none is a control: {variant}"
     yield from made.notes
     parts = (machine_of(made.machine), versions(made.environment), load_of(made.machine))
     yield "; ".join(part for part in parts if part)

@@ -242,6 +242,23 @@ def test_where_most_seeds_diverged_the_median_stands_at_the_edge():
     assert "4" in [text.get_text() for text in axes.texts]
 
 
+def test_another_seed_without_omega_stands_where_lambda_is_none():
+    controls = [
+        row("ltc", case, "improvement", variant="no Omega, another seed", values=(-50.0, 0.0, 50.0), rollout=way)
+        for case in ("0.1 -> 1.2", "1.2 -> 0.1", "0.3 -> 0.8", "0.8 -> 0.3")
+        for way in WAYS
+    ]
+    figure = drawn(of(*mdl().rows, *controls, name="mdl"))
+    assert len(figure.axes) == len(drawn(mdl()).axes)
+    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()][:2] == ["none", "0.001"]
+    assert "an improvement at none is a control: no Omega, another seed" in texts(figure)
+    assert faults(figure) == []
+
+
+def test_long_names_of_variants_do_not_lie_on_one_another():
+    assert faults(drawn(of(*(row(case="0.3", variant=f"a variant of a long name {one}") for one in range(9))))) == []
+
+
 def test_an_improvement_that_is_boundlessly_bad_is_marked_below():
     made = of(row(metric="improvement", variant="static, 0.1", values=(-math.inf, 0.0, 10.0, 50.0, 90.0)), name="mdl")
     axes = drawn(made).axes[0]
