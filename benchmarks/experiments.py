@@ -16,7 +16,7 @@ from ltc_ir.plots.experiment_plot import experiment_picture
 from ltc_ir.records.experiment import Experiment, Row
 from ltc_ir.records.experiment_codec import experiments_to_json, loads_experiment
 from ltc_ir.render.experiment_formats import EXPERIMENT_FORMATS, to_experiment_csv
-from ltc_ir.render.experiment_sheets import number
+from ltc_ir.render.experiment_sheets import distribution, number
 
 PAGE = ROOT / "docs" / "experiments.md"
 STORED = DATA / "experiments.json"
@@ -58,23 +58,45 @@ def blocks(made: Sequence[Experiment]) -> dict[str, str]:
         text = EXPERIMENT_FORMATS["markdown"]([one])
         assert isinstance(text, str)
         tables[one.name] = text.replace("\n### ", "\n#### ").replace("### ", "#### ", 1).strip()
-    return {**tables, "command": f"```sh\n{COMMAND}\n```", "inside": "\n".join(inside(made))}
+    return {
+        **tables,
+        "command": f"```sh\n{COMMAND}\n```",
+        "inside": "\n".join(inside(made)),
+        "outside": "\n".join(outside(made)),
+    }
 
 
 def inside(made: Sequence[Experiment]) -> Iterator[str]:
-    """Per experiment how many published values lie in our interval, and which of them do not, by how much."""
-    yield "| experiment | published values | inside | outside: published, ours |"
-    yield "| --- | ---: | ---: | --- |"
+    """Per experiment and model how many published values lie in our interval, and how they lie taken together."""
+    yield "| experiment | model | published values | inside | seeds farther than they are, together |"
+    yield "| --- | --- | ---: | ---: | ---: |"
     for one in made:
-        held = [row for row in one.rows if row.published is not None]
-        within = [row for row in held if row.inside]
-        apart = "; ".join(_apart(row) for row in held if not row.inside)
-        yield f"| {one.name} | {len(held)} | {len(within)} | {apart or 'none'} |"
+        for model in one.together:
+            farther = f"{model.farther} of {model.seeds}"
+            yield f"| {one.name} | {model.model} | {model.published} | {model.inside} | {farther} |"
+    held = [row for one in made for row in one.rows if row.published is not None]
+    yield f"| all | | {len(held)} | {sum(bool(row.inside) for row in held)} | |"
 
 
-def _apart(row: Row) -> str:
-    what = " ".join(filter(None, (row.case, row.variant, row.model, "" if row.metric == "mse" else row.metric)))
-    return f"{what}: {number(row.published)}, {number(row.low)} to {number(row.high)}"
+def outside(made: Sequence[Experiment]) -> Iterator[str]:
+    """The published values that lie outside, and how far beyond the nearer end of the interval."""
+    yield "| experiment | case | published | ours: median, 90 % of the seeds | beyond it by |"
+    yield "| --- | --- | ---: | ---: | ---: |"
+    for one in made:
+        for row in one.rows:
+            if row.published is not None and not row.inside:
+                what = " ".join(
+                    filter(None, (row.case, row.variant, row.model, "" if row.metric == "mse" else row.metric))
+                )
+                yield f"| {one.name} | {what} | {number(row.published, row.metric)} | {distribution(row)} | {_beyond(row)} |"
+
+
+def _beyond(row: Row) -> str:
+    """How far a published value lies beyond the nearer end: in percent of that end, or in times it."""
+    assert row.published is not None
+    end = row.low if row.published < row.low else row.high
+    share = abs(row.published - end) / abs(end)
+    return f"{share:.2g} times" if share >= 1 else f"{100 * share:.2g} %"
 
 
 def picture(name: str, dark: bool) -> Path:

@@ -68,7 +68,8 @@ def experiment(
         name: its name, or ``all``: trainings that several share are done once.
         setup: the seeds and the epochs.
         folder: where trainings are kept, whole or not at all; what is there is not trained again.
-        jobs: processes; as many as this one may use cores where ``None``.
+        jobs: processes, as many as this one may use cores where ``None``; in this one with `running.HERE`, whose threads may
+            sum in another order than the one thread of a process: the last digits differ.
         tell: is told how many trainings are done, of how many.
 
     Raises:
@@ -78,7 +79,7 @@ def experiment(
     names = names_of(name)
     _check(setup, folder)
     began, before = time.monotonic(), machine.machine()
-    figures = run(work_of(names, setup), folder, jobs or cores(), tell)
+    figures = run(work_of(names, setup), folder, cores() if jobs is None else jobs, tell)
     there = machine.afterwards(before)
     seconds = time.monotonic() - began if len(names) == 1 else None
     return [_record(PLANS[one], figures[one], setup, there, seconds) for one in names]
@@ -98,7 +99,7 @@ def figures(setup: Setup, folder: Path, jobs: int | None = None, tell: Tell = la
     from ltc_ir.lab import figures as drawing
 
     _check(setup, folder)
-    run(dict.fromkeys(drawing.untrained(setup, folder), ()), folder, jobs or cores(), tell)
+    run(dict.fromkeys(drawing.untrained(setup, folder), ()), folder, cores() if jobs is None else jobs, tell)
     kept = []
     for name, draw in drawing.FIGURES.items():
         path = folder / f"figure-{name}.svg"

@@ -18,8 +18,11 @@ from ltc_ir.lab.training import Recipe, train
 
 TRAINED = "trained"
 """The folder of trainings, in that of the results."""
+HERE = 0
+"""So many processes besides this one: the work is done in it."""
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-"""A process a core: a program that takes more threads takes them from its neighbours."""
+"""A process a core: a program that takes more threads takes them from its neighbours. Threads also decide the order of sums:
+with one each, the numbers are the same bit for bit however many processes there are."""
 
 Work = Mapping[Recipe, Sequence[str]]
 
@@ -49,7 +52,7 @@ def run(
     Args:
         work: what is to be done.
         folder: where trainings are kept.
-        jobs: processes; with 1 it is done in this one.
+        jobs: processes, of one thread each; with `HERE` it is done in this one, with the threads it has.
         tell: is told how many trainings are done, of how many.
 
     Raises:
@@ -68,7 +71,7 @@ def run(
 
 
 def _done(work: Work, folder: Path, jobs: int) -> Iterator[tuple[Recipe, dict[str, list[Raw]]]]:
-    if jobs == 1:
+    if jobs == HERE:
         yield from ((recipe, do(recipe, names, str(folder))) for recipe, names in work.items())
         return
     with _pool(jobs) as pool:

@@ -24,7 +24,8 @@ class Row:
 
     ``case`` is a damping ratio, a switch, or where a model was trained and tested; ``variant`` what else was varied.
     ``rollout`` and ``selection`` say how the model ran and how its parameters were chosen. ``values`` are those of each
-    seed, in the order of the seeds; one that is no number is infinite, on the worse side. ``published`` is ``None`` where the text has none.
+    seed, in the order of the seeds; one that is no number is infinite, on the worse side. ``published`` is ``None`` where
+    the text has none.
     """
 
     model: str

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ltc_ir.records.experiment import Claim, Experiment, Row, Together
 from ltc_ir.render.sheets import Cell, Sheet
 
 NOTHING = "-"
+Way = tuple[str, str]
+"""A rollout and a selection."""
 
 
 def experiment_sheets(made: Sequence[Experiment]) -> list[Sheet]:
@@ -17,60 +19,73 @@ def experiment_sheets(made: Sequence[Experiment]) -> list[Sheet]:
 
 
 def _sheets(made: Experiment) -> Iterator[Sheet]:
-    ways = list(dict.fromkeys((row.rollout, row.selection) for row in made.rows))
+    columns = _columns(made.rows)
     metrics = list(dict.fromkeys(row.metric for row in made.rows))
     for metric in metrics:
         rows = [row for row in made.rows if row.metric == metric]
-        notes = tuple(_notes(made)) if metric == metrics[-1] else ()
-        yield _table(f"{made.name}: {metric}", rows, ways, notes)
+        notes = tuple(_notes(made, columns)) if metric == metrics[-1] else ()
+        yield _table(f"{made.name}: {metric}", rows, columns, notes)
     if made.together:
         yield together_sheet(made.name, made.together)
     if made.claims:
         yield claims_sheet(made.name, made.claims)
 
 
-def _table(title: str, rows: Sequence[Row], ways: Sequence[tuple[str, str]], notes: tuple[str, ...]) -> Sheet:
+def _columns(rows: Sequence[Row]) -> dict[Way, str]:
+    """The ways that have a column, and what it is called; selections that give the same figures share one."""
+    by_way: dict[Way, dict[tuple[str, ...], tuple[float, ...]]] = {}
+    for row in rows:
+        by_way.setdefault((row.rollout, row.selection), {})[row.case, row.variant, row.model, row.metric] = row.values
+    columns: dict[Way, str] = {}
+    for rollout in dict.fromkeys(rollout for rollout, _ in by_way):
+        ways = [way for way in by_way if way[0] == rollout]
+        if len(ways) > 1 and all(by_way[way] == by_way[ways[0]] for way in ways):
+            columns[ways[0]] = rollout
+        else:
+            columns |= {way: ", ".join(filter(None, (rollout, f"best on {way[1]}"))) for way in ways}
+    return columns
+
+
+def _table(title: str, rows: Sequence[Row], columns: Mapping[Way, str], notes: tuple[str, ...]) -> Sheet:
     """A row for each case and model; a column for the published value and for each way."""
-    found: dict[tuple[str, str, str], dict[tuple[str, str], Row]] = {}
+    found: dict[tuple[str, str, str], dict[Way, Row]] = {}
     for row in rows:
         found.setdefault((row.case, row.variant, row.model), {})[row.rollout, row.selection] = row
-    here = [way for way in ways if any(way in by_way for by_way in found.values())]
+    here = [way for way in columns if any(way in by_way for by_way in found.values())]
     cases = [" ".join(filter(None, key)) for key in found]
     lines = tuple(_line(name, by_way, here) for name, by_way in zip(cases, found.values(), strict=True))
-    columns = ("case", "published", "inside", *(_way(way) for way in here))
     keys = [key[:2] for key in found]
     rules = frozenset(number for number in range(1, len(keys)) if keys[number] != keys[number - 1])
-    return Sheet(title, columns, lines, notes, rules)
+    return Sheet(title, ("case", "published", "inside", *(columns[way] for way in here)), lines, notes, rules)
 
 
-def _way(way: tuple[str, str]) -> str:
-    rollout, selection = way
-    return ", ".join(filter(None, (rollout, f"best on {selection}")))
-
-
-def _line(name: str, by_way: dict[tuple[str, str], Row], ways: Sequence[tuple[str, str]]) -> tuple[Cell, ...]:
+def _line(name: str, by_way: Mapping[Way, Row], ways: Sequence[Way]) -> tuple[Cell, ...]:
     published = next((row for row in by_way.values() if row.published is not None), None)
     shown = [NOTHING if way not in by_way else distribution(by_way[way]) for way in ways]
     if published is None:
         return (name, NOTHING, NOTHING, *shown)
-    return (name, number(published.published), "yes" if published.inside else "no", *shown)
+    return (name, number(published.published, published.metric), "yes" if published.inside else "no", *shown)
 
 
 def distribution(row: Row) -> str:
     """The median and the interval of 90 % of the seeds, and how many diverged where any did; one figure where all agree."""
+    low, median, high = (number(value, row.metric) for value in (row.low, row.median, row.high))
     if row.seeds > 1 and row.low == row.high and math.isfinite(row.median):
-        return number(row.median)
+        return median
     mark = f", {row.diverged} of {row.seeds} diverged" if row.diverged else ""
-    return f"{number(row.median)} ({number(row.low)} to {number(row.high)}{mark})"
+    return f"{median} ({low} to {high}{mark})"
 
 
-def number(value: float | None) -> str:
-    """Three digits that count; a number that is none is called so."""
+def number(value: float | None, metric: str = "") -> str:
+    """Three digits that count, four of a ratio, which lies near 1; a number that is none is called so."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):
         return "no number"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.{_DIGITS.get(metric, 3)}g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+_DIGITS = {"ratio": 4}
 
 
 def together_sheet(name: str, together: Sequence[Together]) -> Sheet:
@@ -100,9 +115,12 @@ def claims_sheet(name: str, claims: Sequence[Claim]) -> Sheet:
 _SAID = {True: "yes", False: "no", None: NOTHING}
 
 
-def _notes(made: Experiment) -> Iterator[str]:
+def _notes(made: Experiment, columns: Mapping[Way, str]) -> Iterator[str]:
     here, machine = made.environment, made.machine
     yield made.about
+    both = [name for (rollout, _), name in columns.items() if name == rollout and name]
+    if both:
+        yield f"{', '.join(both)}: best on test and best on validation give the same figures, seed by seed"
     yield "median over seeds, in brackets the interval that holds 90 % of them; inside: whether the published value lies in it"
     settings = ", ".join(f"{key} {value}" for key, value in made.settings.items())
     yield settings
