@@ -36,7 +36,9 @@ def says(words: str) -> None:
 
 def test_how_many_lie_inside_and_how_sets_lie_together():
     held = [one for made in MADE.values() for one in made.rows if one.published is not None]
-    says(f"{sum(bool(one.inside) for one in held)} of {len(held)} lie in our intervals")
+    inside = f"{sum(bool(one.inside) for one in held)} of {len(held)} lie"
+    says(f"{inside} in our intervals")
+    assert f"{inside} inside 90 % of them" in (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
     together = {(name, one.model): one.farther for name, made in MADE.items() for one in made.together}
     far = {name for (name, _), farther in together.items() if farther == 0}
     assert far == {"tau", "mdl"}
