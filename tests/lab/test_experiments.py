@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +64,19 @@ def test_the_numbers_are_the_same_bit_for_bit_however_many_processes_there_are(t
 def test_a_second_run_gives_the_same_bits(tmp_path: Path):
     work = work_of(["tau"], SHORT)
     assert run(work, tmp_path / "one", HERE) == run(work, tmp_path / "two", HERE)
+
+
+def test_processes_end_with_the_one_that_started_them():
+    """They hold its standard output open, so this waits until the last of them is gone."""
+    killed = (
+        "import os, signal\n"
+        "from ltc_ir.lab.running import _pool\n"
+        "with _pool(1) as pool:\n"
+        "    pool.submit(os.getpid).result()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", killed], capture_output=True, timeout=60, check=False)
+    assert ended.returncode == -9, ended.stderr
 
 
 @pytest.mark.parametrize("name", PLANS)
