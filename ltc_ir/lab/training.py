@@ -210,7 +210,8 @@ def train(
         tell: is told how many epochs are done.
 
     Raises:
-        UsageError: ``series`` is not the recipe's, or what is kept in the folder is damaged or of something else.
+        UsageError: ``series`` is not the recipe's, what is kept in the folder is damaged or of something else, or JAX is
+            set to 64 bits.
 
     """
     if series.name != recipe.series:
@@ -218,7 +219,9 @@ def train(
     kept = None if folder is None else folder / f"{recipe.name}.npz"
     about = _about(recipe, series)
     if kept is not None and kept.is_file():
-        return _made(recipe, *_taken_up(about, kept, start(recipe)))
+        return _made(recipe, *_taken_up(about, kept, start(recipe), range(recipe.epochs, recipe.epochs + 1)))
+    if jnp.result_type(float) != jnp.float32:
+        raise UsageError("trainings are in float32, and JAX is set to 64 bits", "run it without JAX_ENABLE_X64")
     part = None if folder is None else folder / f"{recipe.name}.part.npz"
     evaluations = recipe.epochs // recipe.every
     each = next(number for number in range(min(SEGMENT, evaluations), 0, -1) if evaluations % number == 0)
@@ -227,7 +230,8 @@ def train(
     losses: list[Any] = []
     evaluated: list[Any] = []
     if part is not None and part.is_file():
-        carry, losses, evaluated = _taken_up(about, part, carry)
+        step = each * recipe.every
+        carry, losses, evaluated = _taken_up(about, part, carry, range(step, recipe.epochs, step))
         done = sum(map(len, losses))
     while done < recipe.epochs:
         carry, (lost, judged) = program(carry, *arguments)
@@ -282,27 +286,36 @@ def _keep(
     write_whole(str(path), file.getvalue())
 
 
-def _taken_up(wanted: Mapping[str, Any], path: Path, like: Carry) -> tuple[Carry, list[Any], list[Any]]:
-    """The training of a checkpoint.
+def _taken_up(wanted: Mapping[str, Any], path: Path, like: Carry, done: range) -> tuple[Carry, list[Any], list[Any]]:
+    """The training of a checkpoint, which is as far as one of ``done`` epochs.
 
     Raises:
         UsageError: the file is damaged, or of another recipe, other data or another JAX.
 
     """
+    again = "remove it, and it is trained again"
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
-            about = json.loads(held["about"].tobytes())
+            about = dict(json.loads(held["about"].tobytes()))
             flat, tree = jax.tree.flatten(like)
-            carry = jax.tree.unflatten(tree, [jnp.asarray(held[f"{number}"]) for number in range(len(flat))])
-            found = carry, [held["losses"]], [held["evaluations"]]
+            leaves = [held[f"{number}"] for number in range(len(flat))]
+            losses, evaluations = held["losses"], held["evaluations"]
     except Exception as error:
-        raise UsageError(f"{path} cannot be read as a training", "remove it, and it is trained again") from error
+        raise UsageError(f"{path} cannot be read as a training", again) from error
     if about != wanted:
         raise UsageError(
             f"{path} was trained with JAX {about.get('jax')}, or is of another recipe or other data",
-            "name another folder, or remove it, and it is trained again",
+            f"name another folder, or {again}",
         )
-    return found
+    every = int(wanted["recipe"]["every"])
+    whole = losses.ndim == 1 and len(losses) in done and evaluations.shape == (len(losses) // every, 2)
+    if not whole or any(_form(one) != _form(other) for one, other in zip(leaves, flat, strict=True)):
+        raise UsageError(f"{path} holds arrays of another form than this training's", again)
+    return jax.tree.unflatten(tree, map(jnp.asarray, leaves)), [losses], [evaluations]
+
+
+def _form(array: Any) -> tuple[Any, ...]:
+    return array.shape, array.dtype
 
 
 def _made(recipe: Recipe, carry: Carry, losses: list[Any], evaluated: list[Any]) -> Trained:

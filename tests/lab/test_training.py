@@ -125,6 +125,35 @@ def test_a_file_that_is_not_this_training_is_refused(damage: str, tmp_path: Path
         train(SHORT, SERIES["0.5"], tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"about": np.frombuffer(b"[]", np.uint8)},
+        {"losses": np.float32(3)},
+        {"losses": np.zeros(6, np.float32)},
+        {"evaluations": np.zeros((2, 2), np.float32)},
+        {"0": np.zeros(3, np.float32)},
+        {"0": np.zeros(99, np.float64)},
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ".part"])
+def test_arrays_that_no_training_can_have_are_refused(changed: dict[str, np.ndarray], ending: str, tmp_path: Path):
+    train(SHORT, SERIES["0.5"], tmp_path)
+    path = tmp_path / f"{SHORT.name}.npz"
+    held = dict(np.load(path))
+    path.unlink()
+    np.savez(tmp_path / f"{SHORT.name}{ending}.npz", **(held | changed))
+    with pytest.raises(UsageError) as refused:
+        train(SHORT, SERIES["0.5"], tmp_path)
+    assert str(refused.value.hint).endswith("remove it, and it is trained again")
+
+
+def test_numbers_of_another_width_are_refused_before_the_work():
+    wide = jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
+    with wide, pytest.raises(UsageError, match="float32"):
+        train(SHORT, SERIES["0.5"])
+
+
 def test_a_series_that_is_not_the_recipe_s_is_refused():
     with pytest.raises(UsageError, match=r"for 0\.5, the series is 0\.3"):
         train(SHORT, SERIES["0.3"])
