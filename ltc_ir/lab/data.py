@@ -149,7 +149,10 @@ def load(path: str) -> dict[str, Series]:
 
 def _from(numbered: tuple[int, Mapping[str, Any]], held: Any) -> Series:
     number, about = numbered
-    arrays = (held[f"{number}.{part}"] for part in ("times", "clean", "noisy"))
+    arrays = [held[f"{number}.{part}"] for part in ("times", "clean", "noisy")]
+    points = len(arrays[0])
+    if [array.shape for array in arrays] != [(points,), (points, 2), (points, 2)]:
+        raise ValueError(about["name"])
     return Series(about["name"], tuple(about["zetas"]), about["seed"], *arrays)
 
 

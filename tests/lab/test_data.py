@@ -127,6 +127,14 @@ def test_a_file_of_something_else_is_refused(held: bytes | None, tmp_path: Path)
         data.load(str(path))
 
 
+def test_series_of_another_form_are_refused(tmp_path: Path):
+    path = tmp_path / "data.npz"
+    data.save(str(path), ALL)
+    np.savez(path, **(dict(np.load(path)) | {"0.clean": np.zeros((3, 7), np.float32)}))
+    with pytest.raises(UsageError, match=r"data.npz holds no data of ours"):
+        data.load(str(path))
+
+
 def test_csv_holds_every_point():
     rows = list(csv.DictReader(io.StringIO(data.to_csv(ALL))))
     assert len(rows) == 200 * len(ALL)
