@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import OTHER_FOLDER, make_folder, write_whole
@@ -136,12 +137,13 @@ def _record(plan: Plan, raws: Sequence[Raw], setup: Setup, there: Machine, secon
     from ltc_ir.lab.claims import claims_of
     from ltc_ir.lab.together import together_of
 
-    rows = rows_of(plan, raws)
+    with np.errstate(all="ignore"):  # of what diverged
+        rows = rows_of(plan, raws)
+        claims, together = claims_of(plan.name, rows), together_of(rows)
     settings: dict[str, object] = {"seeds": len(setup.seeds), "first seed": setup.seeds[0], "epochs": setup.epochs}
     settings |= {"data": "noisy" if setup.noisy else "clean", "devices": jax.device_count()}
     return Experiment(
-        plan.name, plan.about, environment(), there, settings, rows, claims_of(plan.name, rows), seconds,
-        together=together_of(rows),
+        plan.name, plan.about, environment(), there, settings, rows, claims, seconds, together=together,
     )  # fmt: skip
 
 

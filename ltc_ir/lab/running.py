@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import threading
@@ -12,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ltc_ir.errors import LimitError
 from ltc_ir.lab.experiments import PLANS
 from ltc_ir.lab.setup import Raw, Setup, oscillators
 from ltc_ir.lab.training import Recipe, train
+from ltc_ir.records.experiment import worst
 
 TRAINED = "trained"
 """The folder of trainings, in that of the results."""
@@ -42,7 +46,13 @@ def work_of(names: Iterable[str], setup: Setup) -> dict[Recipe, list[str]]:
 def do(recipe: Recipe, names: Sequence[str], folder: str) -> dict[str, list[Raw]]:
     """Train, or take a training that is kept, and measure it: what a process of the pool does."""
     trained = train(recipe, oscillators()[recipe.series], Path(folder) / TRAINED)
-    return {name: list(PLANS[name].measure(trained)) for name in names}
+    with np.errstate(all="ignore"):  # of what diverged the figures say so
+        return {name: list(map(_counted, PLANS[name].measure(trained))) for name in names}
+
+
+def _counted(raw: Raw) -> Raw:
+    """The figure; one that is no number at the worse end, for there it is ordered and counted."""
+    return raw._replace(value=worst(raw.metric)) if math.isnan(raw.value) else raw
 
 
 def run(

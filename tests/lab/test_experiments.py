@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
-from ltc_ir.lab import evaluating, experimenting, measuring, published
+from ltc_ir.lab import evaluating, experimenting, measuring, published, running
 from ltc_ir.lab.claimed import paired
 from ltc_ir.lab.claims import claims_of
 from ltc_ir.lab.data import exact, oscillator_set, switch_set
@@ -26,7 +26,7 @@ from ltc_ir.lab.published_starts import STARTS
 from ltc_ir.lab.running import HERE, run, work_of
 from ltc_ir.lab.setup import Raw, Setup
 from ltc_ir.lab.together import together_of
-from ltc_ir.lab.training import Recipe, start
+from ltc_ir.lab.training import Recipe, Trained, start
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.experiment import Claim, Experiment, Row, quantile
 from ltc_ir.records.experiment_codec import experiment_to_json, loads_experiment
@@ -265,6 +265,21 @@ def test_a_seed_that_diverged_is_counted_and_never_a_silent_number():
     assert loads_experiment(experiment_to_json(made)) == made
     assert "2 of 3 diverged" in str(experiment_sheets([made])[0].rows)
     assert to_experiment_csv([made]).splitlines()[1].endswith(",3,True,2")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_training_that_gave_no_numbers_is_counted_and_no_median_hangs_on_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def trained(recipe: Recipe, *_: object) -> Trained:
+        params = np.asarray(start(recipe).params) * (np.nan if recipe.seed == 43 else 1)
+        return Trained(recipe, params, params, params, np.zeros(2, np.float32), np.zeros((1, 2), np.float32))
+
+    monkeypatch.setattr(running, "train", trained)
+    (made,) = experimenting.experiment("tau", Setup((42, 43, 44), epochs=2), tmp_path, jobs=HERE)
+    rows = [row for row in made.rows if row.metric != "share of steps up"]
+    assert [row.diverged for row in rows] == [1] * 15
+    assert all(row.values[1] == math.inf and row.median == max(row.values[0], row.values[2]) for row in rows)
 
 
 def test_a_record_with_claims_comes_back(everything: dict[str, Experiment]):
