@@ -91,8 +91,8 @@ class Trained(NamedTuple):
     """A training at its end.
 
     ``last`` are the parameters after the last epoch, ``test`` and ``validation`` those with the least loss on that split
-    among the evaluated epochs. ``losses`` (epochs,) are those before each step; ``evaluations`` (evaluations, 2) those on test
-    and validation, which have names of their own.
+    among the evaluated epochs, no numbers where none gave a loss. ``losses`` (epochs,) are those before each step;
+    ``evaluations`` (evaluations, 2) those on test and validation, which have names of their own.
     """
 
     recipe: Recipe
@@ -319,8 +319,16 @@ def _form(array: Any) -> tuple[Any, ...]:
 
 
 def _made(recipe: Recipe, carry: Carry, losses: list[Any], evaluated: list[Any]) -> Trained:
-    last, test, validation = (np.asarray(one) for one in (carry.params, carry.test.params, carry.validation.params))
-    return Trained(recipe, last, test, validation, np.concatenate(losses), np.concatenate(evaluated))
+    test, validation = map(_chosen, (carry.test, carry.validation))
+    return Trained(
+        recipe, np.asarray(carry.params), test, validation, np.concatenate(losses), np.concatenate(evaluated)
+    )
+
+
+def _chosen(best: Best) -> NDArray[np.float32]:
+    """The best parameters; no numbers where no evaluation gave a loss, for what then stands there was never trained."""
+    params = np.asarray(best.params)
+    return params if np.isfinite(best.loss) else np.full_like(params, np.nan)
 
 
 def target() -> Target:

@@ -200,6 +200,16 @@ def test_a_diverging_training_keeps_the_best_it_had():
     assert (float(kept.loss), kept.params.tolist()) == (3.0, [1.0, 1.0])
 
 
+def test_a_training_that_was_never_better_than_nothing_has_no_parameters(tmp_path: Path):
+    """Its initial values are no model that was trained, and its figures must not look like those of one."""
+    carry = start(SHORT)._replace(validation=training.Best(start(SHORT).params, jnp.float32(0.5)))
+    lost = [np.full(8, np.nan, np.float32)], [np.full((4, 2), np.nan, np.float32)]
+    training._keep(tmp_path / f"{SHORT.name}.npz", training._about(SHORT, SERIES["0.5"]), carry, *lost)
+    made = train(SHORT, SERIES["0.5"], tmp_path)
+    assert np.isnan(made.test).all()
+    assert made.validation.tolist() == carry.params.tolist()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
