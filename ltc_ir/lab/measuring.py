@@ -129,9 +129,14 @@ def tau(trained: Trained) -> Iterator[Raw]:
     part = taus - mean_tau0(trained.test)
     figures = {
         "tau at the switch": taus[0], "tau at the end": taus[-1], "softplus at the switch": part[0],
-        "softplus at the end": part[-1], "rise": taus[-1] - taus[0], "share of steps up": np.mean(np.diff(taus) > 0),
+        "softplus at the end": part[-1], "rise": taus[-1] - taus[0], "share of steps up": share_of_steps_up(taus),
     }  # fmt: skip
     return (_raw(trained, trained.recipe.series, metric, value) for metric, value in figures.items())
+
+
+def share_of_steps_up(taus: Floats) -> float:
+    """The share of steps in which tau rises; infinite, and so counted, where any tau is no number."""
+    return float(np.mean(np.diff(taus) > 0)) if np.isfinite(taus).all() else float("inf")
 
 
 def mdl(trained: Trained) -> Iterator[Raw]:

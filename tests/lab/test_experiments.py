@@ -462,3 +462,8 @@ def test_raws_of_seeds_become_rows_in_the_order_of_seeds():
     assert zero.model == "zero"
     assert row.values == (42.0, 43.0, 44.0)
     assert replace(row, published=43.0).inside
+
+
+def test_the_share_of_steps_up_of_what_is_no_number_is_counted_as_lost():
+    assert measuring.share_of_steps_up(np.array([1.0, 2.0, 1.5, 3.0], np.float32)) == pytest.approx(2 / 3)
+    assert measuring.share_of_steps_up(np.array([1.0, np.nan, 1.5], np.float32)) == math.inf
