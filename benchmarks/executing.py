@@ -13,17 +13,17 @@ from jax import lax
 
 from benchmarks.common import Result, alternating, of_pairs, timed
 from ltc_ir import api, compat
-from ltc_ir.ir import jaxpr as jaxpr_level
-from ltc_ir.ir.instrumenting import Instrumented
+from ltc_ir.execution.counter_plan import plan
+from ltc_ir.execution.instrument import Instrumented
+from ltc_ir.execution.results_equal import compared
+from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.ir.planning import plan
-from ltc_ir.measure.comparing_runs import compared
-from ltc_ir.measure.conditions import ready
-from ltc_ir.measure.counting import Question
-from ltc_ir.programs.filling import leaves_of
-from ltc_ir.programs.stages import Staged, platform_here
-from ltc_ir.programs.target import Program
+from ltc_ir.tables.counting import Question
+from ltc_ir.targets.example_values import leaves_of
+from ltc_ir.targets.stages import Staged, platform_here
+from ltc_ir.targets.target import Program
+from ltc_ir.timing.conditions import ready
 
 Note = Callable[[Any], Any]
 """What a program calls where a user would count: it gives back what it is given."""

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.profiling import DATA, ROOT, filled
+from ltc_ir.lab.formats import EXPERIMENT_FORMATS, to_experiment_csv
+from ltc_ir.lab.layouts import distribution, number
+from ltc_ir.lab.plots.experiment import experiment_picture
+from ltc_ir.lab.record_codec import experiments_to_json, loads_experiment
+from ltc_ir.lab.records import Experiment, Row
 from ltc_ir.lab.setup import Setup
-from ltc_ir.plots.experiment_plot import experiment_picture
-from ltc_ir.records.experiment import Experiment, Row
-from ltc_ir.records.experiment_codec import experiments_to_json, loads_experiment
-from ltc_ir.render.experiment_formats import EXPERIMENT_FORMATS, to_experiment_csv
-from ltc_ir.render.experiment_sheets import distribution, number
 
 PAGE = ROOT / "docs" / "experiments.md"
 STORED = DATA / "experiments.json"

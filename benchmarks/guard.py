@@ -52,7 +52,7 @@ def _check() -> float:
     """Seconds of a check; both sides begin with empty caches and clear none between programs."""
     import jax
 
-    from ltc_ir import guarding
+    from ltc_ir.api import snapshot as guarding
 
     jax.clear_caches()
     start = time.perf_counter()

@@ -14,7 +14,7 @@ def machine_words() -> dict[str, Any]:
     """The machine this runs on in one line, and the name of its accelerator where JAX has one."""
     import jax
 
-    from ltc_ir.measure.machine import machine
+    from ltc_ir.timing.machine import machine
 
     found = machine()
     cores = f"{found.usable_cores} of {found.cores} cores"

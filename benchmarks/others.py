@@ -143,11 +143,11 @@ def _hlo(equations: int, runs: int) -> dict[str, Any] | None:
     import jax.numpy as jnp
 
     from ltc_ir.ir.origin import Ownership
-    from ltc_ir.measure.counting import Question
-    from ltc_ir.measure.inspecting import Reading, count_program
-    from ltc_ir.programs.stages import Staged
-    from ltc_ir.programs.target import Program
     from ltc_ir.records.vocabulary import Level
+    from ltc_ir.tables.counting import Question
+    from ltc_ir.tables.live import Reading, count_program
+    from ltc_ir.targets.stages import Staged
+    from ltc_ir.targets.target import Program
 
     try:
         parse = importlib.import_module("jaxplorer.hlograph").parse_module

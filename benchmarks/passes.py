@@ -15,15 +15,15 @@ import jax
 from benchmarks.common import Result, of_pairs, timed
 from benchmarks.timing import product
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.measure import conditions
-from ltc_ir.measure.calling import fresh_jit
-from ltc_ir.measure.passes import PassesUnknownError, passes_of
-from ltc_ir.measure.profiling import need_profile_data
-from ltc_ir.programs.derive import make_program
-from ltc_ir.programs.find import find
-from ltc_ir.programs.stages import clear_caches
-from ltc_ir.programs.target import Program
 from ltc_ir.records.passes import Passes
+from ltc_ir.targets.derive import make_program
+from ltc_ir.targets.find import find
+from ltc_ir.targets.stages import clear_caches
+from ltc_ir.targets.target import Program
+from ltc_ir.timing import conditions
+from ltc_ir.timing.fresh_calls import fresh_jit
+from ltc_ir.timing.passes import PassesUnknownError, passes_of
+from ltc_ir.timing.profiler import need_profile_data
 
 TARGETS = (("ltc", "forward"), ("ltc", "grad"), ("node", "train_step"))
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from ltc_ir.plots.timing_plot import timing_picture
 from ltc_ir.records.timing import ProgramTiming, Timing
 from ltc_ir.records.timing_codec import timing_from_dict
-from ltc_ir.records.timing_words import seconds
 from ltc_ir.render.timing_formats import TIMING_FORMATS
+from ltc_ir.render.words.timing import seconds
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "profiling.md"

@@ -24,9 +24,9 @@ def read_all(program: Any, module: Any) -> tuple[int, int]:
 
 def read_jaxpr(program: Any, ownership: Any) -> tuple[int, frozenset[Any]]:
     """Count a jaxpr with phase and source: the total, and the phases that are in it."""
-    from ltc_ir.ir import jaxpr
-    from ltc_ir.measure.counting import Question, count_jaxpr
-    from ltc_ir.measure.unfolding import unfold
+    from ltc_ir.ir.jaxpr import reader as jaxpr
+    from ltc_ir.tables.counting import Question, count_jaxpr
+    from ltc_ir.tables.unfolding import unfold
 
     question = Question()
     stream = jaxpr.read(program.jaxpr, question.wants, ownership)
@@ -37,9 +37,9 @@ def read_jaxpr(program: Any, ownership: Any) -> tuple[int, frozenset[Any]]:
 
 def read_stablehlo(module: Any, ownership: Any, phases: frozenset[Any]) -> int:
     """Count a StableHLO module with phase and source: the total."""
-    from ltc_ir.ir import stablehlo
-    from ltc_ir.ir.evidence import Evidence
-    from ltc_ir.measure.counting import Question, count_stablehlo
+    from ltc_ir.ir.name_evidence import Evidence
+    from ltc_ir.ir.stablehlo import reader as stablehlo
+    from ltc_ir.tables.counting import Question, count_stablehlo
 
     question = Question()
     lowered = stablehlo.read(module, question.wants, ownership, Evidence(lowered=True, phases=phases))

@@ -13,16 +13,16 @@ import jax
 
 from benchmarks.common import Result, of_pairs, timed
 from ltc_ir.errors import UsageError
-from ltc_ir.measure import conditions
-from ltc_ir.measure.calling import Inputs, fresh
-from ltc_ir.measure.timing import Measuring, time_cold
-from ltc_ir.measure.timing_calls import time_steady
-from ltc_ir.measure.timing_values import values_of
-from ltc_ir.programs.derive import make_program
-from ltc_ir.programs.find import find
-from ltc_ir.programs.stages import clear_caches
-from ltc_ir.programs.target import Program
 from ltc_ir.records.timing import Settings
+from ltc_ir.targets.derive import make_program
+from ltc_ir.targets.find import find
+from ltc_ir.targets.stages import clear_caches
+from ltc_ir.targets.target import Program
+from ltc_ir.timing import conditions
+from ltc_ir.timing.call_arguments import values_of
+from ltc_ir.timing.calls import time_steady
+from ltc_ir.timing.cold_start import Measuring, time_cold
+from ltc_ir.timing.fresh_calls import Inputs, fresh
 
 FOREVER = 10**18
 PROGRAMS = (("ltc", "forward"), ("ltc", "grad"), ("ltc", "train_step"), ("node", "forward"))

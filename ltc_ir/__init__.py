@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ltc_ir.api import count, diff, lower
-    from ltc_ir.asserting import assert_ir, assert_ir_flat
-    from ltc_ir.clocking import time
+    from ltc_ir.api.assertions import assert_ir, assert_ir_flat
+    from ltc_ir.api.inspect import Inspection, inspect
+    from ltc_ir.api.sweep import sweep
+    from ltc_ir.api.time import time
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
-    from ltc_ir.inspection import Inspection, inspect
-    from ltc_ir.programs.target import Program, Target
     from ltc_ir.records.count import Count
     from ltc_ir.records.diff import Diff
     from ltc_ir.records.sweep import Sweep
     from ltc_ir.records.timing import Timing
     from ltc_ir.records.vocabulary import By, Level, Phase
-    from ltc_ir.sweeping import sweep
+    from ltc_ir.targets.target import Program, Target
 
 __version__ = "0.1.0"
 
@@ -25,14 +25,14 @@ _PUBLIC = {
     "count": "ltc_ir.api",
     "diff": "ltc_ir.api",
     "lower": "ltc_ir.api",
-    "Inspection": "ltc_ir.inspection",
-    "assert_ir": "ltc_ir.asserting",
-    "assert_ir_flat": "ltc_ir.asserting",
-    "inspect": "ltc_ir.inspection",
-    "time": "ltc_ir.clocking",
-    "sweep": "ltc_ir.sweeping",
-    "Target": "ltc_ir.programs.target",
-    "Program": "ltc_ir.programs.target",
+    "Inspection": "ltc_ir.api.inspect",
+    "assert_ir": "ltc_ir.api.assertions",
+    "assert_ir_flat": "ltc_ir.api.assertions",
+    "inspect": "ltc_ir.api.inspect",
+    "time": "ltc_ir.api.time",
+    "sweep": "ltc_ir.api.sweep",
+    "Target": "ltc_ir.targets.target",
+    "Program": "ltc_ir.targets.target",
     "Count": "ltc_ir.records.count",
     "Diff": "ltc_ir.records.diff",
     "Timing": "ltc_ir.records.timing",

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
-FILE = ROOT / "ltc_ir" / "compare" / "vocabularies.json"
+FILE = ROOT / "ltc_ir" / "rules" / "vocabularies.json"
 
 MADE_WITH = "made_with"
 """The key of the JAX versions whose names the file has."""

@@ -17,7 +17,7 @@ def complete_target(incomplete: str) -> list[str]:
     """The target names that begin so: the built-in ones and the project's own."""
     from ltc_ir import config
     from ltc_ir.errors import LtcIrError
-    from ltc_ir.programs.builtin import BUILTIN
+    from ltc_ir.targets.builtin import BUILTIN
 
     try:
         names = [*config.targets(), *BUILTIN]
@@ -307,7 +307,7 @@ def sizes(sweep: str) -> tuple[str, tuple[int, ...]]:
 
 def target_options(args: str | None, loss: str | None, argnums: str | None, **more: Any) -> Any:
     """The Options of a target found by name."""
-    from ltc_ir.programs.options import Options
+    from ltc_ir.targets.options import Options
 
     return Options(
         args=args,

@@ -10,7 +10,7 @@ from ltc_ir_cli.options import known_format
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ltc_ir.records.experiment import Experiment
+    from ltc_ir.lab.records import Experiment
     from ltc_ir.records.sweep import Sweep
     from ltc_ir.records.timing import Timing
 
@@ -37,7 +37,7 @@ def draw_sweep(sweep: Sweep, format: str) -> bytes:
 
 def draw_experiments(made: Sequence[Experiment], format: str) -> bytes:
     """An experiment over seeds; a picture shows one."""
-    from ltc_ir.plots.experiment_plot import experiment_picture
+    from ltc_ir.lab.plots.experiment import experiment_picture
 
     (one,) = made
     return experiment_picture(one, format)

@@ -22,15 +22,15 @@ def swept(target: str, sweep: str, format: str, output: str | None, asked: dict[
         sweep: the size and its values, as in ``hidden=8,16,32``.
         format: how it is shown.
         output: where to; standard output where ``None``.
-        asked: further arguments of `ltc_ir.sweeping.sweep_so_far`.
+        asked: further arguments of `ltc_ir.api.sweep.sweep_so_far`.
     """
     from ltc_ir.render.sweep_formats import SWEEP_FORMATS
 
     render = renderer(format, SWEEP_FORMATS, draw_sweep)
     size, values = opt.sizes(sweep)
     with stdout_is_data():
-        from ltc_ir.clocking import INTERRUPTED, failure_of
-        from ltc_ir.sweeping import sweep_so_far
+        from ltc_ir.api.sweep import sweep_so_far
+        from ltc_ir.api.time import INTERRUPTED, failure_of
 
         with _shown(target, size, asked.get("limit_s")) as at:
             made = sweep_so_far(target, size, values, **asked, at=at)

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from ltc_ir.compare.aliases import ALIASES
+from ltc_ir.records.aliases import ALIASES
 from ltc_ir.records.inventory import Inventory, LevelInventory
 from ltc_ir.records.snapshot import TWICE, Block, HloFacts, Identity, LevelFacts, Provenance, Snapshot
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from ltc_ir import compat
 from ltc_ir.ir import element_types
-from ltc_ir.ir.mlir_facts import tensor_bytes
 from ltc_ir.ir.op import Detail, Details
+from ltc_ir.ir.stablehlo.facts import tensor_bytes
 
 Attributes = tuple[tuple[str, str], ...]
 _LONGEST = 200

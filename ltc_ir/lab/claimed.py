@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ltc_ir.lab import published
 from ltc_ir.lab.data import SWITCHES, ZETAS, switch_name
 from ltc_ir.lab.models import MODELS
-from ltc_ir.records.experiment import DIVERGED
+from ltc_ir.lab.records import DIVERGED
 
 NEAR_ONE = 0.15
 """How far from 1 a ratio may be to be close to it: the published ones are, by 0.11 at most."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ltc_ir.lab.claimed import CLAIMED, Asked, Figures, Lookup
 from ltc_ir.lab.published import PUBLISHED, Key
-from ltc_ir.records.experiment import Claim, Row
+from ltc_ir.lab.records import Claim, Row
 
 SURE = 0.95
 """The share of seeds from which on a claim holds, or with the rest of which it does not."""

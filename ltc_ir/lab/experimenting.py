@@ -16,15 +16,15 @@ from ltc_ir.errors import UsageError
 from ltc_ir.files import OTHER_FOLDER, make_folder, write_whole
 from ltc_ir.lab.data import save, to_csv
 from ltc_ir.lab.experiments import PLANS, Plan, rows_of
+from ltc_ir.lab.formats import to_experiment_csv
+from ltc_ir.lab.plots.experiment import experiment_picture
+from ltc_ir.lab.record_codec import experiment_to_json
+from ltc_ir.lab.records import Experiment
 from ltc_ir.lab.running import run, work_of
 from ltc_ir.lab.setup import Raw, Setup, oscillators, switches
-from ltc_ir.measure import machine
-from ltc_ir.plots.experiment_plot import experiment_picture
-from ltc_ir.programs.stages import environment
-from ltc_ir.records.experiment import Experiment
-from ltc_ir.records.experiment_codec import experiment_to_json
 from ltc_ir.records.timing import Machine
-from ltc_ir.render.experiment_formats import to_experiment_csv
+from ltc_ir.targets.stages import environment
+from ltc_ir.timing import machine
 
 FIRST_SEED = 42
 """The published seed, from which they are counted on."""

@@ -13,9 +13,9 @@ from ltc_ir.lab import measuring, published
 from ltc_ir.lab.data import SWITCHES, ZETAS
 from ltc_ir.lab.measuring import LAMBDAS, NO_OMEGA, TEACHER_FORCED, TWO_PASS, ZERO, adaptive
 from ltc_ir.lab.models import MODELS
+from ltc_ir.lab.records import Row, worst
 from ltc_ir.lab.setup import Raw, Setup
 from ltc_ir.lab.training import Recipe, Trained
-from ltc_ir.records.experiment import Row, worst
 
 MODEL_ORDER = (*published.MODELS, ZERO)
 """The models of a case, below each other."""

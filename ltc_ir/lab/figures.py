@@ -17,12 +17,12 @@ from ltc_ir.lab import published
 from ltc_ir.lab.data import NOISE, SEED, SWITCH_TIME, SWITCHES, ZETAS, Series, oscillator_set, switch_name
 from ltc_ir.lab.evaluating import ROLL, Floats, mean_tau, teacher_forced, two_pass
 from ltc_ir.lab.physics import oscillator
+from ltc_ir.lab.plots.panels import MODEL_WORDS, MODELS
 from ltc_ir.lab.published_starts import STARTS
 from ltc_ir.lab.running import TRAINED
 from ltc_ir.lab.setup import Setup, oscillators, switches
 from ltc_ir.lab.training import Recipe, Trained, train
 from ltc_ir.plots import style
-from ltc_ir.plots.experiment_panels import MODEL_WORDS, MODELS
 from ltc_ir.plots.panelled import Cell, Entry, Sheet, laid_out, panel
 from ltc_ir.plots.style import SMALL, STROKES, Look, Picture
 from ltc_ir.plots.ticks import label, label_axis, limits, ticks

@@ -17,9 +17,9 @@ import numpy as np
 
 from ltc_ir.errors import LimitError
 from ltc_ir.lab.experiments import PLANS
+from ltc_ir.lab.records import worst
 from ltc_ir.lab.setup import Raw, Setup, oscillators
 from ltc_ir.lab.training import Recipe, train
-from ltc_ir.records.experiment import worst
 
 TRAINED = "trained"
 """The folder of trainings, in that of the results."""

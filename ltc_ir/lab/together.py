@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ltc_ir.records.experiment import Row, Together
+from ltc_ir.lab.records import Row, Together
 
 Figures = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from ltc_ir.lab.data import Series, Split, oscillator_set
 from ltc_ir.lab.models import LTC, MODELS
 from ltc_ir.lab.models.common import HIDDEN_SIZE, AdamState, Model, Problem, adam_start
 from ltc_ir.lab.models.ltc import Params, time_constant
-from ltc_ir.programs.target import Target
+from ltc_ir.targets.target import Target
 
 EPOCHS = 300
 """Epochs of the published training."""

@@ -14,8 +14,8 @@ from ltc_ir.plots.captions import load_of, machine_of, versions
 from ltc_ir.plots.style import BODY, HEAD, MARKER_SIZES, MARKERS, SMALL, STROKES, TITLE, Look, Picture
 from ltc_ir.plots.ticks import label, label_axis, limits, spread_out, ticks
 from ltc_ir.records.sweep import BYTES, METRICS, OPERATIONS, SECONDS, Growth, Metric, ProgramSweep, Sweep
-from ltc_ir.records.sweep_words import NOTHING, between, grows_as
-from ltc_ir.records.timing_words import FIRST_ONLY, too_few
+from ltc_ir.render.words.sweep import NOTHING, between, grows_as
+from ltc_ir.render.words.timing import FIRST_ONLY, too_few
 
 MOST = 6
 """Programs a picture holds at most."""

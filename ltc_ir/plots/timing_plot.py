@@ -16,7 +16,7 @@ from ltc_ir.plots.style import BODY, HEAD, SMALL, TITLE, Look, Picture
 from ltc_ir.plots.ticks import label, label_axis, ticks
 from ltc_ir.records.sweep import SECONDS
 from ltc_ir.records.timing import MORE_STAGES, ProgramTiming, Stage, Timing
-from ltc_ir.records.timing_words import FIRST_ONLY, MARK, marked, seconds
+from ltc_ir.render.words.timing import FIRST_ONLY, MARK, marked, seconds
 
 ORDER = ("eager", *MORE_STAGES[1:], "trace", "lower", "compile", *MORE_STAGES[:1], "first", "steady")
 """From the call that pays no compiler to the one that no longer does."""

@@ -47,7 +47,7 @@ class Uncounted:
 class Work:
     """The arithmetic of the operations that ran, by their shapes, and the bytes of their operands and results.
 
-    ``flops`` by kind; `ltc_ir.ir.work` says what counts. ``bytes`` is what every operation would read and write if none were
+    ``flops`` by kind; `ltc_ir.execution.flops` says what counts. ``bytes`` is what every operation reads and writes if none are
     fused. ``xla_flops`` and ``xla_bytes`` are XLA's own estimates, which count a loop's body once. ``in_no_flops`` is how often
     operations ran that work on floating-point numbers and whose flops are not known: with such, the flops are a least figure.
     """

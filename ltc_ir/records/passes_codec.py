@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ltc_ir.records.passes import Kernel, Passes, PassTime, Slice, Thread
-from ltc_ir.records.passes_words import sentence
+from ltc_ir.render.words.passes import sentence
 
 KEYS = ("passes", "kernels", "compiler")
 """The keys of a program's timing that hold it."""

@@ -23,7 +23,7 @@ from ltc_ir.records.timing import (
     Stage,
     Timing,
 )
-from ltc_ir.records.timing_words import sentence
+from ltc_ir.render.words.timing import sentence
 
 _DERIVED = ("break_even_calls", "eager_over_steady")
 """Figures that follow from the stages, and so do the reasons why they are not there."""

@@ -10,9 +10,9 @@ from ltc_ir.records.check_codec import check_to_dict
 from ltc_ir.records.codec import dumps
 from ltc_ir.render.check_csv import check_to_csv
 from ltc_ir.render.check_markdown import check_to_markdown
-from ltc_ir.render.check_table import check_to_table
-from ltc_ir.render.to_github import check_to_github
-from ltc_ir.render.to_junit import check_to_junit
+from ltc_ir.render.github import check_to_github
+from ltc_ir.render.junit import check_to_junit
+from ltc_ir.render.layouts.check import check_to_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ltc_ir.records.check import Check, ProgramCheck
-from ltc_ir.render.check_words import level_name, message, name_of, ranked, summary, tells, total_levels, verdict
-from ltc_ir.render.plain_words import cut, figure, plain, ratio
+from ltc_ir.render.words.check import level_name, message, name_of, ranked, summary, tells, total_levels, verdict
+from ltc_ir.render.words.plain import cut, figure, plain, ratio
 
 MOST = 60_000
 """Characters at most; GitHub refuses a comment of over 65,536."""

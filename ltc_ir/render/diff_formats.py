@@ -9,8 +9,8 @@ from ltc_ir.records.codec import dumps
 from ltc_ir.records.diff import Diff
 from ltc_ir.records.diff_codec import diff_to_dict
 from ltc_ir.render.diff_csv import diff_to_csv
-from ltc_ir.render.diff_sheets import diff_sheets
-from ltc_ir.render.to_markdown import to_markdown
+from ltc_ir.render.layouts.diff import diff_sheets
+from ltc_ir.render.markdown import to_markdown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def diff_to_table(diff: Diff, **layout: Any) -> list[RenderableType]:
     """The diff as rich renderables, one a sheet."""
-    from ltc_ir.render.to_table import to_table
+    from ltc_ir.render.table import to_table
 
     return [to_table(sheet) for sheet in diff_sheets(diff, **layout)]
 

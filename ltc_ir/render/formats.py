@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count
-from ltc_ir.render.sheets import count_sheets
-from ltc_ir.render.to_csv import to_csv
-from ltc_ir.render.to_folded import to_folded
-from ltc_ir.render.to_markdown import to_markdown
-from ltc_ir.render.to_pprof import stacks_to_pprof
-from ltc_ir.render.to_speedscope import stacks_to_speedscope
+from ltc_ir.render.csv import to_csv
+from ltc_ir.render.folded import to_folded
+from ltc_ir.render.layouts.count import count_sheets
+from ltc_ir.render.markdown import to_markdown
+from ltc_ir.render.pprof import stacks_to_pprof
+from ltc_ir.render.speedscope import stacks_to_speedscope
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _table(count: Count, **layout: Any) -> list[RenderableType]:
-    from ltc_ir.render.to_table import to_table
+    from ltc_ir.render.table import to_table
 
     return [to_table(sheet) for sheet in count_sheets(count, **layout)]
 

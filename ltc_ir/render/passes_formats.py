@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ltc_ir.records.codec import dumps
 from ltc_ir.records.passes import Passes
 from ltc_ir.records.passes_codec import passes_to_dict
-from ltc_ir.render.passes_sheets import passes_sheets
-from ltc_ir.render.to_chrome_trace import passes_to_chrome_trace
-from ltc_ir.render.to_markdown import to_markdown
-from ltc_ir.render.to_speedscope import passes_to_speedscope
+from ltc_ir.render.chrome_trace import passes_to_chrome_trace
+from ltc_ir.render.layouts.passes import passes_sheets
+from ltc_ir.render.markdown import to_markdown
+from ltc_ir.render.speedscope import passes_to_speedscope
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,7 +50,7 @@ def passes_to_folded(passes: Passes) -> str:
 
 
 def _table(passes: Passes, **layout: Any) -> list[RenderableType]:
-    from ltc_ir.render.to_table import to_table
+    from ltc_ir.render.table import to_table
 
     return [to_table(sheet) for sheet in passes_sheets(passes, **layout)]
 

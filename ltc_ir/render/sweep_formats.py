@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ltc_ir.records.sweep import Sweep
 from ltc_ir.records.sweep_codec import sweep_to_json
+from ltc_ir.render.layouts.sweep import sweep_sheets
+from ltc_ir.render.markdown import to_markdown
 from ltc_ir.render.sweep_csv import to_sweep_csv
-from ltc_ir.render.sweep_sheets import sweep_sheets
-from ltc_ir.render.to_markdown import to_markdown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _table(sweep: Sweep) -> list[RenderableType]:
-    from ltc_ir.render.to_table import to_table
+    from ltc_ir.render.table import to_table
 
     return [to_table(sheet) for sheet in sweep_sheets(sweep)]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ltc_ir.errors import UsageError
 from ltc_ir.records.timing import Timing
 from ltc_ir.records.timing_codec import timings_to_json
+from ltc_ir.render.layouts.timing import timing_sheets
+from ltc_ir.render.markdown import to_markdown
 from ltc_ir.render.passes_formats import PASSES_FORMATS
 from ltc_ir.render.timing_csv import to_timing_csv
-from ltc_ir.render.timing_sheets import timing_sheets
-from ltc_ir.render.to_markdown import to_markdown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +25,7 @@ OF_PASSES = ("folded", "speedscope", "chrome-trace")
 
 def as_table(timings: Sequence[Timing], **layout: Any) -> list[RenderableType]:
     """Timings as rich renderables."""
-    from ltc_ir.render.to_table import to_table
+    from ltc_ir.render.table import to_table
 
     return [to_table(sheet) for sheet in timing_sheets(timings, **layout)]
 

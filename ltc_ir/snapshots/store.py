@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.files import OTHER_FOLDER, make_folder, read_bytes, write_whole
+from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.snapshot import Identity, Snapshot
-from ltc_ir.snapshots import layout, naming
+from ltc_ir.snapshots import naming
 
 DIRECTORY = "snapshots"
 """The folder where no other is named."""

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from ltc_ir import compat, inspect
-from ltc_ir.ir import hlo_text
 from ltc_ir.ir.details import MlirDetails
-from ltc_ir.ir.hlo_details import of_instruction
+from ltc_ir.ir.hlo import parser as hlo_text
+from ltc_ir.ir.hlo.details import of_instruction
 from ltc_ir.ir.op import Details
-from ltc_ir.programs.target import Target
+from ltc_ir.targets.target import Target
 from tests.asserting import programs as p
 from tests.catalogue import get, names
 from tests.ir import hlo_programs

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
-from ltc_ir.snapshots import layout
 from tests import golden
 from tests.cli.conftest import Command, Ran, environment, program, run_program
 

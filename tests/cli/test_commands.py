@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from ltc_ir import api
-from ltc_ir.programs.builtin import BUILTIN
-from ltc_ir.programs.target import Program, Target
+from ltc_ir.targets.builtin import BUILTIN
+from ltc_ir.targets.target import Program, Target
 from tests.cli.conftest import Command, data_of, environment, program, record_of
 
 pytestmark = pytest.mark.versions
@@ -302,7 +302,7 @@ def test_bytecode_can_be_read_again_and_the_module_still_compiles(name: str) -> 
     from jaxlib.mlir.dialects import stablehlo
 
     from ltc_ir import compat
-    from ltc_ir.programs.lowering import text_of
+    from ltc_ir.targets.lowering import text_of
 
     staged = api.stage(BYTECODE[name](), "forward")
     before = staged.lowered.as_text()

@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ltc_ir import guarding
-from ltc_ir.guarding import Pruned, Stored
+from ltc_ir.api import snapshot as guarding
+from ltc_ir.api.snapshot import Pruned, Stored
 from ltc_ir.records.check import Action, Check, Problem, ProgramCheck, Status, Update, Written
 from tests.cli.conftest import Command, Ran, environment, record_of
 from tests.house.test_cold_start import imported
@@ -284,7 +284,7 @@ def test_prune_removes_nothing_unless_told(command: Command, answers: Answer) ->
 
 SHOWS_PROGRESS = """
 import sys, time
-from ltc_ir import guarding
+from ltc_ir.api import snapshot as guarding
 from ltc_ir.records.check import Check, ProgramCheck, Status
 
 def check(targets, progress=None, **_):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltc_ir.compare.alignment import _myers, align
+from ltc_ir.compare.text.align import _myers, align
 
 texts = st.lists(st.integers(0, 4), max_size=14)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltc_ir.compare.diffing import diff_counts, diff_programs
+from ltc_ir.compare.diff import diff_counts, diff_programs
 from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.codec import dumps
 from ltc_ir.records.count import Count, Group, LevelCount, Tally

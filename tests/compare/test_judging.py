@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ltc_ir.compare.judging import holds, judge
-from ltc_ir.compare.measuring import measure
-from ltc_ir.compare.rules import parse_rule
 from ltc_ir.errors import UsageError
 from ltc_ir.records.inventory import Entry
+from ltc_ir.rules.evaluate import holds, judge
+from ltc_ir.rules.grammar import parse_rule
+from ltc_ir.rules.value import measure
 from tests.compare.inventories import JAXPR, STABLEHLO, changed, inventory, snapshot
 
 ASYNC = (

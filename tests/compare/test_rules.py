@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltc_ir.compare.elements import element, is_of
-from ltc_ir.compare.resolving import levels_of, needs_detail
-from ltc_ir.compare.rules import parse_rule
 from ltc_ir.errors import UsageError
+from ltc_ir.records.element_types import element, is_of
 from ltc_ir.records.inventory import Entry
+from ltc_ir.rules.grammar import parse_rule
+from ltc_ir.rules.names import levels_of, needs_detail
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir.compare.texts import canonical, unified
+from ltc_ir.compare.text.diff import canonical, unified
 from ltc_ir.errors import UsageError
 from tests.catalogue import PROGRAMS, get
 

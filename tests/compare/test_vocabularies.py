@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from ltc_ir.compare.vocabularies import names
+from ltc_ir.rules.vocabulary import names
 from tests import catalogue, vocabulary_file
 from tests.measure.counted import counted, levels_of, plain
 

@@ -6,9 +6,9 @@ from datetime import date, datetime
 
 import pytest
 
-from ltc_ir.compare.waivers import Waiver, apply, parse_waiver, problems
 from ltc_ir.errors import UsageError
 from ltc_ir.records.check import CheckChange, ProgramCheck, Status
+from ltc_ir.rules.waivers import Waiver, apply, parse_waiver, problems
 
 DAY = date(2026, 6, 1)
 GROWN = CheckChange("stablehlo.dot_general", "stablehlo", 3, 5, rule="no growth", where="default")

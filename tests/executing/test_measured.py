@@ -15,8 +15,8 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 import ltc_ir
-from ltc_ir.ir.instrumenting import FULL, Instrumented
-from ltc_ir.ir.planning import plan
+from ltc_ir.execution.counter_plan import plan
+from ltc_ir.execution.instrument import FULL, Instrumented
 from ltc_ir.lab.models import common, ltc
 from ltc_ir.records.codec import count_to_dict, dumps, loads
 from tests.executing import oracle
@@ -258,7 +258,7 @@ def test_another_platform_is_unknown():
 
 
 def test_too_many_paths_are_unknown(monkeypatch):
-    monkeypatch.setattr("ltc_ir.ir.planning.MOST_PATHS", 5)
+    monkeypatch.setattr("ltc_ir.execution.counter_plan.MOST_PATHS", 5)
     made = level(lambda x: sum(until(9)(x * n) for n in range(6)), V)
     assert made.executed is None and "call paths" in made.reasons["executed"]
 

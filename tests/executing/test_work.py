@@ -15,12 +15,12 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 import ltc_ir
-from ltc_ir.compare import vocabularies
-from ltc_ir.ir import work as arithmetic
-from ltc_ir.ir.planning import Planner
+from ltc_ir.execution import flops as arithmetic
+from ltc_ir.execution.counter_plan import Planner
 from ltc_ir.records.codec import count_to_dict, dumps, loads
 from ltc_ir.records.executed import Work
-from ltc_ir.render.sheets import executed_sheets
+from ltc_ir.render.layouts.count import executed_sheets
+from ltc_ir.rules import vocabulary as vocabularies
 
 pytestmark = pytest.mark.versions
 

@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 import ltc_ir
-from ltc_ir.measure.xla_figures import xla_facts
+from ltc_ir.tables.xla_costs import xla_facts
 
 pytestmark = pytest.mark.versions
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import Target, TargetError, api
-from ltc_ir.programs.find import find
-from ltc_ir.programs.options import Options
+from ltc_ir.targets.find import find
+from ltc_ir.targets.options import Options
 from tests.frameworks.conftest import Held
 from tests.programs.conftest import project  # noqa: F401 - a fixture
 

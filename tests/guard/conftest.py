@@ -172,7 +172,8 @@ def bare_project(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second capture in this process, for tests of what follows from it; others have the real one."""
-    from ltc_ir.guard import capturing, capturing_child
+    from ltc_ir.snapshots import capture as capturing
+    from ltc_ir.snapshots import capture_child as capturing_child
 
     monkeypatch.setattr(capturing, "_in_child", lambda request: capturing_child.answer(json.loads(request)))
 

@@ -16,10 +16,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from ltc_ir import guarding
-from ltc_ir.guard import capturing, capturing_child, looking, ruling
-from ltc_ir.guard.recording import record
-from ltc_ir.programs import declaring, derive, find, stages
+from ltc_ir.api import snapshot as guarding
+from ltc_ir.snapshots import capture as capturing
+from ltc_ir.snapshots import capture_child as capturing_child
+from ltc_ir.snapshots import judge as ruling
+from ltc_ir.snapshots import survey as looking
+from ltc_ir.snapshots.update import record
+from ltc_ir.targets import derive, find, stages
+from ltc_ir.targets import signature_hash as declaring
 
 READY = (looking, ruling, declaring, derive, find, stages)
 TARGETS = ("net.py:first", "net.py:second")

@@ -78,7 +78,8 @@ def test_what_was_traced_before_does_not_matter(project: Project) -> None:
     import jax
     import jax.numpy as jnp
 
-    from ltc_ir import api, guarding
+    from ltc_ir import api
+    from ltc_ir.api import snapshot as guarding
     from ltc_ir.records.check import Status
 
     target = replace(api.resolve("net.py:step"), name="net.py:step")

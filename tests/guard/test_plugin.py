@@ -602,8 +602,9 @@ IDLE = """
 import sys
 import pytest
 code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "ltc-ir", "test_plain.py"])
-heavy = [name for name in ("jax", "jaxlib", "numpy", "pandas", "rich", "ltc_ir.api", "ltc_ir.guarding") if name in sys.modules]
-assert "ltc_ir.pytest_plugin" in sys.modules
+heavy = ("jax", "jaxlib", "numpy", "pandas", "rich", "ltc_ir.api", "ltc_ir.api.snapshot")
+heavy = [name for name in heavy if name in sys.modules]
+assert "ltc_ir.integrations.pytest_plugin" in sys.modules
 print("heavy", heavy)
 raise SystemExit(code)
 """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import ltc_ir
-from ltc_ir import guarding
+from ltc_ir.api import snapshot as guarding
 from ltc_ir.errors import UsageError
 from tests.guard.conftest import NET, Project
 
@@ -76,7 +76,7 @@ def test_one_word_is_one_item_of_a_list(project: Project) -> None:
 def test_what_accepts_a_target_built_in_code_is_a_call_with_its_folder(bare_project: Project) -> None:
     target = ltc_ir.Target(jnp.sin, (X,), name="sine")
     made = guarding.check([target], directory="kept")
-    assert made.checks[0].accept == "ltc_ir.guarding.update([target], programs=['forward'], directory='kept')"
+    assert made.checks[0].accept == "ltc_ir.api.snapshot.update([target], programs=['forward'], directory='kept')"
 
 
 def test_a_command_to_paste_says_that_64_bit_types_were_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

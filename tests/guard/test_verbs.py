@@ -330,7 +330,8 @@ def test_a_target_built_in_code_is_recorded_and_held(bare_project: Project) -> N
     """With the real second capture, which no other process can make of a Target; one called like another's is not mixed up."""
     import jax
 
-    from ltc_ir import Target, guarding
+    from ltc_ir import Target
+    from ltc_ir.api import snapshot as guarding
     from ltc_ir.errors import UsageError
 
     def built(depth: int) -> Target:
@@ -359,7 +360,7 @@ CAPITAL = (
     NET
     + """
 from ltc_ir import Target
-from ltc_ir.programs.target import Program
+from ltc_ir.targets.target import Program
 
 whole = Target(step, step_args, programs={"Train Step": Program(step, step_args)})
 """
@@ -380,7 +381,7 @@ def test_a_process_that_is_configured_otherwise_confirms_nothing_by_itself(bare_
     """With the real second capture, whose process knows nothing of what this one was told."""
     import jax
 
-    from ltc_ir import guarding
+    from ltc_ir.api import snapshot as guarding
 
     before = jax.config.jax_enable_x64, jax.config.jax_numpy_dtype_promotion
     try:

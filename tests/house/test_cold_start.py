@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count, LevelCount, Tally
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
-from ltc_ir.snapshots import layout
 
 pytestmark = pytest.mark.versions
 

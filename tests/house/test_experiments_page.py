@@ -13,9 +13,9 @@ from ltc_ir.lab import published
 from ltc_ir.lab.data import ZETAS, oscillator_set
 from ltc_ir.lab.experiments import PLANS
 from ltc_ir.lab.figures import FIGURES
-from ltc_ir.plots.experiment_plot import experiment_picture
-from ltc_ir.records.experiment import Experiment
-from ltc_ir.render.experiment_formats import to_experiment_csv
+from ltc_ir.lab.formats import to_experiment_csv
+from ltc_ir.lab.plots.experiment import experiment_picture
+from ltc_ir.lab.records import Experiment
 
 TEXT = PAGE.read_text(encoding="utf-8")
 MADE = stored()

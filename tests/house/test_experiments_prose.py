@@ -10,7 +10,7 @@ import pytest
 from benchmarks.experiments import PAGE, stored
 from ltc_ir.lab import published
 from ltc_ir.lab.claimed import NAMES
-from ltc_ir.records.experiment import Row
+from ltc_ir.lab.records import Row
 
 TEXT = " ".join(PAGE.read_text(encoding="utf-8").split())
 MADE = {one.name: one for one in stored()}

@@ -17,11 +17,11 @@ import pytest
 
 from benchmarks import profiling
 from benchmarks.profiling import COMMAND, DATA, PAGE, PICTURES, PUBLISHED, blocks, filled, program, shown, stored
-from ltc_ir.measure.timing_values import values_of
-from ltc_ir.programs.derive import make_program
-from ltc_ir.programs.find import find
 from ltc_ir.records.timing import STAGES
-from ltc_ir.records.timing_words import seconds
+from ltc_ir.render.words.timing import seconds
+from ltc_ir.targets.derive import make_program
+from ltc_ir.targets.find import find
+from ltc_ir.timing.call_arguments import values_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [(target, name) for target in ("ltc", "ctrnn", "node") for name in ("forward", "train_step")]

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir.ir import hlo_scan, hlo_text
-from ltc_ir.ir.hlo_text import TextFrame, parse, shape_bytes
+from ltc_ir.ir.hlo import parser as hlo_text
+from ltc_ir.ir.hlo import scanner as hlo_scan
+from ltc_ir.ir.hlo.parser import TextFrame, parse, shape_bytes
 
 from .hlo_programs import (
     PROGRAMS,

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from ltc_ir.ir.hlo_text import HloSyntaxError, parse
+from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
 
 from .hlo_programs import (
     GOOD,

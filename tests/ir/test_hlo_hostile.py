@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ltc_ir.ir import hlo_frames, hlo_module, hlo_scan, hlo_shapes, hlo_text
-from ltc_ir.ir.hlo_scan import pairs, unquote
-from ltc_ir.ir.hlo_text import HloSyntaxError, parse, shape_bytes
+from ltc_ir.ir.hlo import module as hlo_module
+from ltc_ir.ir.hlo import parser as hlo_text
+from ltc_ir.ir.hlo import scanner as hlo_scan
+from ltc_ir.ir.hlo import shapes as hlo_shapes
+from ltc_ir.ir.hlo import stack_frames as hlo_frames
+from ltc_ir.ir.hlo.parser import HloSyntaxError, parse, shape_bytes
+from ltc_ir.ir.hlo.scanner import pairs, unquote
 
 from .hlo_programs import (
     GOOD,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ltc_ir.ir.hlo_text import Instruction, parse
+from ltc_ir.ir.hlo.parser import Instruction, parse
 
 from .hlo_programs import (
     TABLES,

@@ -22,17 +22,17 @@ from ltc_ir.lab.claimed import paired
 from ltc_ir.lab.claims import claims_of
 from ltc_ir.lab.data import exact, oscillator_set, switch_set
 from ltc_ir.lab.experiments import PLANS, rows_of, unmatched
+from ltc_ir.lab.formats import to_experiment_csv
+from ltc_ir.lab.layouts import experiment_sheets
 from ltc_ir.lab.published_starts import STARTS
+from ltc_ir.lab.record_codec import experiment_to_json, loads_experiment
+from ltc_ir.lab.records import Claim, Experiment, Row, quantile
 from ltc_ir.lab.running import HERE, run, work_of
 from ltc_ir.lab.setup import Raw, Setup
 from ltc_ir.lab.together import together_of
 from ltc_ir.lab.training import Recipe, Trained, start
 from ltc_ir.records.environment import Environment
-from ltc_ir.records.experiment import Claim, Experiment, Row, quantile
-from ltc_ir.records.experiment_codec import experiment_to_json, loads_experiment
 from ltc_ir.records.timing import Machine
-from ltc_ir.render.experiment_formats import to_experiment_csv
-from ltc_ir.render.experiment_sheets import experiment_sheets
 from tests.cli.conftest import Command, command, folder  # noqa: F401
 
 SHORT = Setup((42, 43), epochs=2, trajectory_seeds=1)

@@ -20,7 +20,7 @@ import pytest
 from ltc_ir.lab.models import CTRNN, LTC, MODELS, NODE, Model, common, ctrnn, ltc, node
 from ltc_ir.lab.models.common import AdamState, Problem, adam_start, oscillator_problem
 from ltc_ir.lab.physics import oscillator
-from ltc_ir.programs.target import Program, Target
+from ltc_ir.targets.target import Program, Target
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "seed_ir.json").read_text(encoding="utf-8"))
 PROGRAMS = ("rollout", "loss", "grad", "train_step")

@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 from ltc_ir import api
-from ltc_ir.measure.inspecting import Reading, count_program
-from ltc_ir.programs.stages import Staged
-from ltc_ir.programs.target import Target
 from ltc_ir.records.count import LevelCount, Tally
 from ltc_ir.records.vocabulary import Level
+from ltc_ir.tables.live import Reading, count_program
+from ltc_ir.targets.stages import Staged
+from ltc_ir.targets.target import Target
 from tests.catalogue import get
 
 LEVELS = ("jaxpr", "stablehlo", "hlo")

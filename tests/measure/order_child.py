@@ -13,7 +13,7 @@ from typing import Any
 def printed(name: str) -> Any:
     """All of a program's count that may not depend on anything but the program and JAX."""
     from ltc_ir import api
-    from ltc_ir.programs.target import Target
+    from ltc_ir.targets.target import Target
     from tests.measure.counted import GROUPINGS, levels_of
     from tests.registry import get
 

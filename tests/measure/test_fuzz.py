@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from ltc_ir.errors import LimitError, UsageError
-from ltc_ir.measure.stored import Reader, count_bytes, request_of
-from ltc_ir.measure.stored_child import UNCOUNTED
+from ltc_ir.tables.from_file import Reader, count_bytes, request_of
+from ltc_ir.tables.from_file_child import UNCOUNTED
 from tests.measure.stored_programs import originals
 
 LIMIT_S = 4.0

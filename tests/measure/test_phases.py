@@ -12,12 +12,14 @@ import pytest
 from jax import lax
 
 from ltc_ir import api
-from ltc_ir.ir import hlo, hlo_text, stablehlo
-from ltc_ir.ir.evidence import Evidence
+from ltc_ir.ir.hlo import parser as hlo_text
+from ltc_ir.ir.hlo import reader as hlo
+from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.origin import ambiguous
-from ltc_ir.measure.counting import Question, count_hlo, count_stablehlo
+from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.vocabulary import HEADLINE, Phase
+from ltc_ir.tables.counting import Question, count_hlo, count_stablehlo
 from tests.measure.counted import by_phase, count, counted
 from tests.measure.phase_programs import ALIKE, CASES, CLEAR, SCOPED, scoped, sine, vector
 from tests.measure.phase_truth import ONE_TO_ONE, lowered_phases_of, phases_of

@@ -13,13 +13,13 @@ from jax.extend import core
 
 from ltc_ir import compat
 from ltc_ir.errors import LimitError
-from ltc_ir.ir import jaxpr as jaxpr_level
-from ltc_ir.ir import stablehlo as stablehlo_level
-from ltc_ir.ir.evidence import Evidence
-from ltc_ir.measure.counting import Question, count_jaxpr, count_stablehlo
-from ltc_ir.measure.unfolding import unfold
+from ltc_ir.ir.jaxpr import reader as jaxpr_level
+from ltc_ir.ir.name_evidence import Evidence
+from ltc_ir.ir.stablehlo import reader as stablehlo_level
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.vocabulary import By
+from ltc_ir.tables.counting import Question, count_jaxpr, count_stablehlo
+from ltc_ir.tables.unfolding import unfold
 from tests.registry import JAX
 
 pytestmark = pytest.mark.versions

@@ -15,11 +15,11 @@ import pytest
 
 from ltc_ir import api
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
-from ltc_ir.measure import stored
-from ltc_ir.measure.stored import count_stored, read_stored_text, sniff
-from ltc_ir.measure.stored_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.environment import Environment
+from ltc_ir.tables import from_file as stored
+from ltc_ir.tables.from_file import count_stored, read_stored_text, sniff
+from ltc_ir.tables.from_file_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
 from tests.measure.stored_programs import forms, originals
 
 QUESTION = {"by": [], "ops": [], "phases": [], "source": True}
@@ -185,7 +185,7 @@ def test_a_count_record_is_read_without_a_child(tmp_path, counted, monkeypatch):
 def test_a_record_is_read_cold(tmp_path, counted):
     path = tmp_path / "a.json"
     path.write_text(dumps(count_to_dict(counted(EMPTY_MAIN, None))))
-    told = f"import sys; from ltc_ir.measure.stored import count_stored; count_stored({str(path)!r}, {QUESTION!r});"
+    told = f"import sys; from ltc_ir.tables.from_file import count_stored; count_stored({str(path)!r}, {QUESTION!r});"
     told += "print([name for name in ('jax', 'jaxlib', 'numpy') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -193,7 +193,7 @@ def test_a_record_is_read_cold(tmp_path, counted):
 
 @pytest.mark.versions
 def test_reading_mlir_imports_no_jax():
-    told = "import sys, ltc_ir.measure.stored_child as c; q = {'where': 'x', 'target': 'x', 'wants': 'count',"
+    told = "import sys, ltc_ir.tables.from_file_child as c; q = {'where': 'x', 'target': 'x', 'wants': 'count',"
     told += "'kind': 'mlir', 'by': [],"
     told += "'ops': [], 'phases': [], 'source': True, 'text': True, 'library': False};"
     told += f"assert c.answer({EMPTY_MAIN.encode()!r}, q).startswith(b'count'); print('jax' in sys.modules)"
@@ -283,7 +283,7 @@ def test_unknown_words_are_refused_with_those_there_are(counted, asked):
 
 
 def test_standard_input_is_a_file():
-    told = f"from ltc_ir.measure.stored import count_stored; c = count_stored('-', {QUESTION!r});"
+    told = f"from ltc_ir.tables.from_file import count_stored; c = count_stored('-', {QUESTION!r});"
     told += "print(c.target, c.programs['file']['stablehlo'].tally.total)"
     done = subprocess.run([sys.executable, "-c", told], input=EMPTY_MAIN, capture_output=True, text=True, check=True)
     assert done.stdout == "- 3\n"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ltc_ir.measure.nesting import Event, kinds, merged, nested
 from ltc_ir.records.count import Count, Group, LevelCount, Tally
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.passes import HLO, KERNELS, LLVM, Kernel, Passes, Thread
+from ltc_ir.timing.event_tree import Event, kinds, merged, nested
 
 MS = 1_000_000
 

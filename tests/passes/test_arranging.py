@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ltc_ir.measure.profiling import OURS, Line, PassesUnknownError, arranged, kernel_of, kind_of, name_of
 from ltc_ir.records.passes import HLO, KERNELS, LLVM
+from ltc_ir.timing.profiler import OURS, Line, PassesUnknownError, arranged, kernel_of, kind_of, name_of
 from tests.passes.made import event
 
 

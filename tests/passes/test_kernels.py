@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ltc_ir.ir.evidence import Evidence
-from ltc_ir.ir.hlo import read
-from ltc_ir.ir.hlo_text import parse
+from ltc_ir.ir.hlo.parser import parse
+from ltc_ir.ir.hlo.reader import read
+from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.measure.kernels import LINES_DIFFER, NO_LINE, NO_PHASE, NOT_IN_HLO, Origins
 from ltc_ir.records.passes import Kernel
 from ltc_ir.records.vocabulary import By
+from ltc_ir.timing.kernels import LINES_DIFFER, NO_LINE, NO_PHASE, NOT_IN_HLO, Origins
 
 FORWARD, BACKWARD = "jit(f)/jvp()", "jit(f)/transpose(jvp())"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltc_ir.measure.nesting import Event, kinds, merged, nested, own_times
 from ltc_ir.records.passes import HLO, LLVM, REST, Thread
+from ltc_ir.timing.event_tree import Event, kinds, merged, nested, own_times
 from tests.passes.made import event, thread
 
 

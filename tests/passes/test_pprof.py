@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ltc_ir.records.count import Group, LevelCount, Tally
 from ltc_ir.render.formats import COUNT_FORMATS
-from ltc_ir.render.to_pprof import _varint
+from ltc_ir.render.pprof import _varint
 from tests.passes.made import STACKS, by_stack
 
 

@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import api, compat
-from ltc_ir.measure.passes import PassesUnknownError, passes_of
-from ltc_ir.measure.profiling import profiled
-from ltc_ir.programs.derive import make_program
-from ltc_ir.programs.target import Target
 from ltc_ir.records.passes import CODE_GENERATION, KINDS, Passes
 from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
-from ltc_ir.records.passes_words import sentence
 from ltc_ir.render.passes_formats import PASSES_FORMATS
+from ltc_ir.render.words.passes import sentence
+from ltc_ir.targets.derive import make_program
+from ltc_ir.targets.target import Target
+from ltc_ir.timing.passes import PassesUnknownError, passes_of
+from ltc_ir.timing.profiler import profiled
 
 pytestmark = pytest.mark.versions
 reads = pytest.mark.skipif(compat.profile_data() is None, reason="this JAX has no jax.profiler.ProfileData")

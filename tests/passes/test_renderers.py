@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
-from ltc_ir.measure.nesting import Event, nested
 from ltc_ir.records.codec import dumps
 from ltc_ir.records.passes import Passes, Thread
 from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
 from ltc_ir.render.formats import COUNT_FORMATS
+from ltc_ir.render.layouts.passes import passes_sheets
 from ltc_ir.render.passes_formats import PASSES_FORMATS
-from ltc_ir.render.passes_sheets import passes_sheets
+from ltc_ir.timing.event_tree import Event, nested
 from tests.passes.made import STACKS, by_stack, made
 
 

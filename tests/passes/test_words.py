@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ltc_ir.records.passes import HLO, KERNELS, LLVM, REST, Kernel
-from ltc_ir.records.passes_words import percent, sentence
+from ltc_ir.render.words.passes import percent, sentence
 from tests.passes.made import made
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ltc_ir.measure.growth import with_growth
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.sweep import ProgramSweep, Sweep, SweepPoint
 from ltc_ir.records.timing import STAGES, Machine, ProgramTiming, Settings, Stage, Timing
+from ltc_ir.tables.growth import with_growth
 
 ENVIRONMENT = Environment("0.10.2", "0.10.2", "3.11.7", "cpu", False, 1)
 MACHINE = Machine("A processor", 8, 2, 1 << 34, "cpu", None, 0.5, 1.25)

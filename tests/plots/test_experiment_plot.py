@@ -11,9 +11,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ltc_ir.plots.experiment_plot import experiment_figure, experiment_picture
+from ltc_ir.lab.plots.experiment import experiment_figure, experiment_picture
+from ltc_ir.lab.records import Experiment, Row
 from ltc_ir.records.environment import Environment
-from ltc_ir.records.experiment import Experiment, Row
 from ltc_ir.records.timing import Machine
 from tests.plots.reading import faults, figure_of, texts
 from tests.plots.records import ENVIRONMENT, MACHINE

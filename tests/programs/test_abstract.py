@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import UsageError
-from ltc_ir.programs.abstract import parse_types
+from ltc_ir.targets.parse_shapes import parse_types
 
 pytestmark = pytest.mark.versions
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import Program, Target, TargetError, UsageError, api
-from ltc_ir.programs.derive import make_program, program_names
+from ltc_ir.targets.derive import make_program, program_names
 
 pytestmark = pytest.mark.versions
 

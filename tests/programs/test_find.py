@@ -8,8 +8,8 @@ import jax
 import pytest
 
 from ltc_ir import Target, TargetError, UsageError, api
-from ltc_ir.programs.find import find, known
-from ltc_ir.programs.options import Options
+from ltc_ir.targets.find import find, known
+from ltc_ir.targets.options import Options
 from tests.programs.conftest import Project
 
 pytestmark = pytest.mark.versions

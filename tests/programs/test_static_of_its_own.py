@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import Target, UsageError, api
-from ltc_ir.programs.derive import make_program
+from ltc_ir.targets.derive import make_program
 from ltc_ir_cli.app import main
 
 pytestmark = pytest.mark.versions

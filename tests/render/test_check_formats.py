@@ -20,11 +20,11 @@ from ltc_ir.records.codec import dumps
 from ltc_ir.records.snapshot import Acceptance, HloFacts, Identity, LevelFacts, Provenance, Snapshot
 from ltc_ir.render.check_formats import CHECK_FORMATS
 from ltc_ir.render.check_markdown import check_to_markdown, fenced
-from ltc_ir.render.check_words import message, summary
-from ltc_ir.render.snapshot_formats import SNAPSHOT_FORMATS
-from ltc_ir.render.to_github import check_to_github
-from ltc_ir.render.to_junit import check_to_junit
-from ltc_ir.render.update_formats import UPDATE_FORMATS, update_summary, update_words
+from ltc_ir.render.github import check_to_github
+from ltc_ir.render.junit import check_to_junit
+from ltc_ir.render.layouts.snapshot import SNAPSHOT_FORMATS
+from ltc_ir.render.layouts.update import UPDATE_FORMATS, update_summary, update_words
+from ltc_ir.render.words.check import message, summary
 
 DOTS = CheckChange(
     "dot_general", "jaxpr", 16, 55, "backward", "m.net:rhs", ("m/net.py:57", "m/net.py:60"), "no growth", "default"
@@ -416,7 +416,7 @@ def test_the_formats_import_no_terminal_library_before_one_is_asked_for() -> Non
     import subprocess
     import sys
 
-    probe = "import sys, ltc_ir.render.check_formats, ltc_ir.render.update_formats; print('rich' in sys.modules)"
+    probe = "import sys, ltc_ir.render.check_formats, ltc_ir.render.layouts.update; print('rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe], cwd=Path.cwd(), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

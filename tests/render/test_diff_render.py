@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from ltc_ir.compare.diffing import diff_counts, diff_programs
+from ltc_ir.compare.diff import diff_counts, diff_programs
 from ltc_ir.records.diff import Change, Diff
 from ltc_ir.render.diff_formats import DIFF_FORMATS, diff_to_json, diff_to_markdown, diff_to_table
-from ltc_ir.render.diff_words import phrase, ratio_in_words
+from ltc_ir.render.words.diff import phrase, ratio_in_words
 from tests.compare.test_diffing import GRADIENT, count, level
 
 LINE = "ltc_ir/lab/models/ltc.py:57"
@@ -134,7 +134,7 @@ def test_markdown_cells_escape_what_would_break_a_table() -> None:
 
 def test_comparing_and_showing_import_neither_jax_nor_rich() -> None:
     code = (
-        "import sys, ltc_ir.compare.texts, ltc_ir.compare.diffing, ltc_ir.render.diff_formats;"
+        "import sys, ltc_ir.compare.text.diff, ltc_ir.compare.diff, ltc_ir.render.diff_formats;"
         "sys.exit(str(sorted({'jax', 'jaxlib', 'numpy', 'pandas', 'rich', 'networkx', 'matplotlib'} & sys.modules.keys())))"
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -10,7 +10,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from ltc_ir.snapshots.layout import dumps
+from ltc_ir.records.snapshot_toml import dumps
 from ltc_ir.snapshots.store import Store
 from tests.snapshots.made import versions
 

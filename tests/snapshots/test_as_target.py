@@ -18,7 +18,7 @@ from ltc_ir.records.codec import dumps as json_of
 from ltc_ir.records.codec import loads as count_from_json
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.snapshot import HloFacts, Identity, LevelFacts, Provenance, Snapshot
-from ltc_ir.snapshots.layout import dumps
+from ltc_ir.records.snapshot_toml import dumps
 from ltc_ir_cli.app import main
 from tests.snapshots.made import USUAL, usual
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.snapshot import IN_PROCESS, LevelFacts, Snapshot
-from ltc_ir.snapshots.layout import dumps, loads, loads_bytes
+from ltc_ir.records.snapshot_toml import dumps, loads, loads_bytes
 from tests.snapshots.made import JAXPR, STABLEHLO, USUAL, usual
 from tests.snapshots.random_snapshots import snapshots
 

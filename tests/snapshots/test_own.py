@@ -6,9 +6,9 @@ import sys
 import pytest
 
 import ltc_ir
-from ltc_ir import guarding
+from ltc_ir.api import snapshot as guarding
 from ltc_ir.records.check import Status
-from ltc_ir.render.check_words import message, summary
+from ltc_ir.render.words.check import message, summary
 from tests import own_snapshots
 from tests.run_versions import PINNED, ROOT, interpreter
 

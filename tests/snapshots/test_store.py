@@ -12,7 +12,7 @@ import pytest
 
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.records.snapshot import Identity, Snapshot
-from ltc_ir.snapshots.layout import loads_bytes
+from ltc_ir.records.snapshot_toml import loads_bytes
 from ltc_ir.snapshots.store import Store
 from tests.snapshots.made import USUAL, usual
 

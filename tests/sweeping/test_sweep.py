@@ -17,7 +17,7 @@ from ltc_ir import TargetError, UsageError
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.sweep import Growth, ProgramSweep, Sweep, SweepPoint
 from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
-from ltc_ir.render.sweep_sheets import sweep_sheets
+from ltc_ir.render.layouts.sweep import sweep_sheets
 from tests.cli.conftest import Command
 
 pytestmark = pytest.mark.versions
@@ -53,7 +53,7 @@ def test_each_figure_is_the_count_s_own(folder: Path):
 
 
 def options(**more: Any) -> Any:
-    from ltc_ir.programs.options import Options
+    from ltc_ir.targets.options import Options
 
     return Options(**more)
 

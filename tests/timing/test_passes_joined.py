@@ -13,14 +13,15 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import clocking, compat
+from ltc_ir import compat
+from ltc_ir.api import time as clocking
 from ltc_ir.errors import UsageError
-from ltc_ir.programs.target import Target
 from ltc_ir.records.passes import Passes
-from ltc_ir.records.passes_words import sentence
 from ltc_ir.records.timing import Ended, Timing
 from ltc_ir.records.timing_codec import loads_timing, timing_from_dict, timing_to_dict, timings_to_json
 from ltc_ir.render.timing_formats import OF_PASSES, TIMING_FORMATS
+from ltc_ir.render.words.passes import sentence
+from ltc_ir.targets.target import Target
 
 pytestmark = pytest.mark.versions
 reads = pytest.mark.skipif(compat.profile_data() is None, reason="this JAX has no jax.profiler.ProfileData")

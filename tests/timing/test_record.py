@@ -24,8 +24,8 @@ from ltc_ir.records.timing import (
     Timing,
 )
 from ltc_ir.records.timing_codec import loads_timing, timing_to_dict, timings_to_json
-from ltc_ir.records.timing_words import seconds, sentence
 from ltc_ir.render.timing_formats import TIMING_FORMATS
+from ltc_ir.render.words.timing import seconds, sentence
 
 
 def stage(median: float, **more: object) -> Stage:

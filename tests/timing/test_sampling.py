@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from ltc_ir.measure.sampling import MOST_RUNS, Until, interval, is_narrow, rank, summary
 from ltc_ir.records.timing import Settings
+from ltc_ir.timing.sampling import MOST_RUNS, Until, interval, is_narrow, rank, summary
 from tests.timing.hooks import SECOND, FakeClock
 
 

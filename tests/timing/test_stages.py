@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ltc_ir import Target
-from ltc_ir.clock.here import Session, Watch
-from ltc_ir.programs.target import Program
 from ltc_ir.records.timing import COLD, STAGES, Settings
+from ltc_ir.targets.target import Program
+from ltc_ir.timing.session import Session, Watch
 from tests.timing.hooks import COMPILED, LOWERED, SECOND, FakeClock, StepClock, counted, listening
 
 pytestmark = pytest.mark.versions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ltc_ir
-from ltc_ir.notebook_timing import shown_timing
+from ltc_ir.api.notebook_timing import shown_timing
 from ltc_ir.records.timing import STAGES
 from tests.timing.test_record import TIMING, with_stages
 

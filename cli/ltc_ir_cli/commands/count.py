@@ -122,8 +122,8 @@ def _counted(target: str, asked: dict[str, Any], format: str, output: str | None
 
 def _renderer(format: str, by: tuple[str, ...]) -> Callable[..., Any]:
     """What renders this format; refused before anything is counted where the count would not hold what it needs."""
+    from ltc_ir.render.folded import HINT as FOLDED_HINT
     from ltc_ir.render.formats import COUNT_FORMATS, STACK_FORMATS
-    from ltc_ir.render.to_folded import HINT as FOLDED_HINT
 
     render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
     if format in STACK_FORMATS and by != ("stack",):
@@ -153,12 +153,12 @@ def _judged(
 ) -> int:
     """Judge rules on a target or a file, without a snapshot, and print the verdict; the exit code it gives."""
     from ltc_ir.render.check_formats import CHECK_FORMATS
-    from ltc_ir.render.check_words import summary
+    from ltc_ir.render.words.check import summary
 
     _refuse(shape)
     render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
     with stdout_is_data():
-        from ltc_ir.guarding import judge_rules
+        from ltc_ir.api.snapshot import judge_rules
 
         opt.refuse_for_file(target, asked["options"])
         made = judge_rules(target, rules, **asked)

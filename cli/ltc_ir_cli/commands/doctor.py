@@ -19,7 +19,7 @@ def doctor(
     version: opt.Version = False,
 ) -> None:
     """Say what this installation can do, for bug reports."""
-    from ltc_ir.render.listings import LISTING_FORMATS
+    from ltc_ir.render.layouts.listing import LISTING_FORMATS
 
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     with stdout_is_data():

@@ -70,7 +70,7 @@ def experiment(
     draws just these, as figure-NAME.svg; data writes data.npz and data.csv. Both list the files they wrote; data with
     --format csv prints the data.
     """
-    from ltc_ir.render.experiment_formats import EXPERIMENT_FORMATS
+    from ltc_ir.lab.formats import EXPERIMENT_FORMATS
 
     render = renderer(format, EXPERIMENT_FORMATS, draw_experiments)
     with stdout_is_data():
@@ -126,6 +126,6 @@ def _data(folder: Path, format: str) -> Any:
 
 
 def _listed(kept: list[Kept], format: str) -> Any:
-    from ltc_ir.render.listings import LISTING_FORMATS
+    from ltc_ir.render.layouts.listing import LISTING_FORMATS
 
     return LISTING_FORMATS[format]("files", [one._asdict() for one in kept])

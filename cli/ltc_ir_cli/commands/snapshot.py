@@ -78,14 +78,14 @@ def check(
     """
     from ltc_ir.render.check_formats import CHECK_FORMATS
     from ltc_ir.render.check_markdown import check_to_markdown
-    from ltc_ir.render.check_words import summary
-    from ltc_ir.render.to_github import check_to_github
+    from ltc_ir.render.github import check_to_github
+    from ltc_ir.render.words.check import summary
 
     render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
     with stdout_is_data():
         statics = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
         asked = _asked(target, program, directory, opt.options_of_one(target or (), args, loss, argnums, **statics))
-        from ltc_ir import guarding
+        from ltc_ir.api import snapshot as guarding
 
         with progress() as shown:
             made = guarding.check(
@@ -134,13 +134,13 @@ def update(
 
     What is new, smaller or moved is written as it is. What grew is refused, unless --accept-growth says why.
     """
-    from ltc_ir.render.update_formats import UPDATE_FORMATS, update_summary
+    from ltc_ir.render.layouts.update import UPDATE_FORMATS, update_summary
 
     render = UPDATE_FORMATS[opt.known_format(format, UPDATE_FORMATS)]
     with stdout_is_data():
         statics = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
         asked = _asked(target, program, directory, opt.options_of_one(target or (), args, loss, argnums, **statics))
-        from ltc_ir import guarding
+        from ltc_ir.api import snapshot as guarding
 
         with progress() as shown:
             made = guarding.update(
@@ -175,12 +175,12 @@ def listing(
     version: opt.Version = False,
 ) -> None:
     """List the snapshots there are."""
-    from ltc_ir.render.listings import LISTING_FORMATS
-    from ltc_ir.render.snapshot_formats import stored_rows
+    from ltc_ir.render.layouts.listing import LISTING_FORMATS
+    from ltc_ir.render.layouts.snapshot import stored_rows
 
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     with stdout_is_data():
-        from ltc_ir import guarding
+        from ltc_ir.api import snapshot as guarding
 
         found = guarding.listing(tuple(target or ()), directory=directory)
         emit(render("snapshots", stored_rows(found)), output)
@@ -202,11 +202,11 @@ def show(
 
     What made them, their facts by level and phase, and the growth that was accepted.
     """
-    from ltc_ir.render.snapshot_formats import SNAPSHOT_FORMATS
+    from ltc_ir.render.layouts.snapshot import SNAPSHOT_FORMATS
 
     render = SNAPSHOT_FORMATS[opt.known_format(format, SNAPSHOT_FORMATS)]
     with stdout_is_data():
-        from ltc_ir import guarding
+        from ltc_ir.api import snapshot as guarding
 
         programs = opt.words(program) or None
         emit(render(guarding.show(tuple(target or ()), programs=programs, directory=directory)), output)
@@ -225,12 +225,12 @@ def prune(
     version: opt.Version = False,
 ) -> None:
     """List or remove snapshots of what is gone."""
-    from ltc_ir.render.listings import LISTING_FORMATS
-    from ltc_ir.render.snapshot_formats import pruned_rows
+    from ltc_ir.render.layouts.listing import LISTING_FORMATS
+    from ltc_ir.render.layouts.snapshot import pruned_rows
 
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     with stdout_is_data():
-        from ltc_ir import guarding
+        from ltc_ir.api import snapshot as guarding
 
         found = guarding.prune(tuple(target or ()), directory=directory, write=write)
         emit(render("pruned", pruned_rows(found)), output)

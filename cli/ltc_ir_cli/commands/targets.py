@@ -19,8 +19,8 @@ def targets(
 ) -> None:
     """List the project's own and the built-in targets."""
     from ltc_ir import config
-    from ltc_ir.programs.builtin import ABOUT, BUILTIN
-    from ltc_ir.render.listings import LISTING_FORMATS, target_rows
+    from ltc_ir.render.layouts.listing import LISTING_FORMATS, target_rows
+    from ltc_ir.targets.builtin import ABOUT, BUILTIN
 
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     emit(render("targets", target_rows(config.targets(), BUILTIN, ABOUT)), output)

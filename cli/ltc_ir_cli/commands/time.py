@@ -186,7 +186,7 @@ def _lost(format: str, timings: Sequence[Timing]) -> bool:
 
 def _timed(targets: Sequence[str], asked: dict[str, Any], limit: float) -> list[Timing]:
     """The timing of each target; an interrupt shows the figures so far and goes on its way."""
-    from ltc_ir.clocking import INTERRUPTED, time_so_far
+    from ltc_ir.api.time import INTERRUPTED, time_so_far
 
     timings: list[Timing] = []
     with bar(limit) as show:
@@ -218,7 +218,7 @@ def _show_so_far(timings: Sequence[Timing]) -> None:
 
 def _raise_first(timings: Sequence[Timing]) -> None:
     """Raise what ended a timing; of several the worst, the others said before it."""
-    from ltc_ir.clocking import failure_of
+    from ltc_ir.api.time import failure_of
 
     failures = [failure_of(timing.ended) for timing in timings if timing.ended is not None]
     errors = sorted(

@@ -21,7 +21,7 @@ from jax.experimental.ode import odeint
 from jax.typing import ArrayLike
 
 from ltc_ir.lab.physics import oscillator
-from ltc_ir.programs.target import Program, Target
+from ltc_ir.targets.target import Program, Target
 
 Recurrent = Annotated[jax.Array, "H", "H"]
 """A weight matrix from neurons to neurons: (hidden size, hidden size)."""

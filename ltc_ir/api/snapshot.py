@@ -1,0 +1,255 @@
+"""The verbs of the guard: check, update, list, show and prune set live programs against the files of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
+from ltc_ir.records.snapshot import Snapshot
+from ltc_ir.rules.check import check_all
+from ltc_ir.rules.growth_policy import is_growth
+from ltc_ir.snapshots.judge import idle, judge_rules
+from ltc_ir.snapshots.project import Guard, Options, guard_of, listed, under_ci
+from ltc_ir.snapshots.prune import reason_to_prune
+from ltc_ir.snapshots.survey import (
+    Again,
+    Look,
+    Progress,
+    captured_again,
+    confirmed,
+    is_wide,
+    lacking,
+    of_tests,
+    selected,
+)
+from ltc_ir.snapshots.target_names import name_of
+from ltc_ir.snapshots.update import record, recorded, unwritten
+
+
+def check(
+    targets: Sequence[Any] = (),
+    *,
+    programs: Sequence[str] | None = None,
+    directory: str | None = None,
+    rules: Sequence[str] = (),
+    strict: bool = False,
+    hlo: bool = False,
+    options: Options = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+    progress: Progress | None = None,
+) -> Check:
+    """Hold programs against their snapshots and the rules; writes nothing, ever.
+
+    Args:
+        targets: names, or Targets; where none, those that pyproject.toml names, else all that have snapshots.
+        programs: the programs to check; all that a target has where ``None``.
+        directory: the folder of the snapshots; that of pyproject.toml where ``None``.
+        rules: rules besides the project's own.
+        strict: let what has shrunk, moved or changed fail too.
+        hlo: look at optimised HLO too; it is compared only where jaxlib and device are the recorded ones, and gates nothing.
+        options: what else is said about a target found by name.
+        platform: what to lower for; cpu where ``None``, whatever the machine.
+        x64: enable or disable 64-bit types; as configured where ``None``.
+        progress: told what is at work.
+
+    Raises:
+        UsageError: nothing to check, or a rule, a waiver or pyproject.toml that cannot be read.
+    """
+    guard = guard_of(directory, rules, hlo=hlo, options=options, platform=platform, x64=_width(x64))
+    with api.configured(x64):
+        looked = Look(guard, listed(programs) or None, options, progress)
+        named = selected(listed(targets), guard)
+        for target in named:
+            looked.at(target)
+        cases = confirmed(looked, x64)
+        unchecked = looked.unchecked | ({} if targets else of_tests(guard.store))
+        complete: bool | Collection[str] = (
+            (not targets or [name_of(one, guard.store) for one in named]) if programs is None else False
+        )
+        made = check_all(
+            cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
+        )  # fmt: skip
+    told = tuple(_told(one, guard, looked.built) for one in made.checks)
+    unmet = idle(guard.rules, [case.inventory for case in cases], looked.failed)
+    problems = tuple(dict.fromkeys([*made.problems, *unmet]))
+    return replace(made, checks=(*told, *looked.failed), problems=problems)
+
+
+def _width(x64: bool | None) -> bool | None:
+    """Whether 64-bit types are asked for, or on without being asked for: a command to be pasted must say so."""
+    return (is_wide() or None) if x64 is None else x64
+
+
+def _told(one: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
+    """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
+    if one.status is Status.MATCH:
+        return one
+    # what a rule permits or a waiver tolerates needs a reason to be recorded too
+    grown = one.status is not Status.UNSTABLE and any(map(is_growth, one.changes))
+    made = replace(one, accept=guard.accept(one.target, one.program, grown, built=one.target in built))
+    if one.status is not Status.MISSING:
+        return made
+    return replace(made, reason=lacking(one, guard.store)[0])
+
+
+def update(
+    targets: Sequence[Any] = (),
+    *,
+    programs: Sequence[str] | None = None,
+    directory: str | None = None,
+    accept_growth: str | None = None,
+    in_ci: bool = False,
+    hlo: bool = False,
+    options: Options = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+    progress: Progress | None = None,
+) -> Update:
+    """Record programs: new, shrunk and moved facts as they are, grown ones only with a reason.
+
+    Everything is captured twice, the second time in a process with another hash seed and the opposite order; what the two
+    disagree on is not written. Nothing that was not selected is touched, and nothing is deleted.
+
+    Args:
+        targets: as for `check`, and so are the arguments not named here.
+        programs: the programs to record; all that a target has where ``None``.
+        directory: the folder of the snapshots.
+        accept_growth: why growth is accepted; kept in the file.
+        in_ci: write although the environment says ``CI``.
+        hlo: keep facts of optimised HLO too.
+        options: what else is said about a target found by name.
+        platform: what to lower for.
+        x64: enable or disable 64-bit types.
+        progress: told what is at work.
+
+    Raises:
+        UsageError: nothing to record, an empty reason, or a CI run without ``in_ci``.
+    """
+    if under_ci() and not in_ci:
+        raise UsageError("CI is set, and an update writes", "update where you work and commit; or add --ci")
+    if accept_growth is not None and not accept_growth.strip():
+        raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
+    guard = guard_of(directory, hlo=hlo, options=options, platform=platform, x64=_width(x64))
+    with api.configured(x64):
+        looked = Look(guard, listed(programs) or None, options, progress, clear=True)
+        for target in selected(listed(targets), guard, "record"):
+            looked.at(target)
+        if progress is not None and looked.cases:
+            progress("capturing all a second time")
+        again = captured_again(looked, looked.cases, x64)
+    written = [*_recorded(looked, again, accept_growth), *map(recorded, looked.failed)]
+    unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
+    return Update(tuple(written), unavailable)
+
+
+def _recorded(looked: Look, second: Mapping[tuple[str, str], Again], reason: str | None) -> list[Written]:
+    """Write what is to be written, file by file, with the store locked: what lies there is read again."""
+    made = []
+    guard = looked.guard
+    with guard.store.lock():
+        guard.store.sweep()
+        for case in looked.cases:
+            key = (case.current.target, case.current.program)
+            accept = guard.accept(*key, True, built=key[0] in looked.built)
+            written, snapshot = record(guard.store, case, second[key], reason, accept)
+            try:
+                if snapshot is not None:
+                    guard.store.write(snapshot)
+            except LtcIrError as error:
+                written = unwritten(written, error)
+            made.append(written)
+    return made
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One file of a store as a listing shows it: what it is of, its totals by level, how it was captured; or what is wrong."""
+
+    target: str
+    program: str
+    jax: str
+    platform: str
+    x64: bool
+    file: str
+    totals: Mapping[str, int] = field(default_factory=dict)
+    captured: str = ""
+    accepted: int = 0
+    problem: str | None = None
+
+
+def listing(targets: Sequence[str] = (), *, directory: str | None = None) -> list[Stored]:
+    """The files of a store, in the order of their paths; of these targets only, where some are named."""
+    store = guard_of(directory).store
+    return [_stored(path, one) for path, one in store.find([name_of(name, store) for name in listed(targets)])]
+
+
+def _stored(path: Path, one: Snapshot | LtcIrError) -> Stored:
+    if isinstance(one, LtcIrError):
+        return Stored("", "", "", "", False, path.as_posix(), problem=one.message)
+    totals = {level: facts.total for level, facts in one.levels.items()}
+    who = one.identity
+    return Stored(
+        one.target,
+        one.program,
+        who.jax,
+        who.platform,
+        who.x64,
+        path.as_posix(),
+        totals,
+        one.captured,
+        len(one.accepted),
+    )
+
+
+def show(
+    targets: Sequence[str] = (), *, programs: Sequence[str] | None = None, directory: str | None = None
+) -> list[Snapshot]:
+    """The snapshots of these targets and programs, read whole.
+
+    Raises:
+        UsageError: there are none, or one of them cannot be read.
+    """
+    store = guard_of(directory).store
+    found = []
+    for _, one in store.find([name_of(name, store) for name in listed(targets)]):
+        if isinstance(one, LtcIrError):
+            raise one
+        if programs is None or one.program in listed(programs):
+            found.append(one)
+    if not found:
+        what = ", ".join([*targets, *(programs or ())]) or "anything"
+        raise UsageError(
+            f"{store.directory.as_posix()} has no snapshot of {what}", "ltc-ir snapshot list shows those there are"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A file that a prune removes, or would: why it is of no more use."""
+
+    file: str
+    reason: str
+    removed: bool
+
+
+def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: bool = False) -> list[Pruned]:
+    """The files whose target or program is gone; removed only where ``write``."""
+    store = guard_of(directory).store
+    found = []
+    for path, one in list(store.find([name_of(name, store) for name in listed(targets)])):
+        reason = reason_to_prune(one, store)
+        if reason is not None:
+            if write:
+                store.remove(path)
+            found.append(Pruned(path.as_posix(), reason, write))
+    return found
+
+
+__all__ = ["Pruned", "Stored", "check", "judge_rules", "listing", "prune", "show", "update"]

@@ -1,0 +1,1 @@
+"""Two IR texts compared by what they say: lexers, alignment and anonymous names."""

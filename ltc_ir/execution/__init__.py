@@ -1,0 +1,1 @@
+"""How often operations run: by trip counts in the text, or counted in a run."""

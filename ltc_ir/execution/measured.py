@@ -1,0 +1,182 @@
+"""How often each equation of a program runs: static trip counts where they say all, else a run with counters carried along."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from ltc_ir import compat
+from ltc_ir.execution.counter_plan import Counter as At
+from ltc_ir.execution.counter_plan import Node, Plan, UncountableError, plan
+from ltc_ir.execution.instrument import FULL, Instrumented
+from ltc_ir.execution.propagate import Fold, Ran
+from ltc_ir.execution.results_equal import compared
+from ltc_ir.ir.jaxpr import reader as jaxpr_level
+from ltc_ir.ir.op import Details
+from ltc_ir.ir.origin import Ownership
+from ltc_ir.records.count import LevelCount
+from ltc_ir.records.executed import MEASURED, STATIC, Executed, RanRegion, Work
+from ltc_ir.tables.counting import Question, groups, narrowed, tally
+from ltc_ir.tables.xla_costs import xla_facts
+from ltc_ir.targets.example_values import Filling, NeedsValuesError, leaves_of
+from ltc_ir.targets.stages import Staged, platform_here, users_failure
+from ltc_ir.timing.conditions import ready
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the counting: the question and whose lines are whose, and the values for what is only a shape."""
+
+    question: Question
+    ownership: Ownership
+    library: bool = False
+    fill: Filling | None = None
+
+
+def with_executed(made: LevelCount, staged: Staged, asked: Asked) -> LevelCount:
+    """A jaxpr's count with how often its equations run; ``None`` with the reason where that cannot be known."""
+    try:
+        return replace(made, executed=_executed(staged, asked))
+    except UncountableError as error:
+        return replace(made, reasons={**made.reasons, "executed": str(error)})
+
+
+def _executed(staged: Staged, asked: Asked) -> Executed:
+    closed = compat.without_dead_code(staged.traced.jaxpr)
+    reader = jaxpr_level.Reader(asked.question.wants, asked.ownership, asked.library, Details.NONE)
+    stream = reader.read_program(closed)
+    platform = staged.platform or platform_here()
+    planned = plan(closed, reader.types, platform)
+    fold = Fold(stream, reader, planned, platform)
+    if sum(planned.sizes) == 0:
+        ran = fold.ran(lambda _: 0)
+        return _record(asked, [ran], STATIC, (), ran.work(None, None))
+    counts, run = _measured(staged, planned, asked)
+    devices = max(planned.devices)
+    each = [fold.ran(_reading(counts, device)) for device in range(devices)]
+    busiest = max(each, key=lambda ran: ran.total)
+    costs = run.costs
+    work = busiest.work(costs["flops"], costs["bytes_accessed"])
+    made = _record(asked, each, MEASURED, regions(planned, fold, counts), work)
+    notes = run.notes
+    return replace(made, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes)
+
+
+def _reading(counts: Sequence[np.ndarray[Any, Any]], device: int) -> Callable[[At], int]:
+    """What a counter says of one device; the program's own counters say the same of all."""
+
+    def read(at: At) -> int:
+        values = counts[at.space]
+        return int(values[at.position] if at.space == 0 else values[device % len(values), at.position])
+
+    return read
+
+
+def _record(asked: Asked, each: list[Ran], how: str, found: tuple[RanRegion, ...], work: Work) -> Executed:
+    """The record of what ran, by the device that ran most."""
+    busiest = max(each, key=lambda ran: ran.total)
+    ops = narrowed(busiest.ops, asked.question)
+    totals = sorted(sum(narrowed(ran.ops, asked.question).values()) for ran in each)
+    return Executed(
+        tally=tally(ops.items()),
+        how=how,
+        by=groups(ops, asked.question.grouped),
+        regions=found,
+        uncounted=busiest.uncounted,
+        calls=dict(sorted(busiest.calls.items(), key=lambda item: (-item[1], item[0]))),
+        work=work,
+        devices={"least": totals[0], "most": totals[-1]} if len(each) > 1 else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What came of the two runs, the plain and the counted one."""
+
+    identical: bool
+    difference: float | None
+    notes: tuple[str, ...]
+    costs: dict[str, Any]
+    filled: str | None
+
+
+def _measured(staged: Staged, planned: Plan, asked: Asked) -> tuple[list[np.ndarray[Any, Any]], _Run]:
+    """Run the program plainly and counted on the same values.
+
+    Raises:
+        UncountableError: there are no values, or the program cannot run here, or with counters.
+    """
+    here = platform_here()
+    if staged.platform not in (None, here):
+        raise UncountableError(f"measuring needs a run, and this machine runs {here}, not {staged.platform}")
+    try:
+        leaves, filled = leaves_of(staged, asked.fill)
+    except NeedsValuesError as error:
+        raise UncountableError(str(error)) from error
+    plain = staged.compiled
+    with users_failure(staged.label, "run"):
+        args, kwargs = jax.tree.unflatten(plain.in_tree, leaves())
+        expected = jax.tree.leaves(plain(*args, **kwargs))
+        ready(expected)
+    try:
+        results, counts = jax.jit(Instrumented(planned))(*leaves())
+        ready((results, counts))
+    except Exception as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UncountableError(f"the program does not run with counters: {type(error).__name__}: {said}") from error
+    arrays = [np.asarray(count) for count in counts]
+    if any((array == FULL).any() for array in arrays):
+        raise UncountableError(f"a loop ran {FULL:,} times or more, which is more than a counter holds")
+    identical, difference, notes = compared(expected, results)
+    costs = xla_facts(plain)
+    reasons = costs["reasons"]
+    notes += tuple(f"no {name} of XLA's: {reasons[key]}" for key, name in _OF_XLA.items() if key in reasons)
+    return arrays, _Run(identical, difference, notes, costs, filled)
+
+
+_OF_XLA = {"flops": "flops", "bytes_accessed": "bytes"}
+
+
+def regions(planned: Plan, fold: Fold, counts: Sequence[np.ndarray[Any, Any]]) -> tuple[RanRegion, ...]:
+    """The loops, branches and choices that were measured, those of one place and phase as one; most frequent first."""
+    devices = max(planned.devices)
+    reads = [_reading(counts, device) for device in range(devices)]
+    found: dict[tuple[str, str | None, str, str], Counter[str]] = {}
+    for node in planned.main.nodes():
+        for kind, at, origin, entered_of in _counted(node, fold):
+            source = origin.source.place if origin.source else None
+            key = (kind, source, origin.phase.value, origin.region)
+            row = found.setdefault(key, Counter())
+            each = [read(at) for read in reads]
+            entered = max(entered_of(read) for read in reads)
+            row.update(entered=entered, iterations=max(each), least=min(each), places=1)
+            row["spaced"] |= int(at.space > 0)
+    made = [_row(key, row) for key, row in found.items()]
+    return tuple(sorted(made, key=lambda one: (-one.iterations, one.kind, one.source or "", one.phase, one.region)))
+
+
+def _row(key: tuple[str, str | None, str, str], row: Counter[str]) -> RanRegion:
+    least, most = (row["least"], row["iterations"]) if row["spaced"] else (None, None)
+    return RanRegion(*key, row["entered"], row["iterations"], least, most, row["places"])
+
+
+Entered = Callable[[Callable[[At], int]], int]
+
+
+def _counted(node: Node, fold: Fold) -> list[tuple[str, At, Any, Entered]]:
+    """What has a counter at a node: itself, where it is a body or a branch, and the choices in it."""
+    rows: list[tuple[str, At, Any, Entered]] = []
+    if node.counter is not None and node.parent is not None:
+        kind = "while" if node.kind == "while.body" else f"cond.{node.label}"
+        parent = node.parent
+        rows.append((kind, node.counter, fold.origin_of_eqn(node), lambda read: fold.times(parent, read)))
+    for variable, choice in node.choices.items():
+        made_by = next((eqn.primitive.name for eqn in node.jaxpr.eqns if variable in eqn.outvars), "argument")
+        origin = fold.origin_of(choice.node, choice.eqn)._replace(region=fold.region(node))
+        rows.append((f"select {made_by}", choice.counter, origin, lambda read: fold.times(node, read)))
+    return rows

@@ -1,0 +1,191 @@
+"""Multiplies a plan's runs out over a jaxpr: which operations ran how often, with whose origin, and which nobody can count."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from ltc_ir import compat
+from ltc_ir.execution.counter_plan import Counter as At
+from ltc_ir.execution.counter_plan import Node, Plan
+from ltc_ir.execution.flops import Amounts, of_equation
+from ltc_ir.execution.trip_counts import Run, runs
+from ltc_ir.ir.jaxpr.reader import Reader, region_of
+from ltc_ir.ir.op import Edge, Op, Origin, Stream
+from ltc_ir.records.executed import Uncounted, Work
+from ltc_ir.tables.unfolding import Instance, Unfolding, bodies_in_order
+
+Read = Callable[[At], int]
+"""What a counter says."""
+Unknown = tuple[str, str | None, str, str]
+"""What runs operations that nobody can count: its name, source and phase, and the reason."""
+
+
+class Ran:
+    """What ran in one run of a program, on one device."""
+
+    def __init__(self) -> None:
+        self.ops: Counter[Op] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.amounts = Amounts()
+        self.unknown: dict[Unknown, Counter[str]] = defaultdict(Counter)
+
+    @property
+    def total(self) -> int:
+        """All operations that ran."""
+        return sum(self.ops.values())
+
+    @property
+    def uncounted(self) -> tuple[Uncounted, ...]:
+        """What nobody can count, most operations first."""
+        made = [
+            Uncounted(what, source, phase, why, dict(ops)) for (what, source, phase, why), ops in self.unknown.items()
+        ]
+        return tuple(sorted(made, key=lambda one: (-sum(one.ops.values()), one.what, one.source or "", one.phase)))
+
+    def work(self, xla_flops: float | None, xla_bytes: float | None) -> Work:
+        """The arithmetic of what ran, beside XLA's estimates."""
+        kinds = ("dot_general", "conv", "elementwise", "reductions")
+        known = self.amounts.known
+        flops = {kind: known[kind] for kind in kinds if known[kind]}
+        left_out = sorted((+self.amounts.left_out).items(), key=lambda item: (-item[1], item[0]))
+        return Work(flops, known["transcendentals"], known["bytes"], xla_flops, xla_bytes, dict(left_out))
+
+
+class Fold:
+    """What is known of a program besides its counters, so that each device's counters are folded with it."""
+
+    def __init__(self, stream: Stream, reader: Reader, planned: Plan, platform: str) -> None:
+        self.stream = stream
+        self.index = reader.index
+        self.jaxprs = reader.alive
+        self.types = reader.types
+        self.platform = platform
+        self.plan = planned
+        self.unfolding = Unfolding(stream)
+        self.outers: dict[Node, int] = {}
+        self.amounts: dict[int, Amounts] = {}
+        self.edges: dict[int, list[list[tuple[Edge, Run]]]] = {}
+        self.totals: dict[int, Counter[str]] = {}
+        self.order = bodies_in_order(stream)
+
+    def body(self, holder: Any) -> int:
+        """The index of a jaxpr's body."""
+        return self.index[id(compat.open_jaxpr(holder))]
+
+    def outer(self, node: Node) -> int:
+        """The number of the origin a node's operations inherit."""
+        known = self.outers.get(node)
+        if known is None:
+            known = 0
+            if node.parent is not None:
+                code = self.stream.bodies[self.body(node.parent.holder)].codes[node.position]
+                edge = Edge(code, self.body(node.holder), region_of(node.eqn, node.label))
+                known = self.unfolding.inner(edge, self.outer(node.parent))[1]
+            self.outers[node] = known
+        return known
+
+    def region(self, node: Node) -> str:
+        """What the region of a node is called."""
+        return self.unfolding.origins[self.outer(node)].region
+
+    def origin_of_eqn(self, node: Node) -> Origin:
+        """The origin of the equation that runs a node."""
+        assert node.parent is not None
+        code = self.stream.bodies[self.body(node.parent.holder)].codes[node.position]
+        return self.unfolding.op(code, self.outer(node.parent)).origin
+
+    def origin_of(self, node: Node, eqn: Any) -> Origin:
+        """The origin of an equation of a node's jaxpr."""
+        position = next(number for number, one in enumerate(node.jaxpr.eqns) if one is eqn)
+        code = self.stream.bodies[self.body(node.holder)].codes[position]
+        return self.unfolding.op(code, self.outer(node)).origin
+
+    def times(self, node: Node, read: Read) -> int:
+        """How often a node ran."""
+        if node.counter is not None:
+            return read(node.counter)
+        if node.parent is None:
+            return 1
+        entered = self.times(node.parent, read)
+        if node.kind == "while.cond":
+            return entered + self.times(node.parent.inner[node.position][1], read)
+        return entered * node.times
+
+    def held(self, index: int) -> list[list[tuple[Edge, Run]]]:
+        """The jaxprs that each equation of a body holds."""
+        known = self.edges.get(index)
+        if known is None:
+            known = []
+            for code, eqn in zip(self.stream.bodies[index].codes, self.jaxprs[index].eqns, strict=True):
+                inside = runs(eqn, self.types, self.platform)
+                known.append([(Edge(code, self.body(run.jaxpr), region_of(eqn, run.label)), run) for run in inside])
+            self.edges[index] = known
+        return known
+
+    def amount(self, index: int) -> Amounts:
+        """What one run of a body's own equations computes and moves; what holds jaxprs is counted by those."""
+        known = self.amounts.get(index)
+        if known is None:
+            known = self.amounts[index] = Amounts()
+            for eqn, inside in zip(self.jaxprs[index].eqns, self.held(index), strict=True):
+                if not inside or all(run.reason for _, run in inside):
+                    known.add(of_equation(eqn))
+        return known
+
+    def ran(self, read: Read) -> Ran:
+        """What ran, by what the counters say."""
+        made = Ran()
+        pending: dict[int, Counter[int]] = defaultdict(Counter)
+        for node in self.plan.main.nodes():
+            times = self.times(node, read)
+            self.add(made, (self.body(node.holder), self.outer(node)), times, pending, node)
+        for index in self.order:
+            for outer, times in pending.pop(index, {}).items():
+                self.add(made, (index, outer), times, pending)
+        made.ops = +made.ops
+        return made
+
+    def add(
+        self, made: Ran, instance: Instance, times: int, pending: dict[int, Counter[int]], node: Node | None = None
+    ) -> None:
+        """Add a body that ran so often, and note what it runs in turn."""
+        index, outer = instance
+        planned = node.inner if node is not None else {}
+        for code, number in self.unfolding.tally(index).items():
+            made.ops[self.unfolding.op(code, outer)] += number * times
+        made.amounts.add(self.amount(index), times)
+        for position, inside in enumerate(self.held(index)):
+            for edge, run in inside:
+                if edge.region.startswith("jit:"):
+                    made.calls[edge.region.removeprefix("jit:")] += times
+                if position in planned:
+                    continue
+                if run.times is not None:
+                    if run.times:
+                        pending[edge.child][self.unfolding.inner(edge, outer)[1]] += times * run.times
+                    continue
+                self.unknown(made, edge, outer, run.reason or (node.refused.get(position, "") if node else ""))
+            if position not in planned and any(run.times is None and not run.reason for _, run in inside):
+                made.amounts.left_out[self.jaxprs[index].eqns[position].primitive.name] += times
+
+    def unknown(self, made: Ran, edge: Edge, outer: int, reason: str) -> None:
+        """Note what a body holds that nobody can count."""
+        op = self.unfolding.op(edge.code, outer)
+        source = op.origin.source.place if op.origin.source else None
+        key = (op.name, source, op.origin.phase.value, reason or "it was not followed")
+        made.unknown[key].update(self.total(edge.child))
+
+    def total(self, index: int) -> Counter[str]:
+        """The operations in a body and all it holds, as they stand."""
+        known = self.totals.get(index)
+        if known is None:
+            known = Counter({self.stream.ops[code].name: 0 for code in self.stream.bodies[index].codes})
+            for code in self.stream.bodies[index].codes:
+                known[self.stream.ops[code].name] += 1
+            for inside in self.held(index):
+                for edge, _ in inside:
+                    known.update(self.total(edge.child))
+            self.totals[index] = known
+        return known

@@ -1,0 +1,159 @@
+"""How often the operations of lowered and of compiled programs run, by the trip counts that their texts fix."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from ltc_ir.execution.stablehlo_trip_counts import APPLIED, UNKNOWN_LOOP, FunctionRuns, Runs, of_module
+from ltc_ir.ir.call_graph import callers_first
+from ltc_ir.ir.op import Edge, Op, Stream
+from ltc_ir.records.executed import STATIC, Executed, Uncounted
+from ltc_ir.records.vocabulary import NO_SOURCE
+from ltc_ir.tables.counting import Question, groups, narrowed, shown_source, tally
+from ltc_ir.tables.unfolding import Instance, Unfolding, bodies_in_order
+
+if TYPE_CHECKING:
+    from ltc_ir.ir.hlo.parser import HloModule, Instruction
+
+
+class UnknownRunsError(Exception):
+    """How often an operation runs is not in the text; names the loop or the branch, and its line."""
+
+
+_APPLIED_REASON = "how often it applies its function is the compiler's choice"
+Unknown = dict[tuple[str, str | None, str], Counter[str]]
+
+
+def of_stablehlo(module: Any, stream: Stream, question: Question) -> Executed:
+    """The executed count of a StableHLO module whose stream was read.
+
+    Raises:
+        UnknownRunsError: a loop that is reached has no known trip count, or a branch depends on values.
+        RecursiveCallsError: a function calls itself.
+    """
+    functions: dict[str, int] = stream.facts["functions"]
+    found = of_module(module)
+    by_index = {index: found.get(name, FunctionRuns([], {})) for name, index in functions.items()}
+    folding = _Folding(Unfolding(stream))
+    pending: dict[int, Counter[int]] = defaultdict(Counter)
+    for root in stream.roots:
+        pending[root][0] += 1
+    for index in bodies_in_order(stream):
+        for outer, times in pending.pop(index, {}).items():
+            if times:
+                folding.add(by_index[index], (index, outer), times)
+                for edge, number in _calls(by_index[index], index, functions, stream):
+                    pending[edge.child][folding.unfolding.inner(edge, outer)[1]] += number * times
+    return _record(folding.ops, folding.unknown, question)
+
+
+def _calls(function: FunctionRuns, index: int, functions: dict[str, int], stream: Stream) -> list[tuple[Edge, int]]:
+    """The calls a function makes whose number is known."""
+    codes = stream.bodies[index].codes
+    known = [(position, callee) for position, callee in function.calls.items() if function.runs[position].times]
+    return [(Edge(codes[at], functions[callee]), function.runs[at].times or 0) for at, callee in known]
+
+
+class _Folding:
+    """The operations that ran, and those that the backend applies as often as it likes."""
+
+    def __init__(self, unfolding: Unfolding) -> None:
+        self.unfolding = unfolding
+        self.ops: Counter[Op] = Counter()
+        self.unknown: Unknown = defaultdict(Counter)
+
+    def add(self, function: FunctionRuns, instance: Instance, times: int) -> None:
+        """Add a function's own operations, called so often."""
+        index, outer = instance
+        codes = self.unfolding.stream.bodies[index].codes
+        for (code, runs), number in Counter(zip(codes, function.runs, strict=True)).items():
+            if runs.times is not None:
+                self.ops[self.unfolding.op(code, outer)] += number * times * runs.times
+                continue
+            holder = self.unfolding.op(codes[runs.at], outer)
+            if runs.why != APPLIED:
+                raise UnknownRunsError(_reason(holder, runs))
+            source = holder.origin.source.place if holder.origin.source else None
+            self.unknown[holder.name, source, holder.origin.phase.value][self.unfolding.stream.ops[code].name] += number
+
+
+def _reason(holder: Op, runs: Runs) -> str:
+    """Why nothing is known, naming the loop or the branch and its line."""
+    source = shown_source(holder.origin.source)
+    where = "" if source == NO_SOURCE else f" at {source}"
+    if runs.why == UNKNOWN_LOOP:
+        return f"the trip count of the {holder.name}{where} ({holder.origin.phase.value}) is not fixed in the text"
+    return f"which branch of the {holder.name}{where} ({holder.origin.phase.value}) runs depends on values"
+
+
+def _record(ops: Counter[Op], unknown: Unknown, question: Question) -> Executed:
+    kept = narrowed(+ops, question)
+    uncounted = [Uncounted(*key, _APPLIED_REASON, dict(made)) for key, made in unknown.items()]
+    return Executed(
+        tally=tally(kept.items()),
+        how=STATIC,
+        by=groups(kept, question.grouped),
+        uncounted=tuple(
+            sorted(uncounted, key=lambda one: (-sum(one.ops.values()), one.what, one.source or "", one.phase))
+        ),
+    )
+
+
+_ONCE = frozenset({"fusion", "call", "async-start"})
+"""Instructions that run what they call once."""
+
+
+def of_hlo(module: HloModule, stream: Stream, question: Question) -> Executed:
+    """The executed count of an HLO module whose stream was read: each computation by how often it is called.
+
+    Raises:
+        UnknownRunsError: a loop that is reached has no known trip count, or a branch depends on values.
+    """
+    index = {computation.name: number for number, computation in enumerate(module.computations)}
+    times: Counter[str] = Counter(computation.name for computation in module.computations if computation.is_entry)
+    unknown: Unknown = defaultdict(Counter)
+    ops: Counter[Op] = Counter()
+    for name in callers_first(_calls_of(module)):
+        number = index[name]
+        codes = stream.bodies[number].codes
+        if not times[name]:
+            continue
+        for code, here in Counter(codes).items():
+            ops[stream.ops[code]] += here * times[name]
+        for code, instruction in zip(codes, module.computations[number].instructions, strict=True):
+            for role, callee in instruction.called:
+                if callee in index:
+                    runs = _hlo_runs(instruction, role, stream.ops[code])
+                    if runs is None:
+                        _note(unknown, stream, code, index[callee])
+                    else:
+                        times[callee] += times[name] * runs
+    return _record(ops, unknown, question)
+
+
+def _hlo_runs(instruction: Instruction, role: str, holder: Op) -> int | None:
+    """How often an instruction runs a computation it names; ``None`` where the compiler chooses."""
+    if instruction.opcode == "while":
+        if instruction.trip_count is None:
+            raise UnknownRunsError(_reason(holder, Runs(None, UNKNOWN_LOOP)))
+        return instruction.trip_count + (role == "condition")
+    if instruction.opcode == "conditional":
+        raise UnknownRunsError(_reason(holder, Runs(None, "branch")))
+    return 1 if instruction.opcode in _ONCE else None
+
+
+def _note(unknown: Unknown, stream: Stream, code: int, callee: int) -> None:
+    holder = stream.ops[code]
+    source = holder.origin.source.place if holder.origin.source else None
+    made = unknown[holder.name, source, holder.origin.phase.value]
+    made.update(stream.ops[inner].name for inner in stream.bodies[callee].codes)
+
+
+def _calls_of(module: HloModule) -> dict[str, set[str]]:
+    """The computations that each one calls; a damaged text may name what is none."""
+    names = {computation.name for computation in module.computations}
+    return {
+        computation.name: {callee for one in computation.instructions for _, callee in one.called} & names
+        for computation in module.computations
+    }

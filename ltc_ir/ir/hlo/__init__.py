@@ -1,0 +1,1 @@
+"""Reads optimised HLO text as a stream of operations."""

@@ -1,0 +1,212 @@
+"""HLO text, read exactly and without JAX, because the instructions of a compiled program can be had nowhere else.
+
+It reads what `jax.jit(f).lower(x).compile().as_text()`, ``lowered.as_text(dialect="hlo")`` and ``--xla_dump_to``
+print, with and without ``%``, operand shapes and metadata. The grammar (blanks and comments between any two words)::
+
+    module      = "HloModule" name attributes tables computation*
+    computation = ["ENTRY"] name [ "(" parameters ")" "->" shape ] "{" instruction* "}" attributes
+    instruction = ["ROOT"] name "=" shape opcode "(" operands ")" attributes
+    attributes  = ( "," name "=" value )*
+
+Attributes are delimited while parsing and looked into only when asked, as a fold asks for few of them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from ltc_ir.ir.hlo.module import (
+    CALLED,
+    LITERAL_OPCODES,
+    OPERANDS,
+    Computation,
+    HloModule,
+    Instruction,
+    operands_of,
+)
+from ltc_ir.ir.hlo.scanner import (
+    ATTRIBUTES,
+    GROUP,
+    NAME,
+    HloSyntaxError,
+    attributes_end,
+    blank_end,
+    error_at,
+    excerpt,
+    group_end,
+    value_end,
+)
+from ltc_ir.ir.hlo.shapes import shape_bytes
+from ltc_ir.ir.hlo.stack_frames import StackTables, TextFrame, read_tables
+
+__all__ = ["Computation", "HloModule", "HloSyntaxError", "Instruction"]
+__all__ += ["StackTables", "TextFrame", "parse", "shape_bytes"]
+
+_SHAPE = rf"[A-Za-z]\w*+\[[^\[\]()\"{{}}/]*+\](?:{GROUP})?|(?:[A-Za-z]\w*+)?(?=[(\[])(?:{GROUP})+"
+_USUAL = re.compile(
+    rf'(ROOT\s+)?%?({NAME}) = ({_SHAPE}) ([A-Za-z][\w\-]*+)\(({OPERANDS})\)({ATTRIBUTES})\s*+(?![,(\[{{/"])', re.ASCII
+)
+"""An instruction as XLA prints most of them, with the blanks behind it; `_unusual_instruction` reads the others."""
+
+_HEAD = re.compile(rf"(ROOT\s+)?%?({NAME})\s*=\s*", re.ASCII)
+_OPCODE = re.compile(r"([A-Za-z][\w\-]*+)\s*\(", re.ASCII)
+_MODULE = re.compile(r"HloModule\s+([^\s,]+)", re.ASCII)
+_COMPUTATION = re.compile(rf"(ENTRY\s+)?%?({NAME})\s*(?=[({{])", re.ASCII)
+_NAME = re.compile(NAME, re.ASCII)
+
+
+def parse(text: str) -> HloModule:
+    r"""Read one HLO module.
+
+    Raises:
+        HloSyntaxError: the text is empty, not HLO, cut off anywhere (a called or the entry computation missing), holds
+            a second module, or defines a name twice.
+
+    Example: ``parse("HloModule m\nENTRY e { ROOT c = f32[] constant(1) }").entry.name == "e"``.
+
+    """
+    start = blank_end(text, 1 if text.startswith("\ufeff") else 0)
+    header = _MODULE.match(text, start)
+    if header is None:
+        raise error_at(text, start, f"HLO text begins with 'HloModule', not with {excerpt(text, start)}")
+    end = attributes_end(text, header.end())
+    tables, position = read_tables(text, blank_end(text, end))
+    computations = _computations(text, position)
+    return HloModule(header[1], text[header.end() : end].lstrip(", \n"), computations, tables)
+
+
+def _computations(text: str, position: int) -> tuple[Computation, ...]:
+    found: dict[str, Computation] = {}
+    starts: dict[str, int] = {}
+    while (position := blank_end(text, position)) < len(text):
+        start = position
+        computation, position = _computation(text, start)
+        if computation.name in found:
+            raise error_at(text, start, f"computation {computation.name!r} is defined a second time")
+        found[computation.name], starts[computation.name] = computation, start
+    _check_complete(text, found, starts)
+    return tuple(found.values())
+
+
+def _check_complete(text: str, found: dict[str, Computation], starts: dict[str, int]) -> None:
+    """Refuse a text that was cut off between two computations: its counts would be too low without a word."""
+    for computation in found.values():
+        if missing := _first_missing(computation, found):
+            message = f"computation {computation.name!r} calls {missing!r}, which this text does not define"
+            raise error_at(text, starts[computation.name], message)
+    entries = sum(computation.is_entry for computation in found.values())
+    if entries != 1:
+        raise error_at(text, len(text), f"a module has one ENTRY computation, this text has {entries}")
+
+
+def _first_missing(computation: Computation, found: dict[str, Computation]) -> str | None:
+    for _, _, _, _, attributes, _ in computation.instructions:
+        for name in _NAME.findall(" ".join(CALLED.findall(attributes))):
+            if name not in found and name in _called_names(attributes):  # the search is not exact, the reader is
+                return str(name)
+    return None
+
+
+def _called_names(attributes: str) -> set[str]:
+    return {name for _, name in Instruction("", "", "", "", attributes).called}
+
+
+def _computation(text: str, position: int) -> tuple[Computation, int]:
+    """The computation that starts at ``position``, and where it ends."""
+    header = _COMPUTATION.match(text, position)
+    if header is None:
+        raise error_at(text, position, _not_a_computation(text, position))
+    is_entry, name = header.groups()
+    brace = _signature_end(text, header.end())
+    if not text.startswith("{", brace):
+        raise error_at(text, brace, f"expected '{{' of computation {name!r}, not {excerpt(text, brace)}")
+    instructions, end = _instructions(text, blank_end(text, brace + 1), name)
+    _check_names(text, brace, name, instructions)
+    elided = {element for i in instructions if "#" in i.arguments for element in _elements(i)}
+    return Computation(name, is_entry is not None, tuple(instructions), len(elided)), attributes_end(text, end)
+
+
+def _not_a_computation(text: str, position: int) -> str:
+    if _MODULE.match(text, position):
+        return "a second HloModule begins here; give each module its own file"
+    return f"expected a computation, not {excerpt(text, position)}"
+
+
+def _signature_end(text: str, position: int) -> int:
+    """Where a computation's ``(parameters) -> shape``, which short texts leave out, ends."""
+    if not text.startswith("(", position):
+        return position
+    arrow = blank_end(text, group_end(text, position))
+    if not text.startswith("->", arrow):
+        raise error_at(text, arrow, f"expected '->', not {excerpt(text, arrow)}")
+    return blank_end(text, _shape_end(text, blank_end(text, arrow + 2)))
+
+
+def _check_names(text: str, position: int, computation: str, instructions: list[Instruction]) -> None:
+    names = {instruction.name for instruction in instructions}
+    if len(names) != len(instructions):
+        raise error_at(text, position, f"computation {computation!r} defines an instruction's name twice")
+    if not names:
+        raise error_at(text, position, f"computation {computation!r} has no instructions")
+
+
+def _instructions(text: str, position: int, computation: str) -> tuple[list[Instruction], int]:
+    """The instructions up to the closing brace of their computation, and where the brace ends."""
+    usual, intern = _USUAL.match, sys.intern
+    found: list[Instruction] = []
+    while True:
+        if match := usual(text, position):
+            name, shape, opcode, arguments, attributes, root = match.group(2, 3, 4, 5, 6, 1)
+            instruction = Instruction(name, intern(opcode), intern(shape), arguments, attributes[2:], root is not None)
+            position = match.end()
+        elif text.startswith("}", position):
+            return found, position + 1
+        else:
+            instruction, position = _unusual_instruction(text, position, computation)
+        found.append(instruction)
+
+
+def _unusual_instruction(text: str, position: int, computation: str) -> tuple[Instruction, int]:
+    """Any instruction, read piece by piece, and where it and the blanks behind it end."""
+    head = _HEAD.match(text, position)
+    if head is None:
+        raise error_at(text, position, _not_an_instruction(text, position, computation))
+    shape_end = _shape_end(text, head.end())
+    opcode = _OPCODE.match(text, blank_end(text, shape_end))
+    if opcode is None:
+        raise error_at(text, shape_end, f"expected an opcode and '(', not {excerpt(text, shape_end)}")
+    close = group_end(text, opcode.end() - 1)
+    end = attributes_end(text, close)
+    shape, arguments = text[head.end() : shape_end], text[opcode.end() : close - 1]
+    if opcode[1] not in LITERAL_OPCODES:
+        _check_operands(text, opcode.end(), arguments)
+    attributes = text[close:end].lstrip(", \t\r\n")
+    return Instruction(head[2], opcode[1], shape, arguments, attributes, head[1] is not None), blank_end(text, end)
+
+
+def _not_an_instruction(text: str, position: int, computation: str) -> str:
+    if position >= len(text):
+        return f"the text ends inside computation {computation!r}"
+    return f"expected an instruction of computation {computation!r}, not {excerpt(text, position)}"
+
+
+def _shape_end(text: str, position: int) -> int:
+    end = value_end(text, position)
+    if text[end - 1] not in ")]}":
+        raise error_at(text, position, f"expected a shape, not {excerpt(text, position)}")
+    return end
+
+
+def _check_operands(text: str, position: int, arguments: str) -> None:
+    try:
+        operands_of(arguments)
+    except HloSyntaxError as error:
+        raise error_at(text, position, error.message) from None
+
+
+def _elements(instruction: Instruction) -> list[tuple[str, str]]:
+    """The operands that are elements of a tuple without an instruction of their own."""
+    if instruction.opcode in LITERAL_OPCODES:
+        return []
+    return [(name, element) for name, element in operands_of(instruction.arguments) if element]

@@ -1,0 +1,192 @@
+"""Reads an HLO module's text as a stream: a body per computation, each instruction with the origin its metadata tells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field
+
+from ltc_ir.ir.call_graph import callers_first
+from ltc_ir.ir.gc_pause import still
+from ltc_ir.ir.hlo.details import of_instruction
+from ltc_ir.ir.hlo.parser import Computation, HloModule, Instruction, shape_bytes
+from ltc_ir.ir.name_evidence import Evidence
+from ltc_ir.ir.op import Body, Details, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
+from ltc_ir.ir.stablehlo.reader import NEEDS_FRAMES
+from ltc_ir.records.vocabulary import COLLECTIVES, By
+
+_LOOP_PLUMBING = frozenset(
+    {
+        "while",
+        "tuple",
+        "get-tuple-element",
+        "parameter",
+        "constant",
+        "copy",
+        "bitcast",
+        "broadcast",
+        "call",
+        "conditional",
+    }
+)
+"""What XLA makes of a loop itself: these bear its name by right."""
+_START, _DONE = "-start", "-done"
+
+
+@dataclass
+class _Reader:
+    module: HloModule
+    wants: frozenset[By]
+    ownership: Ownership
+    evidence: Evidence
+    library: bool
+    details: Details = Details.NONE
+    stream: Stream = field(default_factory=Stream)
+    lossy: bool = False
+
+    def read(self) -> Stream:
+        """Read every computation, the entry included."""
+        depths, regions = _nesting(self.module)
+        self.lossy = not self.evidence.lowered and any(
+            name is not None and "/jit(main)/" in name for name in self._names()
+        )
+        for computation in self.module.computations:
+            body = self.stream.body(computation.name)
+            body.depth = depths.get(computation.name, 0)
+            self.read_computation(computation, body, regions.get(computation.name, ""))
+        self.stream.roots = list(range(len(self.stream.bodies)))
+        self.stream.facts = {
+            "max_depth": max(depths.values(), default=0),
+            "collectives": collectives(self.module),
+            "elided": sum(computation.elided for computation in self.module.computations),
+        }
+        return self.stream
+
+    def _names(self) -> list[str | None]:
+        return [instruction.op_name for _, instruction in self.module.instructions()]
+
+    def read_computation(self, computation: Computation, body: Body, region: str) -> None:
+        """Write the codes of one computation's own instructions."""
+        framed = bool(self.wants & NEEDS_FRAMES)
+        shown = region if By.REGION in self.wants else ""
+        codes = self.stream.codes
+        shapes = {one.name: one.shape for one in computation.instructions} if self.details else {}
+        for instruction in computation.instructions:
+            place = (instruction.file, instruction.line, instruction.stack_frame) if framed else None
+            detail = of_instruction(instruction, shapes, self.details) if self.details else None
+            key: Hashable = (instruction.opcode, instruction.op_name, place, shown, detail)
+            code = codes.get(key)
+            if code is None:
+                code = codes[key] = self.stream.add(Op(instruction.opcode, self.origin(instruction, shown), detail))
+            body.codes.append(code)
+            if instruction.opcode == "while":
+                body.regions[Region("while", instruction.trip_count, code)] += 1
+
+    def origin(self, instruction: Instruction, region: str) -> Origin:
+        """The origin of an instruction; without an ``op_name`` it has no phase.
+
+        A name that begins with no ``jit(f)`` is a parameter's, or was written in a function for its callers to complete,
+        which XLA does not do in a reducer: it may lack transforms, as all may in a file of JAX 0.6.x.
+        """
+        name = instruction.op_name
+        origin = Origin(marked=self.evidence.pure)
+        if name:
+            elements = parse_name(name, self.evidence.masked, self.evidence.lowered)
+            flags, transforms, scope = digest(elements[:-1])
+            flags = self.evidence.believed(flags)
+            argument = instruction.opcode == "parameter" and not _is_whole(elements)
+            origin = Origin(
+                flags=0 if argument else flags,
+                known=self.known(instruction, elements, flags),
+                marked=self.evidence.marks(flags, instruction.opcode),
+                transforms=transforms if By.TRANSFORMS in self.wants else (),
+                scope=scope if By.SCOPE in self.wants else "",
+            )
+            if name in self.evidence.doubtful:
+                origin = origin._replace(flags=0)
+        source, stack = self.frames(instruction)
+        return origin._replace(source=source, stack=stack, region=region)
+
+    def known(self, instruction: Instruction, elements: tuple[Element, ...], flags: int) -> bool:
+        """Whether a name has kept all its transforms, so that the absence of one proves something.
+
+        What XLA rewrites in a loop's body may bear the loop's name instead of its own.
+        """
+        if self.lossy or instruction.op_name in self.evidence.doubtful:
+            return False
+        if self.evidence.pure:
+            return True
+        borrowed = elements[-1:] == ((False, "while"),) and instruction.opcode not in _LOOP_PLUMBING
+        return not borrowed and _is_whole(elements) and self.evidence.knows(elements, flags)
+
+    def frames(self, instruction: Instruction) -> tuple[Frame | None, tuple[Frame, ...]]:
+        """The source and, where asked for, the stack of an instruction."""
+        if not self.wants & NEEDS_FRAMES:
+            return None, ()
+        written = [(frame.file, frame.line, frame.function or "?") for frame in self.module.stack(instruction)]
+        return self.ownership.chosen(written, library=self.library, whole=By.STACK in self.wants)
+
+
+def _is_whole(elements: tuple[Element, ...]) -> bool:
+    return bool(elements) and is_call(elements[0][1])
+
+
+def _nesting(module: HloModule) -> tuple[dict[str, int], dict[str, str]]:
+    """How deep each computation lies below the entry (the longest way), and its region's path from there."""
+    calls: dict[str, dict[str, str]] = {computation.name: {} for computation in module.computations}
+    for computation in module.computations:
+        for instruction in computation.instructions:
+            for role, name in instruction.called:
+                if name in calls:  # a damaged text may name what the parser took for no call
+                    calls[computation.name].setdefault(name, _label(instruction, role))
+    inner = {name for targets in calls.values() for name in targets}
+    depths = {name: 0 for name in calls if name not in inner}
+    regions = dict.fromkeys(depths, "")
+    for here in callers_first(calls):
+        for name, label in calls[here].items():
+            if depths[here] + 1 > depths.get(name, 0):
+                depths[name] = depths[here] + 1
+                regions[name] = f"{regions[here]}/{label}"
+    return depths, regions
+
+
+_ROLES = {"calls": "", "to_apply": "", "condition": ".cond", "body": ".body"}
+
+
+def _label(instruction: Instruction, role: str) -> str:
+    trips = f"[{instruction.trip_count}]" if role == "body" and instruction.trip_count is not None else ""
+    return instruction.opcode + trips + _ROLES.get(role, f".{role}")
+
+
+def collectives(module: HloModule) -> dict[str, dict[str, int | None]]:
+    """The collectives of a module by name, with their result bytes on one device; an asynchronous pair counts once.
+
+    Of a pair the ``-done`` is counted, whose shape is the result; a collective inside an ``async-start`` stands in its own
+    computation and is counted there.
+    """
+    found: dict[str, dict[str, int | None]] = {}
+    for _, instruction in module.instructions():
+        opcode = instruction.opcode
+        name = opcode.removesuffix(_DONE)
+        if name not in COLLECTIVES or opcode.endswith(_START):
+            continue
+        entry = found.setdefault(name, {"count": 0, "bytes": 0})
+        entry["count"] = (entry["count"] or 0) + 1
+        size = shape_bytes(instruction.shape)
+        entry["bytes"] = None if size is None or entry["bytes"] is None else entry["bytes"] + size
+    return found
+
+
+def read(
+    module: HloModule,
+    wants: Collection[By] = (),
+    ownership: Ownership | None = None,
+    evidence: Evidence | None = None,
+    *,
+    library: bool = False,
+    details: Details = Details.NONE,
+) -> Stream:
+    """The stream of a parsed HLO module; the arguments are those of the StableHLO reader."""
+    who, evidence = ownership or Ownership(), evidence or Evidence()
+    with still():
+        return _Reader(module, frozenset(wants), who, evidence, library, details).read()

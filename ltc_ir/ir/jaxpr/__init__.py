@@ -1,0 +1,1 @@
+"""Reads a jaxpr as a stream of operations."""

@@ -1,0 +1,194 @@
+"""Reads a jaxpr, nested ones included, as a stream: each distinct jaxpr once, however often and however deep it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator
+from typing import Any
+
+from ltc_ir import compat
+from ltc_ir.ir.details import of_equation
+from ltc_ir.ir.gc_pause import still
+from ltc_ir.ir.op import REMAT, Body, Details, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.origin import Ownership, flags_of, without_repeats
+from ltc_ir.records.vocabulary import By
+
+_NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
+
+
+class Reader:
+    """The state of one reading: what was met, and how an equation's origin is made."""
+
+    def __init__(self, wants: Collection[By], ownership: Ownership, library: bool, details: Details) -> None:
+        self.stream = Stream()
+        self.wants = frozenset(wants)
+        self.ownership = ownership
+        self.library = library
+        self.details = details
+        self.index: dict[int, int] = {}
+        self.pending: list[Any] = []
+        self.alive: list[Any] = []
+        self.types: tuple[type, ...] = ()
+        self.rematerialises = False
+        self.scopes: set[str] = set()
+        self.stacks: dict[Any, Origin] = {}
+        self.tracebacks: dict[Any, tuple[Frame | None, tuple[Frame, ...]]] = {}
+
+    def read_program(self, jaxpr: Any) -> Stream:
+        """Read a (closed) jaxpr and all that is nested in it."""
+        self.types = compat.jaxpr_types(jaxpr)
+        self.stream.roots.append(self.visit(jaxpr, "main"))
+        with still():
+            return self.read_all()
+
+    def visit(self, jaxpr: Any, name: str) -> int:
+        """The index of a jaxpr's body; the body is read later, once."""
+        jaxpr = compat.open_jaxpr(jaxpr)
+        index = self.index.get(id(jaxpr))
+        if index is None:
+            index = self.index[id(jaxpr)] = len(self.stream.bodies)
+            self.stream.body(name)
+            self.pending.append(jaxpr)
+            self.alive.append(jaxpr)
+        return index
+
+    def read_all(self) -> Stream:
+        """Read every jaxpr reached, without recursion: the depth of a program is no limit."""
+        done = 0
+        while done < len(self.pending):
+            self.read(self.pending[done], self.stream.bodies[done])
+            done += 1
+        self.stream.codes.clear()
+        self.stream.facts["scopes"] = frozenset(self.scopes)
+        if not self.rematerialises:
+            self.stream.ops = [_without_remat(op) for op in self.stream.ops]
+        return self.stream
+
+    def read(self, jaxpr: Any, body: Body) -> None:
+        """Write the codes of one jaxpr's own equations, and its edges into nested ones."""
+        codes, append = self.stream.codes, body.codes.append
+        framed, details = bool(self.wants & _NEEDS_FRAMES), self.details
+        plain = _PLAIN
+        for eqn in jaxpr.eqns:
+            info = eqn.source_info
+            detail = of_equation(eqn, details) if details else None
+            traceback = info.traceback if framed else None
+            key: Hashable = (eqn.primitive, info.name_stack, traceback, detail)
+            code = codes.get(key)
+            if code is None:
+                code = codes[key] = self.stream.add(Op(eqn.primitive.name, self.origin(info), detail))
+            append(code)
+            for value in eqn.params.values():
+                if type(value) not in plain:
+                    self.nest(eqn, code, body)
+                    break
+
+    def nest(self, eqn: Any, code: int, body: Body) -> None:
+        """Record the jaxprs among an equation's parameters, and the loop it is, if it is one."""
+        name = eqn.primitive.name
+        self.rematerialises |= name in _REMATS
+        for label, jaxpr in nested(eqn.params, self.types):
+            child = self.visit(jaxpr, str(eqn.params.get("name", name)))
+            body.edges[Edge(code, child, region_of(eqn, label))] += 1
+        if name in _LOOPS:
+            body.regions[Region(name, eqn.params.get("length"), code)] += 1
+
+    def origin(self, info: Any) -> Origin:
+        """The origin of an equation, relative to the jaxpr it stands in."""
+        base = self.stacks.get(info.name_stack)
+        if base is None:
+            base = self.stacks[info.name_stack] = self._of_stack(info.name_stack)
+        if not self.wants & _NEEDS_FRAMES or info.traceback is None:
+            return base
+        source, stack = self.frames(info.traceback)
+        return base._replace(source=source, stack=stack)
+
+    def _of_stack(self, name_stack: Any) -> Origin:
+        transforms, scopes = compat.stack_elements(name_stack)
+        self.scopes.update(scopes)
+        return Origin(
+            flags=flags_of(transforms, scopes),
+            transforms=tuple(transforms) if By.TRANSFORMS in self.wants else (),
+            scope="/".join(scopes) if By.SCOPE in self.wants else "",
+        )
+
+    def frames(self, traceback: Any) -> tuple[Frame | None, tuple[Frame, ...]]:
+        """The source of a traceback and, where asked for, its whole stack, outermost first; both end at this tool's frames."""
+        known = self.tracebacks.get(traceback)
+        if known is None:
+            known = self.tracebacks[traceback] = self._resolve(traceback)
+        return known
+
+    def _resolve(self, traceback: Any) -> tuple[Frame | None, tuple[Frame, ...]]:
+        source: Frame | None = None
+        stack: list[Frame] = []
+        known, whole = self.ownership.codes, By.STACK in self.wants
+        for code, instruction in compat.raw_frames(traceback):
+            file, owner, function, _ = known.get(id(code)) or self.ownership.code(code)
+            if owner == "jax":
+                continue
+            if owner == "tool":
+                break
+            visible = self.library or owner == "user"
+            if not visible and source is not None:
+                continue
+            frame = Frame(file, compat.line_of(code, instruction), function, owner)
+            if source is None or (visible and source.owner != "user" and not self.library):
+                source = frame
+            if visible and not whole:
+                break
+            if visible:
+                stack.append(frame)
+        return source, without_repeats(stack[::-1])
+
+
+def _without_remat(op: Op) -> Op:
+    """The operation of a program that rematerialises nothing: a scope so called is the user's own."""
+    return op._replace(origin=op.origin._replace(flags=op.origin.flags & ~REMAT)) if op.origin.flags & REMAT else op
+
+
+_REMATS = frozenset({"checkpoint", "remat", "remat2"})
+"""The names `jax.checkpoint`'s primitive has had."""
+_LOOPS = frozenset({"scan", "while"})
+_PLAIN = frozenset({int, bool, str, float, type(None)})
+"""Parameter types that cannot hold a jaxpr: most equations have no others and are passed over at a glance."""
+
+
+def nested(params: dict[str, Any], types: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    """The jaxprs among an equation's parameters, with a label each: ``cond_jaxpr``, ``branches[1]``."""
+    for key, value in params.items():
+        if isinstance(value, types):
+            yield key, value
+        elif isinstance(value, tuple | list):
+            for position, item in enumerate(value):
+                if isinstance(item, types):
+                    yield f"{key}[{position}]", item
+
+
+def region_of(eqn: Any, label: str) -> str:
+    """What the region of a nested jaxpr is called, as edges have it."""
+    name = eqn.primitive.name
+    if name in {"jit", "pjit"}:
+        return f"jit:{eqn.params.get('name', '?')}"
+    trips = f"[{eqn.params['length']}]" if name == "scan" else ""
+    part = label.replace("call_jaxpr", "").replace("_jaxpr", "").replace("jaxpr", "")
+    return f"/{name}{trips}" + (f".{part}" if part else "")
+
+
+def read(
+    jaxpr: Any,
+    wants: Collection[By] = (),
+    ownership: Ownership | None = None,
+    *,
+    library: bool = False,
+    details: Details = Details.NONE,
+) -> Stream:
+    """The stream of a (closed) jaxpr.
+
+    Args:
+        jaxpr: a ``ClosedJaxpr`` or ``Jaxpr``.
+        wants: the groupings that will be asked; source, function and stack cost resolving each distinct traceback.
+        ownership: whose the source files are.
+        library: let library frames count as sources and stand in stacks.
+        details: how much of each operation's types and attributes to keep.
+    """
+    return Reader(wants, ownership or Ownership(), library, details).read_program(jaxpr)

@@ -1,0 +1,1 @@
+"""Reads a StableHLO module as a stream of operations."""

@@ -1,0 +1,340 @@
+"""Reads a StableHLO module (any MLIR module JAX's bindings parse) as a stream: a body per function, calls as its edges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltc_ir import compat
+from ltc_ir.ir.details import MlirDetails
+from ltc_ir.ir.gc_pause import still
+from ltc_ir.ir.name_evidence import Evidence
+from ltc_ir.ir.op import Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
+from ltc_ir.ir.stablehlo.facts import Constants, trip_count
+from ltc_ir.records.vocabulary import By
+
+NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
+"""The groupings that need frames resolved."""
+_CALLS = frozenset({"func.call", "stablehlo.composite"})
+_FLAT_NAMES = """
+    abs add and atan2 bitcast_convert broadcast_in_dim clamp compare complex concatenate constant convert cosine
+    divide dot_general dynamic_slice dynamic_update_slice exponential exponential_minus_one gather imag iota
+    is_finite log log_plus_one logistic maximum minimum multiply negate not or pad power real remainder reshape
+    return reverse rsqrt select shift_left shift_right_logical sign sine slice sqrt subtract tanh transpose xor
+"""
+_FLAT = frozenset({"func.return", *(f"stablehlo.{name}" for name in _FLAT_NAMES.split())})
+"""Operations that never hold a region, so that nobody looks for one in them; any other operation is asked."""
+
+
+MOST_LOCATIONS = 4096
+"""Locations remembered at a time: operations of one location stand close together, and all of them would fill the memory."""
+
+
+Codes = dict[str, dict[Any, int]]
+"""Codes by an operation's name and location."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """A block being read: its operations, the body they count to, and what they inherit.
+
+    ``codes`` are those met where operations inherit the same, by name and location; ``depth`` is that of the block's
+    operations below the module's. ``base`` is what names in the block are relative to: nothing in a function, see
+    `_RELATIVE`. ``held`` is the name of the operation that holds the block: what has no name of its own takes that.
+    """
+
+    operations: Iterator[Any]
+    body: Body
+    holder: Origin
+    region: str
+    codes: Codes
+    depth: int
+    base: tuple[Element, ...] = ()
+    held: tuple[Element, ...] = ()
+
+
+@dataclass(slots=True)
+class _Named:
+    """A location read once: its name's elements (none for a nameless one), its source and its stack."""
+
+    name: str | None
+    elements: tuple[Element, ...]
+    source: Frame | None = None
+    stack: tuple[Frame, ...] = ()
+
+
+@dataclass
+class _Reader:
+    wants: frozenset[By]
+    ownership: Ownership
+    evidence: Evidence
+    library: bool
+    details: Details = Details.NONE
+    stream: Stream = field(default_factory=Stream)
+    functions: dict[str, int] = field(default_factory=dict)
+    locations: dict[Any, _Named] = field(default_factory=dict)
+    elements: list[tuple[Element, ...]] = field(default_factory=list)
+    digested: dict[tuple[tuple[Element, ...], str], Origin] = field(default_factory=dict)
+    known: dict[tuple[Hashable, ...], Codes] = field(default_factory=dict)
+    constants: Constants = field(default_factory=Constants)
+    names: list[str | None] = field(default_factory=list)
+    reader: MlirDetails = field(default_factory=MlirDetails)
+    private: int = 0
+    public: list[int] = field(default_factory=list)
+
+    def read_module(self, module: Any) -> Stream:
+        """Read the module's own operation, then everything below it."""
+        self.locations_of = compat.LocationReader()
+        self.locations[None] = _Named(None, ())
+        top = self.stream.body("module")
+        self.functions[""] = 0
+        root = module.operation
+        detail = self.reader.of_operation(root, self.details) if self.details else None
+        place = _Place(iter(()), top, Origin(marked=False), "", {}, 0)
+        top.codes.append(self.code(root, self.place_of(root), place, detail))
+        self.walk(root, top)
+        if self.absolute():
+            self.relate()
+        self.stream.roots = self.roots()
+        self.stream.facts = {
+            "names": self.names,
+            "private_functions": self.private,
+            "constants": self.constants,
+            "functions": self.functions,
+        }
+        return self.stream
+
+    def place_of(self, operation: Any) -> Any:
+        """What stands for an operation's location; ``None`` where locations say nothing."""
+        return operation.location.attr if self.evidence.sources else None
+
+    def absolute(self) -> bool:
+        """Whether names in functions begin at the program's top, as JAX 0.6.x writes them, and not at the function."""
+        return any(len(elements) > 2 and _is_absolute(elements) for elements in self.elements)
+
+    def relate(self) -> None:
+        """Cut from every function's names what its first caller put there, so that each caller can put its own.
+
+        The first caller is the call whose name begins all names in the function. Where a file's names may have lost
+        transforms on the way, what is left proves backward or nothing.
+        """
+        calls: dict[int, list[tuple[Element, ...]]] = {}
+        for body in self.stream.bodies:
+            for edge in body.edges:
+                calls.setdefault(edge.child, []).append(self.elements[edge.code][:-1])
+        for index, body in enumerate(self.stream.bodies):
+            own = {code: self.elements[code] for code in set(body.codes) if self.elements[code]}
+            first = max((call for call in calls.get(index, ()) if _begins(call, own.values())), key=len, default=())
+            for code, elements in own.items():
+                op = self.stream.ops[code]
+                origin = self.of_elements(elements[len(first) :], op.name)
+                known = self.evidence.lowered and origin.known
+                self.stream.ops[code] = op._replace(origin=op.origin._replace(**_told(origin), known=known))
+
+    def roots(self) -> list[int]:
+        main = self.functions.get("main")
+        return [0, *(self.public if main is None else [main])]
+
+    def walk(self, root: Any, body: Body) -> None:
+        """Visit every operation below ``root`` without recursion; a function's operations go to its own body."""
+        pending = self.function_places(root, "", body, 1)
+        while pending:
+            inner = self.block(pending[-1])
+            if inner is None:
+                pending.pop()
+            else:
+                pending += inner
+
+    def block(self, place: _Place) -> list[_Place] | None:
+        """Read a block's operations up to one that holds regions; ``None`` at its end."""
+        tables, append, flat = place.codes, place.body.codes.append, _FLAT
+        operations, constants, located = place.operations, self.constants, self.evidence.sources
+        asked, detail = self.details, None
+        while (view := next(operations, None)) is not None:
+            operation = view.operation
+            name, location = operation.name, operation.location.attr if located else None
+            codes = tables.get(name)
+            if codes is None:
+                codes = tables[name] = {}
+            if asked:
+                detail = self.reader.of_operation(operation, asked)
+            key = (location, detail) if asked else location
+            code = codes.get(key)
+            if code is None:
+                code = codes[key] = self.code(operation, location, place, detail)
+            if name in flat:
+                append(code)
+                if name == "stablehlo.constant":
+                    constants.add(operation)
+                continue
+            if name == "func.func":
+                return self.function(operation, code, place.depth)
+            append(code)
+            self.note(operation, name, code, place.body)
+            if len(operation.regions):
+                return self.places(operation, code, place)
+        place.body.depth = max(place.body.depth, place.depth)
+        return None
+
+    def function(self, operation: Any, code: int, depth: int) -> list[_Place]:
+        """Begin a function: its own operation counts as part of it."""
+        attributes = operation.attributes
+        name = attributes["sym_name"].value
+        if "sym_visibility" in attributes and attributes["sym_visibility"].value == "private":
+            self.private += 1
+        else:
+            self.public.append(self.function_index(name))
+        body = self.stream.bodies[self.function_index(name)]
+        body.codes.append(code)
+        return self.function_places(operation, f"@{name}", body, depth + 1)
+
+    def function_index(self, name: str) -> int:
+        index = self.functions.get(name)
+        if index is None:
+            index = self.functions[name] = len(self.stream.bodies)
+            self.stream.body(name)
+        return index
+
+    def note(self, operation: Any, name: str, code: int, body: Body) -> None:
+        """Record the call or the loop an operation is."""
+        if name in _CALLS:
+            attribute = "decomposition" if name == "stablehlo.composite" else "callee"
+            callee = operation.attributes[attribute].value
+            body.edges[Edge(code, self.function_index(callee))] += 1
+        elif name == "stablehlo.while":
+            body.regions[Region("while", trip_count(operation), code)] += 1
+
+    def places(self, operation: Any, code: int, place: _Place) -> list[_Place]:
+        """The blocks of an operation's regions, the last first, so that the first is read next."""
+        made = []
+        name, held = operation.name, self.elements[code][:-1]
+        base = held if name in _RELATIVE else place.base
+        holder, depth = self.stream.ops[code].origin, place.depth + 1
+        for number, inner in enumerate(operation.regions):
+            path = self.path(name, number, place.region)
+            codes = self.known.setdefault((holder, path, place.body.name, base, held), {})
+            for block in inner.blocks:
+                made.append(_Place(iter(block.operations), place.body, holder, path, codes, depth, base, held))
+        return made[::-1]
+
+    def path(self, name: str, number: int, outer: str) -> str:
+        """What a region of an operation is called, below the region the operation stands in."""
+        if By.REGION not in self.wants:
+            return outer
+        labels = _LABELS.get(name, ())
+        label = labels[number] if number < len(labels) else f"[{number}]" if number else ""
+        return f"{outer}/{name.rpartition('.')[2]}{label}"
+
+    def function_places(self, operation: Any, region: str, body: Body, depth: int) -> list[_Place]:
+        """The blocks of a function or a module, whose operations inherit nothing."""
+        holder = Origin(marked=False)
+        codes = self.known.setdefault((holder, region, body.name, (), ()), {})
+        blocks = [block for inner in operation.regions for block in inner.blocks]
+        return [_Place(iter(block.operations), body, holder, region, codes, depth) for block in reversed(blocks)]
+
+    def code(self, operation: Any, location: Any, place: _Place, detail: Detail | None = None) -> int:
+        """The code of an operation met for the first time at this location, in such a place."""
+        named = self.locations.get(location)
+        if named is None:
+            if len(self.locations) > MOST_LOCATIONS:
+                self.locations.clear()
+            named = self.locations[location] = self.named(operation.location)
+        name = operation.name
+        elements = self.whole(named, place)
+        code = self.stream.add(Op(name, self.origin(name, elements, named, place), detail))
+        self.elements.append(elements)
+        self.names.append(named.name)
+        return code
+
+    def whole(self, named: _Named, place: _Place) -> tuple[Element, ...]:
+        """The elements of a name as seen from the function the operation stands in; none where nothing is named.
+
+        JAX 0.6.x writes ``/add`` for what it lowers outside any name stack (a scatter's update): the slash tells it from
+        a name that is complete.
+        """
+        if not named.elements or (named.name or "").startswith("/"):
+            return (*place.held, (False, "")) if place.held else ()
+        return named.elements if not place.base or _is_absolute(named.elements) else place.base + named.elements
+
+    def origin(self, name: str, elements: tuple[Element, ...], named: _Named, place: _Place) -> Origin:
+        """What a name and a location say; what they lack is taken from the operation that holds this one."""
+        holder = Origin() if name in _BARE else place.holder
+        theirs = named.source is None or (named.source.owner != "user" and holder.source is not None)
+        source, stack = holder.source if theirs else named.source, named.stack or holder.stack
+        if elements:
+            return self.of_elements(elements, name)._replace(source=source, stack=stack, region=place.region)
+        marked = name not in _BARE and (self.evidence.pure or holder.marked)
+        return holder._replace(marked=marked, source=source, stack=stack, region=place.region)
+
+    def of_elements(self, elements: tuple[Element, ...], name: str) -> Origin:
+        """What the elements of an operation's own name say, the last of them being its primitive."""
+        known = self.digested.get((elements, name))
+        if known is None:
+            known = self.digested[elements, name] = self._digested(elements, name)
+        return known
+
+    def _digested(self, elements: tuple[Element, ...], name: str) -> Origin:
+        flags, transforms, scope = digest(elements[:-1])
+        flags = self.evidence.believed(flags)
+        return Origin(
+            flags=flags,
+            known=self.evidence.knows(elements, flags),
+            marked=self.evidence.marks(flags, name),
+            transforms=transforms if By.TRANSFORMS in self.wants else (),
+            scope=scope if By.SCOPE in self.wants else "",
+        )
+
+    def named(self, location: Any) -> _Named:
+        """Read one location."""
+        name, where = self.locations_of.name_of(location)
+        elements = parse_name(name, self.evidence.masked, self.evidence.lowered) if name else ()
+        if not self.wants & NEEDS_FRAMES:
+            return _Named(name, elements)
+        raw = self.locations_of.frames(where)
+        source, stack = self.ownership.chosen(raw, library=self.library, whole=By.STACK in self.wants)
+        return _Named(name, elements, source, stack)
+
+
+def _is_absolute(elements: tuple[Element, ...]) -> bool:
+    return len(elements) > 1 and elements[1] == (False, "jit(main)")
+
+
+def _begins(call: tuple[Element, ...], names: Collection[tuple[Element, ...]]) -> bool:
+    return all(name[: len(call)] == call for name in names)
+
+
+def _told(origin: Origin) -> dict[str, Any]:
+    """The fields of an origin that come from a name."""
+    return {field: getattr(origin, field) for field in ("flags", "marked", "transforms", "scope")}
+
+
+_BARE = frozenset({"func.func", "builtin.module"})
+_RELATIVE = frozenset({"sdy.manual_computation"})
+"""Operations in whose regions names begin afresh (the body of a ``shard_map``, from 0.7 on)."""
+_LABELS = {"stablehlo.while": (".cond", ".body"), "stablehlo.if": (".true", ".false")}
+
+
+def read(
+    module: Any,
+    wants: Collection[By] = (),
+    ownership: Ownership | None = None,
+    evidence: Evidence | None = None,
+    *,
+    library: bool = False,
+    details: Details = Details.NONE,
+) -> Stream:
+    """The stream of an MLIR module.
+
+    Args:
+        module: a ``jaxlib.mlir.ir.Module``.
+        wants: the groupings that will be asked; source, function and stack cost resolving each distinct location.
+        ownership: whose the source files are.
+        evidence: how far the names can be believed; by default as of a live program on JAX 0.7 or newer.
+        library: let library frames count as sources and stand in stacks.
+        details: how much of each operation's types and attributes to keep.
+    """
+    reader = _Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library, details)
+    with still():
+        return reader.read_module(module)

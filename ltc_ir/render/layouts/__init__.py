@@ -1,0 +1,1 @@
+"""Records laid out as titled rows and columns, one module per record."""

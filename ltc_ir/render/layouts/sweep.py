@@ -1,0 +1,95 @@
+"""Lays a sweep out as sheets: per program a row for each figure, a column for each size, and how fast it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep, SweepPoint
+from ltc_ir.render.layouts.count import Cell, Sheet
+from ltc_ir.render.layouts.timing import conditions
+from ltc_ir.render.words.plain import figure, plain, size
+from ltc_ir.render.words.sweep import NOTHING, between, grows_as
+from ltc_ir.render.words.timing import FIRST_ONLY, MARK, seconds, too_few
+
+_SHOWN: dict[str, Callable[[float], str]] = {SECONDS: seconds, BYTES: size}
+
+
+def sweep_sheets(sweep: Sweep) -> list[Sheet]:
+    """A sheet per program; what holds for all stands under the last."""
+    made = [_sheet(sweep, name, program) for name, program in sweep.programs.items()]
+    if made:
+        last = made[-1]
+        made[-1] = Sheet(last.title, last.columns, last.rows, (*last.notes, *_notes(sweep)), last.rules)
+    return made
+
+
+def _sheet(sweep: Sweep, name: str, made: ProgramSweep) -> Sheet:
+    sizes = [str(point.value) for point in made.points]
+    columns = ("figure", *sizes, "grows as", f"{sweep.confidence:.0%} interval")
+    metrics = made.metrics()
+    rows = tuple(_row(made, metric) for metric in metrics)
+    units = [metric.unit for metric in metrics]
+    rules = frozenset(number for number in range(1, len(units)) if units[number] != units[number - 1])
+    notes = (*_of_runs(sweep, made), *_said(made))
+    return Sheet(f"{sweep.target} {name}: over {sweep.parameter}", columns, rows, notes, rules)
+
+
+def _row(made: ProgramSweep, metric: Metric) -> tuple[Cell, ...]:
+    growth = made.growth.get(metric.name, Growth())
+    return (metric.words, *(_shown(point, metric) for point in made.points), grows_as(growth), between(growth))
+
+
+def _shown(point: SweepPoint, metric: Metric) -> str:
+    known = point.metrics.get(metric.name)
+    if known is None:
+        return NOTHING
+    return _SHOWN.get(metric.unit, figure)(known) + (MARK if metric.name in point.first_only else "")
+
+
+def _of_runs(sweep: Sweep, made: ProgramSweep) -> Iterator[str]:
+    """What the mark means where it stands, and which figures have an interval at no size."""
+    if any(point.first_only for point in made.points):
+        yield f"{MARK} {FIRST_ONLY}; growth is fitted through it all the same"
+    if sweep.settings is not None:
+        yield from too_few(made.without_interval(), sweep.settings)
+
+
+def _said(made: ProgramSweep) -> Iterator[str]:
+    """What outgrows what it is made from, then why figures are not there."""
+    words = {metric.name: metric.words for metric in made.metrics()}
+    for one in made.faster:
+        after, before = made.growth[one.metric], made.growth[one.than]
+        yield (
+            f"{words[one.metric]} grows faster than {words[one.than]}: {grows_as(after)} ({between(after)}) against "
+            f"{_against(before)}"
+        )
+    reasons = (
+        f"{words[name]}: {plain(why)}" for point in made.points for name, why in point.reasons.items()
+    )  # fmt: skip
+    yield from dict.fromkeys(reasons)
+    for name, growth in made.growth.items():
+        if growth.reason is not None and any(name in point.metrics for point in made.points):
+            yield f"{words[name]}: no growth fitted: {growth.reason}"
+
+
+def _against(before: Growth) -> str:
+    return f"{grows_as(before)} ({between(before)})" if before.grows else grows_as(before)
+
+
+def _notes(sweep: Sweep) -> Iterator[str]:
+    if any(len(made.points) > 1 for made in sweep.programs.values()):
+        what = "" if sweep.parameter == "n" else f"n is {sweep.parameter}; "
+        yield f"{what}from four sizes on a fixed part is fitted beside the power of n"
+    narrowed = [name for names in sweep.filters.values() for name in names]
+    if narrowed:
+        yield f"operations counted: {', '.join(narrowed)}"
+    if sweep.ended is not None:
+        yield f"cut short: {plain(sweep.ended.message)}"
+    yield from (f"{name} left out: {plain(why)}" for name, why in sweep.unavailable.items())
+    if sweep.settings is None and sweep.environment.jax is not None:
+        here = sweep.environment
+        yield f"JAX {here.jax}, jaxlib {here.jaxlib}, for {here.platform}"
+    yield from conditions(sweep)
+    if sweep.settings is not None:
+        yield "each size is timed in turn, so a drift of the machine's load shows as growth"
+    yield from sweep.notes if sweep.settings is None else ()

@@ -1,0 +1,147 @@
+"""Lays timings out as sheets: the profiling table of all programs, then the stages of each with how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ltc_ir.records.sweep import Sweep
+from ltc_ir.records.timing import COLD, STAGES, Machine, ProgramTiming, Settings, Stage, Timing
+from ltc_ir.render.layouts.count import Cell, Sheet
+from ltc_ir.render.layouts.passes import passes_sheets
+from ltc_ir.render.words import passes as passes_words
+from ltc_ir.render.words.plain import plain, size
+from ltc_ir.render.words.timing import FIRST_ONLY, MARK, marked, seconds, sentence
+
+NOTHING = "-"
+"""What stands for a stage that was not measured; the notes say why."""
+
+
+def timing_sheets(timings: Sequence[Timing], *, top: int | None = None) -> list[Sheet]:
+    """The profiling table, of a single target the stages of each program, then each compile by pass, ``top`` rows a sheet."""
+    sheets = [_profile(timings)]
+    if len(timings) == 1:
+        sheets += [_stages(timings[0], name, made) for name, made in timings[0].programs.items()]
+    by_pass = [made.passes for timing in timings for made in timing.programs.values() if made.passes is not None]
+    return [*sheets, *(sheet for passes in by_pass for sheet in passes_sheets(passes, top=top))]
+
+
+def _profile(timings: Sequence[Timing]) -> Sheet:
+    rows = [_profile_row(timing.target, name, made) for timing in timings for name, made in timing.programs.items()]
+    title = f"{timings[0].target}: time, medians" if len(timings) == 1 else "time, medians"
+    columns = ("program", *STAGES, "eager/steady", "pays after calls")
+    return Sheet(title, columns, tuple(rows), tuple(dict.fromkeys(_profile_notes(timings))))
+
+
+def _profile_row(target: str, name: str, made: ProgramTiming) -> tuple[Cell, ...]:
+    ratio = made.eager_over_steady
+    stages = (marked(made.stages.get(stage)) or NOTHING for stage in STAGES)
+    return (
+        f"{target} {name}", *stages, NOTHING if ratio is None else _times(ratio),
+        NOTHING if made.break_even_calls is None else made.break_even_calls,
+    )  # fmt: skip
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}x" if ratio >= 100 else f"{ratio:.1f}x"
+
+
+def _profile_notes(timings: Sequence[Timing]) -> Iterator[str]:
+    shown = (made.stages.get(stage) for timing in timings for made in timing.programs.values() for stage in STAGES)
+    yield from _explained(shown)
+    for timing in timings:
+        for name, made in timing.programs.items():
+            if made.cause is not None:
+                yield f"{timing.target} {name}: {plain(sentence(made.cause))}"
+            if made.passes is not None:
+                yield f"{timing.target} {name}: compile: {plain(passes_words.sentence(made.passes))}"
+            elif "passes" in made.reasons:
+                yield f"{timing.target} {name}: passes: {plain(made.reasons['passes'])}"
+        if timing.ended is not None:
+            yield f"{timing.target}: cut short: {plain(timing.ended.message)}"
+        yield from (f"{timing.target} {name} left out: {plain(why)}" for name, why in timing.unavailable.items())
+    for timing in timings:
+        yield from conditions(timing)
+
+
+def _explained(stages: Iterable[Stage | None]) -> Iterator[str]:
+    """What the mark means, where it stands."""
+    if any(stage is not None and stage.first_only for stage in stages):
+        yield f"{MARK} {FIRST_ONLY}; no ratio or break-even is made of it"
+
+
+def conditions(timing: Timing | Sweep) -> Iterator[str]:
+    """What stands under every timing: the machine, its load, the versions, how was measured and the caches."""
+    here, machine = timing.environment, timing.machine
+    if here.jax is None or machine is None or timing.settings is None:
+        return
+    yield f"{_machine(machine)}; Python {here.python}, JAX {here.jax}, jaxlib {here.jaxlib}"
+    if machine.flags:
+        yield plain(machine.flags)
+    yield f"{timing.target}: load {_load(machine.load_before)} before, {_load(machine.load_after)} after{_busy(machine)}"
+    yield from _settings(timing.settings)
+    yield from timing.notes
+
+
+def _machine(machine: Machine) -> str:
+    cores = f"{machine.usable_cores or '?'} of {machine.cores or '?'} cores"
+    memory = "" if machine.memory_bytes is None else f", {size(machine.memory_bytes)}"
+    return f"{machine.cpu or 'unknown processor'}, {cores}{memory}, on {machine.device or 'an unknown device'}"
+
+
+def _busy(machine: Machine) -> str:
+    """A warning where others were at work already: this program itself keeps one core busy, or all of them."""
+    cores = machine.usable_cores or machine.cores
+    if machine.load_before is None or cores is None or machine.load_before < 0.75 * cores:
+        return ""
+    return "; the machine was busy before, and the figures are of a busy machine"
+
+
+def _load(load: float | None) -> str:
+    return "unknown" if load is None else f"{load:.2f}"
+
+
+def _settings(settings: Settings) -> Iterator[str]:
+    yield f"caches {settings.caches}; results awaited; garbage collector held; the first run in a process set apart"
+    if settings.repeat is not None:
+        yield f"{settings.repeat} runs of each stage were asked for, within {settings.limit_s:g} s a program"
+    else:
+        yield (
+            f"runs until the {settings.confidence:.0%} interval of each median lies within {settings.within:.0%} of it, "
+            f"or {settings.limit_s:g} s a program are over"
+        )
+
+
+def _stages(timing: Timing, name: str, made: ProgramTiming) -> Sheet:
+    columns = ("stage", "median", "least", "most", f"{timing.settings.confidence:.0%} interval", "runs", "stopped by")
+    order = [stage for stage in (*STAGES, "compile_warm", "op_by_op") if stage in made.stages]
+    rows = [_stage_row(stage, made.stages[stage]) for stage in order]
+    if made.whole is not None:
+        rows.append(_stage_row("whole", made.whole))
+    rules = frozenset({len(COLD), len(rows) - 1}) if made.whole is not None else frozenset({len(COLD)})
+    return Sheet(f"{timing.target} {name}: stages", columns, tuple(rows), tuple(_notes(made)), rules)
+
+
+def _stage_row(name: str, stage: Stage | None) -> tuple[Cell, ...]:
+    if stage is None:
+        return (name, NOTHING, None, None, None, None, None)
+    between = "too few runs" if stage.low_s is None else f"{seconds(stage.low_s)} to {seconds(stage.high_s)}"
+    runs = f"{stage.runs:,}" if stage.calls == 1 else f"{stage.runs:,} of {stage.calls:,} calls"
+    stopped = "enough" if stage.enough else stage.stopped
+    return (name, marked(stage), seconds(stage.min_s), seconds(stage.max_s), between, runs, stopped)
+
+
+def _notes(made: ProgramTiming) -> Iterator[str]:
+    yield from _explained((*made.stages.values(), made.whole))
+    if made.cause is not None:
+        yield plain(sentence(made.cause))
+    if made.covered is not None:
+        yield f"the stages add up to {made.covered:.1%} of the whole, measured from outside"
+    for what, peak in (("compile", made.memory.compile), ("first call", made.memory.run)):
+        if peak is not None:
+            yield f"memory of the {what}: {size(peak.peak_bytes)} resident at most, {size(peak.added_bytes)} added"
+    if made.memory.xla is not None:
+        figures = ", ".join(f"{key.removesuffix('_bytes')} {size(value)}" for key, value in made.memory.xla.items())
+        yield f"memory of the program by XLA: {figures}"
+    if made.why_no_break_even is not None:
+        yield f"no break-even: {made.why_no_break_even}"
+    yield from dict.fromkeys(f"{what}: {plain(why)}" for what, why in made.reasons.items())

@@ -1,0 +1,1 @@
+"""Records in sentences, the same in every format."""

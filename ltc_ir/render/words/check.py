@@ -1,0 +1,307 @@
+"""A check in words, the same in a terminal, a failing test, a pull request and an annotation: what grew, where, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status, worst
+from ltc_ir.records.vocabulary import NO_SOURCE
+from ltc_ir.render.words.diff import signed
+from ltc_ir.render.words.plain import WIDTH, cut, figure, plain, ratio, size, wrapped
+
+MOST = 12
+"""Lines of a message at most."""
+NAME = 48
+"""Characters of an operation's name at most; a function's gets what is left of the line."""
+_LEVELS = {"stablehlo": "StableHLO", "hlo": "HLO"}
+_LEADS = {
+    Status.MATCH: "matches its snapshot",
+    Status.SHRUNK: "has shrunk",
+    Status.MOVED: "has moved",
+    Status.CHANGED: "has changed",
+    Status.GROWN: "has grown",
+    Status.DRIFT: "has drifted",
+    Status.UNSTABLE: "is unstable",
+    Status.MISSING: "has no snapshot",
+    Status.NOT_COMPARABLE: "cannot be compared",
+    Status.ERROR: "failed",
+}
+_EXPLAINED = {
+    Status.MOVED: "the same totals, in other functions or phases",
+    Status.DRIFT: "it has grown, and another JAX recorded it",
+    Status.UNSTABLE: "two captures of the same program disagree",
+}
+_SAID_FIRST = frozenset({Status.UNSTABLE, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
+"""Where the reason is the news, and totals are not."""
+PROBLEM = "problem"
+"""How a test counts a program whose rules cannot be judged."""
+_COUNTED = {
+    "broken": "with a broken rule",
+    "holds": "hold",
+    PROBLEM: "whose rules have a problem",
+    Status.NOT_COMPARABLE: "not comparable",
+    Status.ERROR: "failed",
+}
+Sides = tuple[float | None, float | None]
+_FIGURES = frozenset({"total", "lines", "bytes", "max_depth", "fingerprint", "private_functions", "fusions", "flops"})
+
+
+def message(check: ProgramCheck) -> list[str]:
+    """What one program's check says: at most twelve lines, worst first, the last one what to do."""
+    head, tail = _head(check), [*_rules(check.changes), *_notes(check), *_files(check)]
+    return [*head, *_body(check, MOST - len(head) - len(tail)), *tail]
+
+
+def tells(check: ProgramCheck) -> bool:
+    """Whether there is more to say of a program than that it matches."""
+    return verdict(check) not in {Status.MATCH, "holds"} or bool(check.changes or check.notes)
+
+
+def verdict(check: ProgramCheck) -> str:
+    """One word for how a program stands: its status; ``broken`` where a rule alone says no, ``holds`` without a snapshot."""
+    if check.broken and check.exit_code() == 1 and _holds(check):
+        return "broken"
+    return "holds" if check.status is Status.MATCH and check.file is None else check.status.value
+
+
+def _holds(check: ProgramCheck) -> bool:
+    return check.status in {Status.MATCH, Status.SHRUNK, Status.MOVED, Status.CHANGED, Status.MISSING}
+
+
+def summary(check: Check) -> str:
+    """All of a check in one line: ``12 checked: 10 match, 1 grown, 1 missing; 2 not checked (reason)``."""
+    found = [verdict(one) for one in check.checks]
+    order = [*Status, "holds", "broken"]
+    counted = [f"{found.count(word)} {counted_as(word, found.count(word))}" for word in order if word in found]
+    parts = [f"{len(found)} checked: {', '.join(counted)}" if found else "nothing was checked"]
+    if check.problems:
+        parts.append(f"{len(check.problems)} problem{'s' * (len(check.problems) > 1)} with the rules")
+    if check.unchecked:
+        reasons = list(dict.fromkeys(check.unchecked.values()))
+        others = f", and {len(reasons) - 1} other reason{'s' * (len(reasons) > 2)}" if len(reasons) > 1 else ""
+        parts.append(f"{len(check.unchecked)} not checked ({cut(reasons[0], 80)}{others})")
+    return "; ".join(parts)
+
+
+def counted_as(word: str, number: int) -> str:
+    """A verdict's word behind its number: ``1 with a broken rule``, ``3 hold``."""
+    return word if word == "holds" and number == 1 else _COUNTED.get(word, word)
+
+
+def ranked(checks: Iterable[ProgramCheck], strict: bool = False) -> list[ProgramCheck]:
+    """Programs worst first: by the exit code each gives, then by how far it is from a match."""
+    known = [70, 130, 5, 4, 2, 1, 3, 0]
+    order = list(Status)
+
+    def badness(one: ProgramCheck) -> tuple[int, int, str, str]:
+        return known.index(worst([one.exit_code(strict)])), -order.index(one.status), one.target, one.program
+
+    return sorted(checks, key=badness)
+
+
+def name_of(check: ProgramCheck) -> str:
+    """A target and its program, cut where they are long."""
+    return f"{cut(check.target, NAME)} {cut(check.program, 24)}"
+
+
+def total_levels(checks: Iterable[ProgramCheck]) -> list[str]:
+    """The levels whose totals a table shows: operations; the lines of a text are for messages."""
+    return list(dict.fromkeys(level for one in checks for level in one.totals if not level.endswith(" lines")))
+
+
+def level_name(level: str) -> str:
+    """A level as people write it."""
+    return " ".join(_LEVELS.get(word, word) for word in cut(level, NAME).split())
+
+
+def _head(check: ProgramCheck) -> list[str]:
+    lead, totals = f"{name_of(check)} {_lead(check)}", _totals(_headline(check))
+    why = check.reason or _explained(check)
+    if check.status in _SAID_FIRST:
+        why = why or totals
+        named = why.startswith((check.target, "no snapshot")) and not check.broken
+        for label in (f"{check.target} {check.program}", check.target):
+            if named and why.startswith(f"{label} failed to "):
+                return wrapped(why.removeprefix(f"{label} "), f"{name_of(check)} ", "  ")
+        return wrapped(why, f"{name_of(check)}: " if named else f"{lead}: ", "  ") if why else [lead]
+    lines = [f"{lead}: {totals}" if totals else lead]
+    if len(lines[0]) > WIDTH and totals:
+        lines = [f"{lead}:", *wrapped(totals, "  ", "  ", 1)]
+    return [*lines, *wrapped(why, "  ", "  ", 3 - len(lines))] if why else lines
+
+
+def _explained(check: ProgramCheck) -> str:
+    """What a status means, where the changes and the notes do not say it."""
+    if check.status is Status.DRIFT and check.notes:
+        return ""
+    if check.status is not Status.CHANGED:
+        return _EXPLAINED.get(check.status, "")
+    if any(change.waived for change in check.changes):
+        return "what grew is waived"
+    counts = [change for change in check.changes if not change.metric.startswith(("types.", "fingerprint"))]
+    if any((change.change or 0) > 0 for change in counts):
+        return "" if check.broken else "what grew is permitted by a rule"
+    return "the same counts, of another structure or other types" if check.changes and not counts else ""
+
+
+def _lead(check: ProgramCheck) -> str:
+    broken = len({change.rule for change in check.changes if change.fails})
+    if not _holds(check) or not broken:
+        return _LEADS[check.status]
+    breaks = "breaks a rule" if broken == 1 else f"breaks {broken} rules"
+    if check.status is Status.MATCH:
+        return breaks if check.file is None else f"{breaks}, though it matches its snapshot"
+    return f"{_LEADS[check.status]} and {breaks}"
+
+
+def _headline(check: ProgramCheck) -> dict[tuple[str, str], Sides]:
+    """The figures of the first line by level and metric: totals, and lines in place of a total where both find no room."""
+    found: dict[tuple[str, str], Sides] = {}
+    for name, sides in check.totals.items():
+        level, _, metric = name.partition(" ")
+        found[level, metric or "total"] = sides
+    for change in check.changes:
+        if change.metric == "lines" and change.waived is None and change.baseline is not None:
+            found.setdefault((change.level, "lines"), (change.baseline, change.current))
+    for level, metric in list(found):
+        if metric == "lines" and len(_totals(found)) > WIDTH - len(f"{name_of(check)} {_lead(check)}: "):
+            found.pop((level, "total"), None)
+    return found
+
+
+def _totals(headline: Mapping[tuple[str, str], Sides]) -> str:
+    told: list[str] = []
+    for (level, metric), sides in headline.items():
+        unit = "" if told or metric != "total" else " operations"
+        told.append(f"{level_name(level)}{' ' + metric if metric != 'total' else ''} {_sides(*sides, unit)}")
+    return ", ".join(told)
+
+
+def _sides(before: float | None, after: float | None, unit: str = "") -> str:
+    if before is None or before == after:
+        return figure(after) + unit
+    grown = ratio(before, after)
+    return f"{figure(before)} -> {figure(after)}{unit}" + (f" ({grown})" if grown else "")
+
+
+def _body(check: ProgramCheck, room: int) -> list[str]:
+    """The changes, as many as there is room for; those whose figures stand in the headline only where there are no others."""
+    headline = _headline(check)
+    told = [one for one in check.changes if (one.level, one.metric) not in headline or one.waived is not None]
+    told = [one for one in told if not _is_told(one, told)]
+    once = {(one.level, one.metric, one.baseline, one.current): one for one in reversed(told or check.changes)}
+    blocks = [_block(change) for change in reversed(once.values())]
+    if sum(map(len, blocks)) <= room:
+        return [line for block in blocks for line in block]
+    shown: list[str] = []
+    for number, block in enumerate(blocks):
+        if len(shown) + len(block) > room - 1:
+            left = len(blocks) - number
+            return [*shown, f"  … and {left} more change{'s' * (left > 1)}"]
+        shown += block
+    return shown
+
+
+def _is_told(change: CheckChange, told: Iterable[CheckChange]) -> bool:
+    """Whether constants in the text are all the constants there are, which another change tells."""
+    sides = (change.level, change.baseline, change.current)
+    all_of_them = [(one.level, one.baseline, one.current) for one in told if one.metric == "constants.bytes"]
+    return change.metric == "constants.embedded.bytes" and change.waived is None and sides in all_of_them
+
+
+def _block(change: CheckChange) -> list[str]:
+    lines = [change_in_words(change)]
+    if change.sources:
+        lines.append(f"      {_sources(change.sources)}")
+    if change.waived is not None:
+        lines.append(f"      waived: {cut(change.waived, WIDTH - 14)}")
+    return lines
+
+
+def change_in_words(change: CheckChange) -> str:
+    """One change as a line: ``+39 dot_general, 16 -> 55 (3.44x), backward, in ltc_ir.lab.models.ltc:rhs``."""
+    line = f"  {_phrase(change)}" + (f", {cut(change.phase, 16)}" if change.phase else "")
+    if not change.function or change.function == NO_SOURCE:
+        return line
+    return f"{line}, in {cut(change.function, max(32, WIDTH - len(line) - 5))}"
+
+
+def _phrase(change: CheckChange) -> str:
+    name, before, after = _named(change), change.baseline, change.current
+    if before is None and after is None:
+        return f"another {name}"
+    amount = _exact if is_bytes(change.metric) else figure
+    if after is None or (after == 0 and before):
+        return f"{name} is gone: was {amount(before)}" if after == 0 else f"{name} is not known: was {amount(before)}"
+    if before is None:
+        return f"{name}: {amount(after)}"
+    if before == 0 and after:
+        return f"new {name}: {amount(after)}"
+    if before == after:
+        return f"{name}: {amount(after)}, as before"
+    return f"{_difference(change)} {name}, {_both(change)}"
+
+
+def _named(change: CheckChange) -> str:
+    """The metric with its level, unless the name itself tells: a primitive is the jaxpr's, a dialect StableHLO's."""
+    name = cut(change.metric, NAME)
+    told = change.level == "stablehlo" and name.startswith(("stablehlo.", "func.", "chlo.", "sdy.", "builtin."))
+    if told or (change.level == "jaxpr" and name not in _FIGURES and "." not in name):
+        return name
+    return f"{level_name(change.level)} {name}"
+
+
+def is_bytes(metric: str) -> bool:
+    """Whether a figure is a number of bytes."""
+    return metric == "bytes" or metric.endswith((".bytes", "_bytes", "bytes_accessed"))
+
+
+def _exact(number: float | None) -> str:
+    if number is None:
+        return "?"
+    return size(number) + (f" ({figure(number)} bytes)" if abs(number) >= 1024 else "")
+
+
+def _difference(change: CheckChange) -> str:
+    difference = change.change or 0
+    if not is_bytes(change.metric):
+        return signed(difference)
+    return f"{'+' if difference > 0 else ''}{size(difference)}"
+
+
+def _both(change: CheckChange) -> str:
+    before, after = change.baseline, change.current
+    if not is_bytes(change.metric) or before is None or after is None:
+        return _sides(before, after)
+    told = [ratio(before, after), f"{figure(before)} -> {figure(after)} bytes" if max(before, after) >= 1024 else ""]
+    more = ", ".join(part for part in told if part)
+    return f"{size(before)} -> {size(after)}" + (f" ({more})" if more else "")
+
+
+def _sources(sources: tuple[str, ...]) -> str:
+    """Lines of source; of a file named just before, only its own name."""
+    told: list[str] = []
+    last = ""
+    for source in sources[:3]:
+        file = source.rpartition(":")[0]
+        told.append(source.rpartition("/")[2] if file == last else source)
+        last = file
+    return cut(", ".join(told), WIDTH - 6)
+
+
+def _rules(changes: Iterable[CheckChange]) -> list[str]:
+    """The rules that are broken, each once; of more than two the first, and how many others."""
+    broken = list(dict.fromkeys((one.rule, one.where) for one in changes if one.fails and one.rule))
+    told = [f"  rule: {cut(rule or '', 72)}" + (f" ({cut(where, 24)})" if where else "") for rule, where in broken]
+    return told if len(told) < 3 else [told[0], f"  … and {len(told) - 1} more rules"]
+
+
+def _notes(check: ProgramCheck) -> list[str]:
+    told = [f"  note: {cut(note, WIDTH - 8)}" for note in check.notes]
+    return told if len(told) < 3 else [told[0], f"  … and {len(told) - 1} more notes"]
+
+
+def _files(check: ProgramCheck) -> list[str]:
+    verb = "accept" if check.status in {Status.GROWN, Status.DRIFT} else "record"
+    lines = [f"  snapshot: {plain(check.file)}"] if check.file and check.status is not Status.MISSING else []
+    return [*lines, f"  {verb}: {plain(check.accept)}"] if check.accept else lines

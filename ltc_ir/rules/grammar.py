@@ -1,0 +1,275 @@
+"""The rule language: one line that bounds one figure of a program, the same in pyproject, on the command line and in Python."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ltc_ir.errors import UsageError
+from ltc_ir.records.vocabulary import Level, Phase
+from ltc_ir.rules.filters import Filter, parse_filter
+
+Kind = Literal["invariant", "step"]
+
+HOMES: Mapping[str, tuple[str, ...]] = {
+    "total": ("jaxpr", "stablehlo", "hlo"),
+    "max_depth": ("jaxpr", "stablehlo", "hlo"),
+    "lines": ("stablehlo",),
+    "constants.bytes": ("stablehlo",),
+    "constants.embedded.bytes": ("stablehlo",),
+    "collectives": ("hlo",),
+    "flops": ("hlo",),
+    "bytes_accessed": ("hlo",),
+}
+"""The figures that are no operation, and the levels that have them; without a level, the first. ``memory.…`` are HLO's."""
+
+COUNTED = frozenset({"total", "collectives"})
+"""Figures that count operations, so that they have phases, filters and bytes."""
+_STORED = frozenset({"total", "lines", "constants.bytes", "constants.embedded.bytes"})
+"""Figures that a snapshot keeps."""
+_PHASES = tuple(phase.value for phase in Phase if phase is not Phase.SHARED)
+_DIALECTS = frozenset({"stablehlo", "chlo", "mhlo", "func", "builtin", "sdy", "shape", "arith", "tensor"})
+_UNITS = {"B": 1} | {f"{unit}B": 1000**n for n, unit in enumerate("kMGT", 1)}
+_UNITS |= {f"{unit}iB": 1024**n for n, unit in enumerate("KMGT", 1)}
+
+_RULE = re.compile(
+    r"(?P<head>[^\[\]=!<>+]*)(?:\[(?P<filter>.*)\](?P<tail>[^\]=!<>+]*))?(?P<op>[=!<>+]+)(?P<value>.*)", re.S
+)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
+_INTEGER = re.compile(r"\d+(?:_\d+)*", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:_\d+)*(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_NAME = re.compile(r"[\w$]+(?:\.[\w$]+)*", re.ASCII)
+_LONGEST = 24
+_OPERATORS = frozenset({"=", "!=", "<=", ">=", "<", ">"})
+_SHAPE = (
+    "write [level:][program/][phase.]name[[filter]][.bytes] OP value, e.g. 'backward.dot_general <= 6' or 'total +5%'"
+)
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which figure of a program is meant, e.g. ``Selector("dot_general", phase="backward")``.
+
+    ``level`` and ``program`` are ``None`` where the rule names none. ``name`` has no dialect, and ``_`` for ``-``.
+    ``bytes`` asks for the bytes of the results instead of their number.
+    """
+
+    name: str
+    level: str | None = None
+    program: str | None = None
+    phase: str | None = None
+    filter: Filter | None = None
+    bytes: bool = False
+
+    @property
+    def label(self) -> str:
+        """The figure as a rule names it, without level, program and phase."""
+        return self.name + (f"[{self.filter.text}]" if self.filter else "") + (".bytes" if self.bytes else "")
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether it is a figure and no operation's name."""
+        return bool(homes(self.name))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A bound on one figure: an invariant (absolute), or a step (relative to the stored snapshot).
+
+    ``op`` is one of ``= != <= >= < >``, or ``+`` for a step. ``text`` and ``where`` are as written; ``targets`` are those
+    it speaks of, all where it is empty.
+    """
+
+    text: str
+    where: str
+    selector: Selector
+    op: str
+    value: float
+    kind: Kind = "invariant"
+    percent: bool = False
+    targets: tuple[str, ...] = ()
+
+    def speaks_of(self, target: str, program: str) -> bool:
+        """Whether it is to be judged for that program."""
+        return (not self.targets or target in self.targets) and self.selector.program in {None, program}
+
+    @property
+    def bounds_above(self) -> bool:
+        """Whether finding more could break it."""
+        return self.op not in {">=", ">"}
+
+
+def homes(name: str) -> tuple[str, ...]:
+    """The levels that have a figure; none where the name is an operation's."""
+    return ("hlo",) if name.startswith("memory.") else HOMES.get(name, ())
+
+
+class _WrongError(Exception):
+    """What is wrong with a rule, and how it is written instead."""
+
+    def __init__(self, what: str, hint: str = _SHAPE) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+def parse_rule(text: str, *, where: str = "--rule", level: str | None = None, targets: Sequence[str] = ()) -> Rule:
+    """The rule of one line.
+
+    Args:
+        text: e.g. ``"grad/backward.dot_general <= 6"``.
+        where: where it is written, for messages.
+        level: the level it is judged at where it names none.
+        targets: the targets it speaks of; all where there are none.
+
+    Raises:
+        UsageError: it is no rule, or asks for what no level could tell.
+    """
+    try:
+        return _parse(text, where, level, tuple(targets))
+    except _WrongError as wrong:
+        raise UsageError(f"{where}: rule {' '.join(text.split())!r} {wrong.what}", wrong.hint) from None
+
+
+def _parse(text: str, where: str, level: str | None, targets: tuple[str, ...]) -> Rule:
+    match = _RULE.fullmatch(text.strip())
+    if match is None:
+        raise _WrongError("has no operator")
+    written, step = match["op"], match["op"] == "+"
+    op = "=" if written == "==" else written
+    if not step and op not in _OPERATORS:
+        raise _WrongError(
+            f"has the unknown operator {written!r}", f"operators are {', '.join(sorted(_OPERATORS))} and +"
+        )
+    selector = _selector(match["head"].strip(), match["filter"], (match["tail"] or "").strip(), level)
+    value, percent = _value(match["value"].strip(), selector, step)
+    if step:
+        _check_step(selector)
+    if op == ">=" and not value:
+        raise _WrongError("cannot be broken: no figure is less than 0", "demand at least 1, or leave the rule out")
+    kind: Kind = "step" if step else "invariant"
+    return Rule(" ".join(text.split()), where, selector, op, value, kind, percent, targets)
+
+
+def _selector(head: str, inner: str | None, tail: str, default: str | None) -> Selector:
+    if tail not in {"", ".bytes"}:
+        raise _WrongError(f"has {tail!r} behind its filter", "only .bytes may stand there")
+    front, colon, rest = head.rpartition(":")
+    program, slash, rest = rest.rpartition("/")
+    level = _level(front.strip()) if colon else default
+    if slash and not _NAME.fullmatch(program.strip()):
+        raise _WrongError(
+            f"has {program.strip()!r} where a program belongs", "programs are forward, loss, grad, train_step"
+        )
+    phase, name, sized = _dotted(rest.strip().replace("-", "_"), inner is not None)
+    selector = Selector(
+        name, level, program.strip() or None, phase, _filter(inner), sized or tail == ".bytes"
+    )  # fmt: skip
+    _check_metric(selector)
+    return selector
+
+
+def _level(text: str) -> str:
+    if text not in set(Level):
+        raise _WrongError(f"has the unknown level {text!r}", f"levels are {', '.join(Level)}")
+    return text
+
+
+def _filter(inner: str | None) -> Filter | None:
+    if inner is None:
+        return None
+    try:
+        return parse_filter(inner)
+    except ValueError as error:
+        raise _WrongError(str(error), "write types a,b->c, attribute=value, or a kernel's name") from None
+
+
+def _dotted(text: str, filtered: bool) -> tuple[str | None, str, bool]:
+    """Phase, name and whether bytes are meant, of ``backward.all_reduce.bytes``."""
+    if not _NAME.fullmatch(text):
+        raise _WrongError(f"has {text!r} where a name belongs" if text else "has no name")
+    first, dot, rest = text.partition(".")
+    phase, name = (first, rest) if dot and first in _PHASES else (None, text)
+    if homes(name):
+        return phase, name, False
+    sized = not filtered and name.endswith(".bytes")
+    name = name.removesuffix(".bytes") if sized else name
+    if "." in name:
+        raise _wrong_dots(name)
+    return phase, name, sized
+
+
+def _wrong_dots(name: str) -> _WrongError:
+    first, _, rest = name.partition(".")
+    if first in _DIALECTS:
+        return _WrongError(f"names {name!r} with its dialect", f"names stand without dialect: write stablehlo:{rest}")
+    if first in {"constants", "collectives", "memory"}:
+        return _WrongError(
+            f"has the unknown figure {name!r}", f"figures are {', '.join(sorted(HOMES))}, memory.temporary_bytes"
+        )
+    return _WrongError(f"has the unknown phase {first!r}", f"phases are {', '.join(_PHASES)}")
+
+
+def _check_metric(selector: Selector) -> None:
+    """Refuse what no level could tell of a figure."""
+    name, having = selector.name, homes(selector.name)
+    if not having:
+        return
+    if selector.level is not None and selector.level not in having:
+        if name == "collectives":
+            what = (
+                f"cannot be judged at {selector.level}: collectives of automatic sharding exist only in optimised HLO"
+            )
+            raise _WrongError(what, "write hlo:collectives")
+        raise _WrongError(f"asks for {name} at {selector.level}, which does not have it", f"write {having[0]}:{name}")
+    if name not in COUNTED and (selector.phase or selector.filter or selector.bytes):
+        raise _WrongError(f"asks for a part of {name}, which is one figure", f"write {name} alone")
+
+
+def _check_step(selector: Selector) -> None:
+    """Refuse a step in what a snapshot does not keep."""
+    instead = "write an absolute bound, such as <= 10"
+    if "hlo" in {selector.level, *homes(selector.name)[:1]}:
+        raise _WrongError("is a step at hlo, which a snapshot does not hold", instead)
+    if selector.filter or selector.bytes or (selector.is_metric and selector.name not in _STORED):
+        raise _WrongError(f"is a step in {selector.label}, which a snapshot does not keep", instead)
+
+
+def _value(text: str, selector: Selector, step: bool) -> tuple[float, bool]:
+    """The bound, and whether it is a percentage."""
+    if len(text) > _LONGEST:
+        raise _WrongError("has a value that is too long", "a bound has at most 15 digits")
+    if text.endswith("%"):
+        number = text[:-1].strip()
+        if not step or not _NUMBER.fullmatch(number):
+            raise _WrongError(f"has the percentage {text!r}", "a percentage is a step: write total +5%")
+        return _number(number), True
+    size = _SIZE.fullmatch(text)
+    if size and not _NUMBER.fullmatch(text):
+        return _size(size, selector), False
+    if _INTEGER.fullmatch(text):
+        return int(text), False
+    if _NUMBER.fullmatch(text) and selector.name in {"flops", "bytes_accessed"}:
+        return _number(text), False
+    if not text:
+        raise _WrongError("has no value")
+    raise _WrongError(f"has the value {text!r}", "write a whole number, 1_000, a size such as 1MiB, or for a step +5%")
+
+
+def _number(text: str) -> float:
+    value = float(text.replace("_", ""))
+    if not math.isfinite(value):
+        raise _WrongError(f"has the value {text!r}, which is no number", "a bound is finite")
+    return int(value) if value == int(value) else value
+
+
+def _size(match: re.Match[str], selector: Selector) -> float:
+    number, unit = match.groups()
+    if unit not in _UNITS:
+        raise _WrongError(f"has the unknown unit {unit!r}", f"units are {', '.join(_UNITS)}")
+    if not (selector.bytes or selector.name.endswith("bytes") or selector.name == "bytes_accessed"):
+        raise _WrongError(f"bounds {selector.label} by a size", f"write {selector.label}.bytes, or a number")
+    return _number(str(float(number) * _UNITS[unit]))

@@ -1,0 +1,153 @@
+"""Captures live programs: the inventory that rules are judged on, and the snapshot that would be kept of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.errors import LimitError, LtcIrError, error_of
+from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
+from ltc_ir.records.vocabulary import Level
+from ltc_ir.snapshots.naming import jax_minor
+from ltc_ir.snapshots.store import Store
+from ltc_ir.snapshots.target_names import findable
+from ltc_ir.workers.process import command_of, environment_of
+
+CHILD_LIMIT = 900.0
+"""Seconds the second capture may take, in its own process."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to capture: what to lower for, whether to compile for HLO too, whether rules need operands and attributes.
+
+    Without a ``platform`` the target says what it is lowered for; ``otherwise`` is for those that do not.
+    """
+
+    platform: str | None = None
+    hlo: bool = False
+    detailed: bool = False
+    otherwise: str = "cpu"
+
+    @classmethod
+    def here(cls, platform: str | None, *, hlo: bool = False, detailed: bool = False) -> Asked:
+        """For this machine's platform where neither the caller nor the target names one."""
+        from ltc_ir.targets.stages import platform_here
+
+        return cls(platform, hlo, detailed, otherwise=platform_here())
+
+    def platform_of(self, target: Any) -> str:
+        """What a target is lowered for."""
+        return self.platform or target.platform or self.otherwise
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels to take."""
+        return tuple(level for level in Level if level is not Level.HLO or self.hlo)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """One program as it is now: its inventory with live sources, and the facts that a file would keep."""
+
+    inventory: Inventory
+    snapshot: Snapshot
+
+
+def capture(target: Any, program: str, asked: Asked, *, clear: bool = True) -> Captured:
+    """Trace and lower one program of a Target, and read it.
+
+    Raises:
+        UsageError: the target has no such program. TargetError: the user's function failed.
+    """
+    from ltc_ir.compare.facts import snapshot_of
+    from ltc_ir.tables.taking import take
+
+    staged = api.stage(target, program, asked.platform_of(target), clear=clear)
+    names = (target.name or "target", program)
+    inventory = take(staged, asked.levels, api.ownership_of(target), names=names, detailed=asked.detailed)
+    identity, provenance = _identity(target, program, staged, inventory.devices)
+    device = _device_kind() if asked.hlo else None
+    return Captured(inventory, snapshot_of(inventory, identity, provenance, IN_PROCESS, device=device))
+
+
+def _device_kind() -> str:
+    import jax
+
+    return str(jax.devices()[0].device_kind)
+
+
+def _identity(target: Any, program: str, staged: Any, devices: int) -> tuple[Identity, Provenance]:
+    from ltc_ir import compat
+    from ltc_ir.targets.signature_hash import declaration
+    from ltc_ir.targets.stages import environment
+
+    here = environment(staged.platform)
+    declared, arguments = declaration(target, program, staged.program)
+    identity = Identity(
+        jax=jax_minor(str(here.jax)),
+        platform=staged.platform,
+        devices=devices,
+        x64=bool(here.x64),
+        config=compat.tracing_options(),
+        declaration=declared,
+        arguments=arguments,
+    )
+    return identity, Provenance(str(here.jax), str(here.jaxlib))
+
+
+def capture_again(
+    wanted: Mapping[str, Sequence[str]], store: Store, asked: Asked, options: Any = None, x64: bool | None = None
+) -> dict[tuple[str, str], Snapshot | LtcIrError]:
+    """Capture programs of targets by name in a process of its own, with another hash seed and in the opposite order.
+
+    Args:
+        wanted: the programs of each target's name.
+        store: where their snapshots lie; a file's name is relative to its project.
+        asked: how to capture.
+        options: what else is said about the targets.
+        x64: 64-bit types on or off; as the environment says where ``None``.
+    """
+    from ltc_ir.records.snapshot_toml import loads
+
+    request = {
+        "wanted": {name: list(programs) for name, programs in wanted.items()},
+        "places": {name: findable(name, store) for name in wanted},
+        "asked": asdict(asked),
+        "options": None if options is None else vars(options),
+        "x64": x64,
+    }
+    answer = _in_child(json.dumps(request))
+    made: dict[tuple[str, str], Snapshot | LtcIrError] = {}
+    for target, program, text, failure in answer:
+        made[target, program] = (
+            error_of(**failure) if text is None else _twice(loads(text, f"the second capture of {target}"))
+        )
+    return made
+
+
+def _twice(made: Snapshot) -> Snapshot:
+    return replace(made, captured=TWICE)
+
+
+def _in_child(request: str) -> list[Any]:
+    said = os.environ.get("PYTHONHASHSEED", "")
+    seed = int(said) if said.isdigit() else 0
+    environment = environment_of(PYTHONHASHSEED=str((seed + 4711) % 4294967295))
+    try:
+        done = subprocess.run(
+            command_of("ltc_ir.snapshots.capture_child"),
+            input=request, capture_output=True, text=True, check=False, timeout=CHILD_LIMIT, env=environment,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise LimitError(f"the second capture took longer than {CHILD_LIMIT:g} s", "select fewer targets") from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise LimitError(f"the second capture ended with exit {done.returncode}: {said}", "try the target by itself")
+    return list(json.loads(done.stdout))

@@ -1,0 +1,215 @@
+"""Checks a function in the process of a test: caches are cleared only where something differs, and nothing is written here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.records.check import Action, Check, ProgramCheck, Status
+from ltc_ir.records.snapshot_toml import dumps
+from ltc_ir.render.words.check import PROBLEM, counted_as, message, verdict
+from ltc_ir.rules.check import Case, check_all
+from ltc_ir.rules.grammar import parse_rule
+from ltc_ir.rules.names import levels_of, needs_detail
+from ltc_ir.snapshots.capture import Asked, Captured, capture
+from ltc_ir.snapshots.naming import slug
+from ltc_ir.snapshots.project import Guard, guard_of
+from ltc_ir.snapshots.survey import TEST, case_of, differs, is_red, kept_programs, lacking, named
+from ltc_ir.snapshots.update import record
+from ltc_ir.targets.derive import program_names
+from ltc_ir.targets.options import refuse_idle
+
+SKIPPED = "skipped"
+"""The status of a program whose snapshots are all of other JAX versions, platforms or widths."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """That files are to be updated, and why growth is accepted, if it is."""
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test learnt of one program: its status or what is to be done with its file, and why it fails, if it does.
+
+    ``text`` is what the file is to hold, where it is to be written; ``failure`` is empty where the program passes.
+    """
+
+    target: str
+    program: str
+    file: str
+    status: str
+    failure: tuple[str, ...] = ()
+    note: str | None = None
+    text: str | None = None
+
+
+def check_in_test(
+    subject: Any,
+    args: tuple[Any, ...] | None,
+    rules: Sequence[str],
+    *,
+    test: str,
+    nodeid: str,
+    programs: Sequence[str] | None = None,
+    directory: str | None = None,
+    update: Update | None = None,
+    options: Any = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+) -> list[Outcome]:
+    """Hold a function of a test, or a target by name, against its snapshots and rules.
+
+    Args:
+        subject: a function, a Target, or a target's name.
+        args: the example arguments of a function.
+        rules: rules of this test besides those of the project.
+        test: the name that a function's snapshots bear: the test's path and name.
+        nodeid: the test itself, as pytest is told to run it.
+        programs: the programs; of a function ``forward``, of a name all that it has, where ``None``.
+        directory: the folder of the snapshots; that of pyproject.toml where ``None``.
+        update: record instead of comparing; nothing is written here, the texts are in the outcomes.
+        options: what else is said about a target found by name.
+        platform: what to lower for; cpu where ``None``.
+        x64: enable or disable 64-bit types.
+
+    Raises:
+        UsageError: bad input. TargetError: the function failed.
+    """
+    if isinstance(args, str):
+        raise UsageError(f"args is the rule {args!r}", 'rules come third: check_ir("ltc", None, "while = 0")')
+    refuse_idle(subject, options)
+    guard = guard_of(directory, options=options, platform=platform, x64=x64)
+    if isinstance(subject, str):
+        target = named(subject, guard.store, options)
+    else:
+        target = replace(api.resolve(subject, args), name=test)
+    where = nodeid.partition(TEST)[0]
+    own = [parse_rule(text, where=where, targets=(str(target.name),)) for text in rules]
+    guard = replace(guard, rules=(*guard.rules, *own))
+    asked = Asked(guard.asked.platform, guard.asked.hlo or "hlo" in levels_of(own), needs_detail(guard.rules))
+    with api.configured(x64):
+        shown = str(target.name) if isinstance(subject, str) else api.resolve(subject, args).name or "target"
+        held = _InTest(replace(guard, asked=asked), target, shown, nodeid, directory, update)
+        return held.outcomes(programs, held.programs(subject))
+
+
+@dataclass
+class _InTest:
+    """One call of the fixture: the target, how messages call it, the test, and where and whether to record."""
+
+    guard: Guard
+    target: Any
+    shown: str
+    nodeid: str
+    directory: str | None
+    update: Update | None
+
+    def programs(self, subject: Any) -> Sequence[str]:
+        """The programs to look at where none are named."""
+        return program_names(self.target) if isinstance(subject, str) else ("forward",)
+
+    def outcomes(self, asked: Sequence[str] | None, known: Sequence[str]) -> list[Outcome]:
+        """What is to be said of each program; the rules are judged on all of them together."""
+        made = [self.looked_at(program) for program in asked or known if asked or self.can_be_made(program)]
+        if self.update is None:
+            return self.told(self.checked(made), made)
+        written = [self.updated(case) for case in made]
+        ruled = self.told(self.checked([replace(case, baseline=case.current) for case in made]), made)
+        return [_ruled(one, rule) for one, rule in zip(written, ruled, strict=True)]
+
+    def can_be_made(self, program: str) -> bool:
+        """Whether a target has a program that nobody asked for nor recorded: one without a scalar output has no gradient."""
+        try:
+            self.capture(program, clear=False)
+        except (UsageError, TargetError):
+            if program == "forward" or slug(program) in kept_programs(self.guard.store, str(self.target.name)):
+                raise
+            return False
+        return True
+
+    def capture(self, program: str, clear: bool) -> Captured:
+        """Capture a program, from cleared caches or with those that there are."""
+        return capture(self.target, program, self.guard.asked, clear=clear)
+
+    def looked_at(self, program: str) -> Case:
+        """A program beside its file; captured anew from cleared caches where it differs, for caches can colour a trace."""
+        case = case_of(self.guard, self.capture(program, clear=False))
+        if is_red(self.guard, case):
+            case = case_of(self.guard, self.capture(program, clear=True))
+        return replace(case, confirm=lambda: self.capture(program, clear=True).snapshot)
+
+    def checked(self, cases: Sequence[Case]) -> Check:
+        """The check of all programs of the test."""
+        return check_all(cases, self.guard.rules, self.guard.waivers, complete=[str(self.target.name)])
+
+    def told(self, check: Check, cases: Sequence[Case]) -> list[Outcome]:
+        """The outcomes of a check; what is wrong with the rules fails with the first program."""
+        problems = [line for one in check.problems for line in (one.message, f"  {one.hint}")]
+        found = [self.outcome(one, case) for one, case in zip(check.checks, cases, strict=True)]
+        if problems and found:
+            status = found[0].status if found[0].failure else PROBLEM
+            found[0] = replace(found[0], failure=(*problems, *found[0].failure), status=status)
+        return found
+
+    def outcome(self, one: ProgramCheck, case: Case) -> Outcome:
+        """What a check of one program means for its test."""
+        others = False
+        if one.status is Status.MISSING:
+            reason, others = lacking(one, self.guard.store)
+            one = replace(one, reason=reason)
+        grown = one.status in {Status.GROWN, Status.DRIFT}
+        one = replace(one, accept=self.command(one.program, grown) if one.status is not Status.MATCH else None)
+        made = Outcome(one.target, one.program, case.file or "", verdict(one))
+        if others and not one.broken:
+            return replace(made, status=SKIPPED, note=one.reason)
+        if one.exit_code():
+            return replace(made, failure=self.words(one))
+        return replace(made, note=self.words(one)[0] if one.status is not Status.MATCH else None)
+
+    def words(self, one: ProgramCheck) -> tuple[str, ...]:
+        """What is said of a program; the function is called by its own name, for pytest says in which test it is."""
+        return tuple(message(replace(one, target=self.shown)))
+
+    def command(self, program: str, grown: bool) -> str:
+        """The command that records the present state."""
+        if TEST not in str(self.target.name):
+            return self.guard.accept(str(self.target.name), program, grown)
+        words = [f"pytest {shlex.quote(self.nodeid)} --ir-update"]
+        words += [] if self.directory is None else [f"--ir-dir {shlex.quote(self.directory)}"]
+        return " ".join([*words, '--ir-accept-growth "why"'] if grown else words)
+
+    def updated(self, case: Case) -> Outcome:
+        """What is to be written of one program; a file that says it already is left alone without a second trace."""
+        program = case.current.program
+        names = (case.current.target, program)
+        if case.baseline is not None and not differs(case) and case.baseline.identity == case.current.identity:
+            return Outcome(*names, case.file or "", Action.KEPT.value)
+        first = case_of(self.guard, self.capture(program, clear=True))
+        second = self.capture(program, clear=True).snapshot
+        reason = None if self.update is None else self.update.reason
+        written, snapshot = record(self.guard.store, first, second, reason, self.command(program, True))
+        made = Outcome(*names, case.file or "", written.action.value)
+        if written.exit_code and written.check is not None:
+            return replace(made, failure=self.words(written.check))
+        if written.exit_code:
+            return replace(made, failure=(written.reason or f"unstable: {', '.join(written.unstable[:3])}",))
+        return replace(made, text=None if snapshot is None else dumps(snapshot))
+
+
+def _ruled(written: Outcome, rule: Outcome) -> Outcome:
+    """What was recorded of a program, and fails where its rules do."""
+    if written.failure or not rule.failure:
+        return written
+    return replace(written, failure=rule.failure, status=f"{written.status} {counted_as(rule.status, 1)}")
+
+
+def explained(error: LtcIrError) -> str:
+    """An error of ours as a test shows it."""
+    return f"{error.message}\n  {error.hint}" if error.hint else error.message

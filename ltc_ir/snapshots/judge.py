@@ -1,0 +1,79 @@
+"""Rules judged without a store: on the programs of a target, or on what a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from ltc_ir import api
+from ltc_ir.records.check import Check, Problem, ProgramCheck, Status
+from ltc_ir.records.inventory import Inventory
+from ltc_ir.rules.evaluate import judge
+from ltc_ir.rules.grammar import Rule, parse_rule
+from ltc_ir.rules.names import levels_of, needs_detail
+from ltc_ir.snapshots.capture import Asked, capture
+from ltc_ir.snapshots.project import GIVEN
+
+
+def judge_rules(
+    target: Any,
+    rules: Sequence[str],
+    *,
+    programs: Sequence[str] | None = None,
+    options: Any = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+) -> Check:
+    """Judge rules on a target's programs, or on a stored file; there is no snapshot, so steps are errors.
+
+    Args:
+        target: a name, a stored file, or a Target.
+        rules: invariants in the rule language.
+        programs: the programs; all that the target has where ``None``.
+        options: what else is said about a target found by name.
+        platform: what to lower for; this machine's where ``None``.
+        x64: enable or disable 64-bit types.
+
+    Raises:
+        UsageError: a rule that cannot be read, or no such target. TargetError: the function failed.
+    """
+    parsed = [parse_rule(text) for text in rules]
+    left_out: dict[str, str] = {}
+    if isinstance(target, str) and api.is_file(target):
+        from ltc_ir.tables.from_file import inventory_stored
+
+        found = inventory_stored(target)
+        inventories = {found.program: found}
+    else:
+        with api.configured(x64):
+            inventories, left_out = _live(api.resolve(target, None, options), parsed, programs, platform)
+    judgement = judge(parsed, inventories, complete=programs is None)
+    checks = [
+        ProgramCheck(one.target, one.program, Status.MATCH, judgement.changes[name])
+        for name, one in inventories.items()
+    ]
+    return Check(tuple(checks), judgement.problems, left_out)
+
+
+def idle(
+    rules: Iterable[Rule], inventories: Collection[Inventory], failed: Collection[ProgramCheck]
+) -> tuple[Problem, ...]:
+    """The rules given for this run alone that speak of none of its programs, whichever were asked for."""
+    there = [(one.target, one.program) for one in inventories] + [(one.target, one.program) for one in failed]
+    unmet = [rule for rule in rules if rule.where == GIVEN and not any(rule.speaks_of(*names) for names in there)]
+    return judge(unmet, dict(enumerate(inventories)), complete=True).problems
+
+
+def _live(
+    target: Any, rules: Sequence[Rule], programs: Sequence[str] | None, platform: str | None
+) -> tuple[dict[str, Inventory], dict[str, str]]:
+    """The programs of a target, and why one that nobody asked for could not be made."""
+    asked = Asked.here(platform, hlo="hlo" in levels_of(rules), detailed=needs_detail(rules))
+    found: dict[str, Inventory] = {}
+
+    def take(program: str) -> None:
+        found[program] = capture(target, program, asked).inventory
+
+    named = {rule.selector.program for rule in rules if rule.selector.program}
+    left_out = api.each_program(target, programs, take, needed=named)
+    return found, {f"{target.name} {program}": why for program, why in left_out.items()}

@@ -1,0 +1,107 @@
+"""What programs are held against: the store, the rules and waivers of the project, and how to capture."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ltc_ir import config
+from ltc_ir.errors import UsageError
+from ltc_ir.files import project_root
+from ltc_ir.rules.grammar import Rule, parse_rule
+from ltc_ir.rules.names import levels_of, needs_detail
+from ltc_ir.rules.waivers import Waiver, parse_waiver
+from ltc_ir.snapshots.capture import Asked
+from ltc_ir.snapshots.store import Store
+
+Options = Any
+GIVEN = "--rule"
+"""Where a rule stands that was given for one run alone."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What programs are held against: the store, the rules and waivers of the project, and how to capture."""
+
+    store: Store
+    rules: tuple[Rule, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    asked: Asked = field(default_factory=Asked)
+    flags: tuple[str, ...] = ()
+    directory: str | None = None
+
+    def accept(self, target: str, program: str, grown: bool, *, built: bool = False) -> str:
+        """What records a program as it is now: a command, or a call for a Target that only the caller's code has."""
+        if built:
+            asked = [f"programs=[{program!r}]"] + ([] if self.directory is None else [f"directory={self.directory!r}"])
+            return f"ltc_ir.api.snapshot.update([target], {', '.join(asked)}" + (', accept_growth="why")' if grown else ")")
+        words = ["ltc-ir snapshot update", shlex.quote(target), "--program", program, *self.flags]
+        return " ".join([*words, '--accept-growth "why"'] if grown else words)
+
+
+def guard_of(
+    directory: str | None = None,
+    rules: Sequence[str] = (),
+    *,
+    hlo: bool = False,
+    options: Options = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+) -> Guard:
+    """The guard of this project, with what a caller adds to it.
+
+    Raises:
+        UsageError: a rule or a waiver that cannot be read, or a broken pyproject.toml.
+    """
+    said = config.guard()
+    made = [parse_rule(one.text, where=one.where, targets=one.targets) for one in said.rules]
+    made += [parse_rule(text, where=GIVEN) for text in listed(rules)]
+    asked = Asked(platform, hlo or "hlo" in levels_of(made), needs_detail(made))
+    folder = Path(directory) if directory is not None else _below_project(said.directory)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder.as_posix()} is no folder, so it holds no snapshots", "name a folder with --dir")
+    waivers = tuple(parse_waiver(entry) for entry in said.waivers)
+    flags = tuple(_flags(directory, options, platform, x64, hlo))
+    return Guard(Store(folder), tuple(made), waivers, asked, flags, directory)
+
+
+def _below_project(directory: str) -> Path:
+    """A folder of the project, called as it is seen from the current one."""
+    folder = project_root() / directory
+    try:
+        return folder.relative_to(Path.cwd())
+    except ValueError:
+        return folder
+
+
+def _flags(directory: str | None, options: Options, platform: str | None, x64: bool | None, hlo: bool) -> Iterator[str]:
+    for name, value in (("--dir", directory), ("--platform", platform)):
+        if value is not None:
+            yield f"{name} {shlex.quote(value)}"
+    if x64 is not None:
+        yield "--x64" if x64 else "--no-x64"
+    if hlo:
+        yield "--hlo"
+    for name, value in () if options is None else vars(options).items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            yield option
+        elif value is not None and value is not False:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            yield f"{option} {shlex.quote(text)}"
+
+
+def listed(given: Sequence[Any] | str | None) -> list[Any]:
+    """What a caller gave as a list; one word is one item, not its letters."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+
+
+def under_ci() -> bool:
+    """Whether this is a machine of continuous integration, as they all say of themselves."""
+    return os.environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}

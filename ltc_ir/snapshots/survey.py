@@ -1,0 +1,235 @@
+"""A look at targets: each program captured and set beside its file, what failed, and what could not be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ltc_ir import api, config
+from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.records.check import ProgramCheck, Status
+from ltc_ir.records.snapshot import Snapshot
+from ltc_ir.rules.check import Case, check_all, check_program
+from ltc_ir.snapshots.capture import Captured, capture, capture_again
+from ltc_ir.snapshots.naming import ENDING, jax_minor, slug
+from ltc_ir.snapshots.project import Guard, Options
+from ltc_ir.snapshots.store import Store
+from ltc_ir.snapshots.target_names import findable, name_of
+from ltc_ir.targets.derive import program_names
+
+Progress = Callable[[str], None]
+Again = Snapshot | LtcIrError
+"""What a second capture gave, or why there is none."""
+
+TEST = "::"
+"""What the name of a target met in a test has in it, and no other."""
+
+
+def selected(targets: Sequence[Any], guard: Guard, verb: str = "check") -> list[Any]:
+    """The targets to look at, in order and each once: those named, those of the project, or those of the store."""
+    for target in targets:
+        if isinstance(target, str) and api.is_file(target):
+            raise UsageError(
+                f"{target} is a stored file; what is held against a snapshot is traced anew",
+                "name the target itself, or compare a file with `ltc-ir diff FILE TARGET`",
+            )
+    if targets:
+        return list({name_of(one, guard.store) if isinstance(one, str) else id(one): one for one in targets}.values())
+    said = config.guard().targets
+    if said:
+        return [findable(name, guard.store) for name in said]
+    stored = [one.target for _, one in guard.store.all() if isinstance(one, Snapshot) and TEST not in one.target]
+    found = [findable(name, guard.store) for name in dict.fromkeys([*config.targets(), *stored])]
+    if not found:
+        where = guard.store.directory.as_posix()
+        kept = f"{where} has snapshots of tests only" if guard.store.paths() else f"{where} has no snapshots"
+        hint = "pytest -m ir checks them; or record a target: " if guard.store.paths() else "record one: "
+        raise UsageError(f"nothing to {verb}: {kept} and no target is named", f"{hint}ltc-ir snapshot update TARGET")
+    return found
+
+
+def of_tests(store: Store) -> dict[str, str]:
+    """The snapshots that only a test run can check, for its functions have no name."""
+    kept = len(store.of_tests())
+    if kept == 1:
+        return {"1 snapshot of a test": "pytest -m ir checks it"}
+    return {f"{kept} snapshots of tests": "pytest -m ir checks them"} if kept else {}
+
+
+def lacking(one: ProgramCheck, store: Store) -> tuple[str, bool]:
+    """Why a program has nothing to be compared with, and whether it has snapshots for another JAX, platform or width."""
+    own = slug(one.program)
+    others = sorted(_variant(path.name) for path, found in store.files_of(one.target) if found.program == own)
+    reason = f"no snapshot for JAX {_variant(Path(one.file).name)}" if one.file else one.reason or ""
+    return f"{reason}; there are some for {', '.join(others)}" if others else reason, bool(others)
+
+
+def _variant(file: str) -> str:
+    """What tells the files of one program apart: ``0.10-tpu-x64``."""
+    return file.partition("@")[2].removesuffix(ENDING)
+
+
+def kept_programs(store: Store, target: str) -> set[str]:
+    """What the files of a target's programs for this JAX are called."""
+    import jax
+
+    minor = jax_minor(jax.__version__)
+    return {found.program for _, found in store.files_of(target) if found.jax == minor}
+
+
+class Look:
+    """A look at targets: what there is to compare, what failed, and what could not be made.
+
+    Unless ``clear``, caches are cleared only where a program differs or breaks a rule, before anything is said: a clear makes
+    JAX trace anew what programs share.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        programs: Sequence[str] | None,
+        options: Options,
+        progress: Progress | None,
+        *,
+        clear: bool = False,
+    ) -> None:
+        self.clear = clear
+        self.guard = guard
+        self.programs = programs
+        self.options = options
+        self.progress = progress
+        self.cases: list[Case] = []
+        self.red: set[int] = set()
+        self.failed: list[ProgramCheck] = []
+        self.unchecked: dict[str, str] = {}
+        self.built: dict[str, Any] = {}
+        """The Targets that were given as such: no other process can find those."""
+
+    def at(self, target: Any) -> None:
+        """Look at all programs of one target; a failure is its own, and the others go on."""
+        name = name_of(target, self.guard.store)
+        try:
+            found = named(target, self.guard.store, self.options)
+            kept = kept_programs(self.guard.store, name)
+        except LtcIrError as error:
+            self.fail(name, "forward" if not self.programs else self.programs[0], error)
+            return
+        if not isinstance(target, str):
+            self.built[name] = found
+        wanted = list(self.programs or program_names(found))
+        for program in wanted:
+            self.program(found, program, kept)
+        for program in sorted(kept - set(map(slug, wanted))) if self.programs is None else ():
+            self.unchecked[f"{name} {program}"] = "the target has no such program any more: ltc-ir snapshot prune"
+
+    def program(self, target: Any, program: str, kept: Collection[str]) -> None:
+        """Look at one program; one that was not asked for, has no snapshot and cannot be made is left out."""
+        if self.progress is not None:
+            self.progress(f"{target.name} {program}")
+        try:
+            captured = capture(target, program, self.guard.asked, clear=self.clear)
+        except (UsageError, TargetError) as error:
+            if self.programs is None and program != "forward" and slug(program) not in kept:
+                self.unchecked[f"{target.name} {program}"] = error.message
+            else:
+                self.fail(str(target.name), program, error)
+            return
+        try:
+            case = case_of(self.guard, captured)
+            if not self.clear and is_red(self.guard, case):
+                case = case_of(self.guard, capture(target, program, self.guard.asked, clear=True))
+                self.red.add(len(self.cases))
+            self.cases.append(case)
+        except LtcIrError as error:
+            self.fail(str(target.name), program, error)
+
+    def fail(self, target: str, program: str, error: LtcIrError) -> None:
+        """Remember what failed, with the exit code it gives."""
+        self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=error.in_words, code=error.exit_code))
+
+
+def named(target: Any, store: Store, options: Options = None) -> Any:
+    """A Target under the name that its snapshots bear: a file's path is relative to the project."""
+    if not isinstance(target, str):
+        return api.resolve(target, None, options)
+    name = name_of(target, store)
+    return replace(api.resolve(findable(name, store), None, options), name=name)
+
+
+def case_of(guard: Guard, captured: Captured) -> Case:
+    """A captured program beside what the store has of it.
+
+    Raises:
+        UsageError: its file is there and cannot be read.
+    """
+    current = captured.snapshot
+    baseline = guard.store.read(current.target, current.program, current.identity)
+    file = guard.store.path_of(current.target, current.program, current.identity).as_posix()
+    return Case(captured.inventory, current, baseline, file)
+
+
+def confirmed(looked: Look, x64: bool | None) -> list[Case]:
+    """The cases; those that differ with what a second capture says of them, so that noise is never called growth."""
+    differing = [looked.cases[number] for number in sorted(looked.red) if differs(looked.cases[number])]
+    if differing and looked.progress is not None:
+        looked.progress(f"{len(differing)} differ: capturing them again")
+    again = captured_again(looked, differing, x64)
+    return [_with_second(case, again.get((case.current.target, case.current.program))) for case in looked.cases]
+
+
+def captured_again(looked: Look, cases: Sequence[Case], x64: bool | None) -> dict[tuple[str, str], Again]:
+    """A second capture of each: in a process of its own, with another hash seed; in this one of a Target built here."""
+    wanted: dict[str, list[str]] = {}
+    made: dict[tuple[str, str], Again] = {}
+    for case in reversed(cases):
+        target, program = case.current.target, case.current.program
+        if target in looked.built:
+            made[target, program] = _in_process(looked.built[target], program, looked.guard)
+        else:
+            wanted.setdefault(target, []).insert(0, program)
+    guard = looked.guard
+    if wanted:
+        made |= capture_again(wanted, guard.store, guard.asked, looked.options, is_wide() if x64 is None else x64)
+    for case in reversed(cases):
+        target, program = case.current.target, case.current.program
+        second = made[target, program]
+        if isinstance(second, Snapshot) and second.identity != case.current.identity:
+            # This process was configured by hand, and a new one knows nothing of it: it says of another program.
+            made[target, program] = _in_process(named(target, guard.store, looked.options), program, guard)
+    return made
+
+
+def is_wide() -> bool:
+    """Whether 64-bit types are on in this process."""
+    import jax
+
+    return bool(jax.config.values["jax_enable_x64"])
+
+
+def _in_process(target: Any, program: str, guard: Guard) -> Again:
+    try:
+        return capture(target, program, guard.asked).snapshot
+    except LtcIrError as error:
+        return error
+
+
+def _with_second(case: Case, second: Again | None) -> Case:
+    return replace(case, confirm=lambda: second) if isinstance(second, Snapshot) else case
+
+
+def is_red(guard: Guard, case: Case) -> bool:
+    """Whether a program differs from its snapshot or breaks a rule: reason to look again from cleared caches."""
+    if differs(case):
+        return True
+    if not guard.rules:
+        return False
+    found = check_all([case], guard.rules, guard.waivers, complete=False)
+    return any(one.broken for one in found.checks)
+
+
+def differs(case: Case) -> bool:
+    """Whether a program is not what its snapshot says; one without a snapshot differs from nothing."""
+    found = check_program(case.inventory, case.current, case.baseline)
+    return found.status not in {Status.MATCH, Status.MISSING, Status.NOT_COMPARABLE}

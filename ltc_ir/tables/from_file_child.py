@@ -1,0 +1,295 @@
+"""Reads a stored file and folds it, in a process that may die of it: MLIR's readers end theirs on some broken files.
+
+Run as ``python -m ltc_ir.tables.from_file_child``. Standard input holds requests, each two frames (a frame is eight bytes
+of length, big-endian, and so many bytes): the request in JSON, then the file. Standard output holds a frame an answer:
+its kind (``count``, ``inventory``, ``text``, ``usage`` or ``limit``), a newline, and what `answer` says of that kind. Only
+plain data passes either way. MLIR writes to file descriptors 1 and 2 as it likes; both lead to standard error here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, BinaryIO
+
+from ltc_ir import compat
+from ltc_ir.errors import LimitError, LtcIrError, UsageError
+from ltc_ir.ir.name_evidence import Evidence
+from ltc_ir.ir.op import Stream
+from ltc_ir.ir.stablehlo import reader as stablehlo
+from ltc_ir.ir.stablehlo.facts import printed, text_size
+from ltc_ir.records.codec import count_to_dict, dumps
+from ltc_ir.records.count import Count, LevelCount
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.vocabulary import By, Level
+from ltc_ir.tables.counting import Question, count_hlo, count_stablehlo
+from ltc_ir.workers.process import own_stdout
+
+HEADER = struct.Struct(">Q")
+SMALL = 1 << 20
+"""Bytes of a file up to which a second process is not worth its start."""
+MOST_MEMORY = 8 << 30
+"""Bytes of address space the child may have, so that no file takes the machine."""
+MOST_STACK = 64 << 20
+"""Bytes of stack: MLIR reads nested regions by recursion, and 5,000 of them need more than the usual 8 MiB."""
+
+NO_DEBUG_INFO = "the file has no debug information, so no phase and no source; `ltc-ir lower --debug-info` keeps them"
+NO_NAMES = "no operation in the file bears a name: no phase"
+NO_METADATA = "no instruction in the file bears a name (op_name): no phase"
+ELIDED = "{} get-tuple-element instructions are not written out in this file; a program compiled here has them"
+UNCOUNTED = "holds what this ltc-ir cannot count"
+_HOISTED = "a file does not say which of its arguments were constants"
+_NOT_SAID = "a file does not say; count the program itself"
+_BAD_BYTECODE = "the file is broken, or a newer version wrote it; ask for a StableHLO portable artifact, or text"
+_BAD_TEXT = "a newer version may have written it; `ltc-ir doctor` says what this one is"
+
+_GENERIC = "print it in generic form (mlir-opt --mlir-print-op-generic): then unknown dialects are counted by name"
+
+_ARTIFACT = b"StableHLO_v"
+Request = Mapping[str, Any]
+_kept: list[Any] = []
+"""The module read last: taking it apart may wait until the answer is out."""
+
+
+def answer(data: bytes, request: Request) -> bytes:
+    """Read one file and answer one request about it; whatever a file holds, this returns or the process dies.
+
+    The answer is ``count`` and the record's JSON, ``text`` and the text, or ``usage`` or ``limit`` and a message and a
+    hint in two lines.
+    """
+    where = request["where"]
+    gc.disable()
+    try:
+        kind, body = _ANSWERS[request["wants"], request["kind"]](data, request)
+    except LtcIrError as error:
+        kind, body = _failure(error)
+    except (MemoryError, RecursionError) as error:
+        kind, body = _failure(LimitError(f"{where} needs more memory than a reader may have ({_name(error)})"))
+    except Exception as error:
+        kind, body = _failure(_unexpected(error, where))
+    finally:
+        gc.enable()
+    return f"{kind}\n{body}".encode(errors="backslashreplace")
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
+
+
+def _unexpected(error: Exception, where: str) -> UsageError:
+    """The words for what no reader foresaw; the bindings fail on a name that is no UTF-8 in two ways, by version."""
+    if isinstance(error, UnicodeError) or "conversion error" in str(error):
+        return UsageError(f"cannot read {where}: a name in it is not UTF-8", _BAD_BYTECODE)
+    return UsageError(f"{where} {UNCOUNTED}: {_name(error)}: {error}", "please report it, with the file")
+
+
+def _failure(error: LtcIrError) -> tuple[str, str]:
+    kind = "limit" if isinstance(error, LimitError) else "usage"
+    return kind, "\n".join(" ".join(part.split()) for part in (error.message, error.hint or ""))
+
+
+def _count_mlir(data: bytes, request: Request) -> tuple[str, str]:
+    question = _question(request)
+    module = _parsed(data, request)
+    evidence = _evidence(data, request)
+    size = _sizing(module, data, request)
+    stream = stablehlo.read(module, question.wants, evidence=evidence, library=request["library"])
+    embedded = stream.facts["constants"].embedded_bytes
+    facts = size() | {"constants": {"bytes": None, "embedded_bytes": embedded}}
+    facts["reasons"] = {"constants.bytes": _HOISTED} | facts.get("reasons", {})
+    return _record(count_stablehlo(stream, question, facts), question, request, _unnamed(stream))
+
+
+def _sizing(module: Any, data: bytes, request: Request) -> Callable[[], dict[str, Any]]:
+    """What will tell the size of the text, where that is asked for."""
+    if not request["text"]:
+        return lambda: {"reasons": dict.fromkeys(("lines", "bytes"), "the text was not printed (--no-text)")}
+    return _size_apart(module) if len(data) > SMALL else partial(text_size, module)
+
+
+def _size_apart(module: Any) -> Callable[[], dict[str, Any]]:
+    """`text_size`, begun now in a copy of this process: printing takes longer than reading, so both go on at once."""
+    receiving, sending = os.pipe()
+    copy = os.fork()
+    if not copy:
+        with contextlib.suppress(BaseException):
+            os.write(sending, json.dumps(text_size(module)).encode())
+        os._exit(0)
+    os.close(sending)
+
+    def size() -> dict[str, Any]:
+        with os.fdopen(receiving, "rb") as answer:
+            found = answer.read()
+        os.waitpid(copy, 0)
+        return dict(json.loads(found)) if found else text_size(module)
+
+    return size
+
+
+def _unnamed(stream: Stream) -> tuple[str, ...]:
+    """What to say of a file whose operations bear no names."""
+    if any(stream.facts["names"]):
+        return ()
+    return (NO_NAMES,) if any(op.origin.source for op in stream.ops) else (NO_DEBUG_INFO,)
+
+
+def _count_hlo(data: bytes, request: Request) -> tuple[str, str]:
+    from ltc_ir.ir.hlo import reader as hlo
+
+    question = _question(request)
+    module = _parsed_hlo(data, request)
+    stream = hlo.read(module, question.wants, library=request["library"])
+    reasons = dict.fromkeys(("flops", "bytes_accessed", "memory"), _NOT_SAID)
+    elided = stream.facts["elided"]
+    named = any(instruction.op_name for _, instruction in module.instructions())
+    notes = [ELIDED.format(elided)] * bool(elided) + [NO_METADATA] * (not named)
+    return _record(count_hlo(stream, question, {"reasons": reasons}), question, request, tuple(notes))
+
+
+def _parsed_hlo(data: bytes, request: Request) -> Any:
+    from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
+
+    try:
+        return parse(data.decode(errors="replace"))
+    except HloSyntaxError as error:
+        raise UsageError(f"cannot read {request['where']}: {error}", "is it whole, and one module?") from error
+
+
+def _question(request: Request) -> Question:
+    return Question(
+        by=tuple(By(word) for word in request["by"]),
+        ops=frozenset(request["ops"]),
+        phases=frozenset(request["phases"]),
+        sources=bool(request["source"]),
+    )
+
+
+def _record(made: LevelCount, question: Question, request: Request, notes: tuple[str, ...]) -> tuple[str, str]:
+    count = Count(
+        target=request["target"],
+        environment=Environment(),
+        programs={"file": {made.level: made}},
+        grouped=tuple(by.value for by in question.grouped),
+        filters={key: tuple(request[key]) for key in ("ops", "phases") if request[key]},
+        notes=notes,
+    )
+    return "count", dumps(count_to_dict(count))
+
+
+def _evidence(data: bytes, request: Request) -> Evidence:
+    """How far the names of a file can be believed; the locations of a text without any are its own lines."""
+    return Evidence(sources=request["kind"] == "bytecode" or b"loc(" in data)
+
+
+def _inventory_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
+    from ltc_ir.records.inventory_codec import dumps as dumps_inventory
+    from ltc_ir.tables.from_file_inventory import of_mlir
+
+    module = _parsed(data, request)
+    evidence = _evidence(data, request)
+    return "inventory", dumps_inventory(of_mlir(module, evidence, request["target"], text_size(module)["lines"]))
+
+
+def _inventory_of_hlo(data: bytes, request: Request) -> tuple[str, str]:
+    from ltc_ir.records.inventory_codec import dumps as dumps_inventory
+    from ltc_ir.tables.from_file_inventory import of_hlo
+
+    return "inventory", dumps_inventory(of_hlo(_parsed_hlo(data, request), request["target"]))
+
+
+def _text_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
+    return "text", printed(_parsed(data, request)).decode(errors="replace")
+
+
+def _parsed(data: bytes, request: Request) -> Any:
+    """The MLIR module of a file's text, bytecode or portable artifact.
+
+    Raises:
+        UsageError: MLIR refused it; the message holds the first thing MLIR said.
+    """
+    context = compat.mlir_context()
+    said: list[str] = []
+
+    def hear(diagnostic: Any) -> bool:
+        said.append(_said(diagnostic))
+        return True
+
+    handler = context.attach_diagnostic_handler(hear)
+    try:
+        if data.startswith(_ARTIFACT, 5):
+            module = compat.read_artifact(context, data)
+        else:
+            module = compat.mlir_ir().Module.parse(data, context)
+    except Exception as error:
+        said += [_said(diagnostic) for diagnostic in getattr(error, "error_diagnostics", ())]
+        message = said[0] if said else (str(error) or _name(error))
+        raise UsageError(f"cannot read {request['where']}: {message}", _help(message, request["kind"])) from error
+    finally:
+        handler.detach()
+    _kept[:] = [module]
+    return module
+
+
+def _help(message: str, kind: str) -> str:
+    """The hint beside what MLIR said: an operation of an unknown dialect can be read in its generic form alone."""
+    if "not found for custom op" in message:
+        return _GENERIC
+    return _BAD_BYTECODE if kind == "bytecode" else _BAD_TEXT
+
+
+def _said(diagnostic: Any) -> str:
+    """A diagnostic as ``line:column: message``; without a place where MLIR knows none."""
+    place = str(diagnostic.location).removeprefix('loc("-":').removesuffix(")")
+    known = place[:1].isdigit() and not place.startswith("0:")
+    return f"{place}: {diagnostic.message}" if known else str(diagnostic.message)
+
+
+_ANSWERS: Mapping[tuple[str, str], Callable[[bytes, Request], tuple[str, str]]] = {
+    ("count", "mlir"): _count_mlir,
+    ("count", "bytecode"): _count_mlir,
+    ("count", Level.HLO.value): _count_hlo,
+    ("inventory", "mlir"): _inventory_of_mlir,
+    ("inventory", "bytecode"): _inventory_of_mlir,
+    ("inventory", Level.HLO.value): _inventory_of_hlo,
+    ("text", "mlir"): _text_of_mlir,
+    ("text", "bytecode"): _text_of_mlir,
+}
+
+
+def _frame(requests: BinaryIO) -> bytes | None:
+    """The next frame; ``None`` at the end."""
+    header = requests.read(HEADER.size)
+    return requests.read(HEADER.unpack(header)[0]) if len(header) == HEADER.size else None
+
+
+def _limit(name: str, most: int) -> None:
+    """Set one of the process's limits, as far as the system lets it."""
+    import resource
+
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        number = getattr(resource, name)
+        hard = resource.getrlimit(number)[1]
+        resource.setrlimit(number, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    answers = os.fdopen(own_stdout(), "wb")
+    _limit("RLIMIT_AS", MOST_MEMORY)
+    _limit("RLIMIT_STACK", MOST_STACK)
+    _limit("RLIMIT_CORE", 0)
+    requests = sys.stdin.buffer
+    while (request := _frame(requests)) is not None:
+        made = answer(_frame(requests) or b"", json.loads(request))
+        answers.write(HEADER.pack(len(made)) + made)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+"""From the name of a target to the Target: built in, the project's own, ``module:name`` or ``file.py:name``."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ltc_ir import config
+from ltc_ir.errors import UsageError
+from ltc_ir.files import project_root
+from ltc_ir.targets.builtin import BUILTIN
+from ltc_ir.targets.options import OpenSizes, Options
+from ltc_ir.targets.sizes import resized
+from ltc_ir.targets.stages import users_failure
+from ltc_ir.targets.target import Target
+
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+
+
+def find(name: str, options: Options | None = None) -> Target:
+    """The target of that name.
+
+    Raises:
+        UsageError: no such target, module, file or name; or its arguments are missing or malformed.
+        TargetError: the user's module raised while it was imported.
+    """
+    options = options or Options()
+    opened = OpenSizes(options.size)
+    found = _found(name, options, opened)
+    return resized(found, "+".join(opened.left), opened.value) if opened.left else found
+
+
+def _found(name: str, options: Options, opened: OpenSizes) -> Target:
+    own = config.targets()
+    if name in own:
+        entry = own[name]
+        place = _anchored(entry["target"])
+        found = _configured(_load(place), place, _merge(_options_of(entry), options), opened)
+        return replace(found, name=name, platform=entry.get("platform", found.platform))
+    place = BUILTIN.get(name, name)
+    if ":" not in place:
+        raise _unknown(name, [*own, *BUILTIN])
+    return replace(_configured(_load(place), place, options, opened), name=name)
+
+
+def known() -> dict[str, str]:
+    """The target names there are, with where each lives: the project's own first, then the built-in ones."""
+    return {name: str(entry["target"]) for name, entry in config.targets().items()} | BUILTIN
+
+
+def _unknown(name: str, names: list[str]) -> UsageError:
+    if Path(name).is_dir():
+        return UsageError(f"{name} is a folder, no target", "give a stored IR file, or file.py:name")
+    near = difflib.get_close_matches(name, names, 1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return UsageError(
+        f"unknown target {name!r}",
+        f"{meant}a target is {', '.join(names)}, module:name, file.py:name or a stored IR file",
+    )
+
+
+def _options_of(entry: Mapping[str, Any]) -> Options:
+    def many(key: str) -> Any:
+        value = entry.get(key)
+        return None if value is None else tuple(value) if isinstance(value, list) else (value,)
+
+    return Options(
+        args=_anchored(entry.get("args")),
+        loss=_anchored(entry.get("loss")),
+        argnums=many("argnums"),
+        has_aux=entry.get("has_aux"),
+        static_argnums=many("static_argnums"),
+        static_argnames=many("static_argnames"),
+    )
+
+
+def _anchored(text: Any) -> Any:
+    """A ``file.py:name`` of pyproject.toml, which stands for a file relative to that, wherever the command is run."""
+    where, _, name = (text or "").rpartition(":")
+    return f"{project_root() / where}:{name}" if where.endswith(".py") else text
+
+
+def _merge(base: Options, over: Options) -> Options:
+    given = {key: value for key, value in vars(over).items() if value is not None}
+    return replace(base, **given)
+
+
+def _load(place: str) -> tuple[ModuleType, str, Any]:
+    """The module, the attribute path and the object of ``module:name`` or ``file.py:name``."""
+    where, _, path = place.rpartition(":")
+    if not where or not path:
+        raise UsageError(f"cannot read target {place!r}", "write module:name or file.py:name")
+    module = _module(where)
+    found: Any = module
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"{where} has no {path!r}", _offer(module, path))
+        found = getattr(found, part)
+    return module, path, found
+
+
+def _offer(module: ModuleType, path: str) -> str:
+    names = [name for name, value in vars(module).items() if not name.startswith("_") and _is_own(value, module)]
+    near = difflib.get_close_matches(path, names, 3) or sorted(names)[:5]
+    return f"it has {', '.join(near)}" if near else "it defines no function"
+
+
+def _is_own(value: Any, module: ModuleType) -> bool:
+    return isinstance(value, Target) or (callable(value) and getattr(value, "__module__", None) == module.__name__)
+
+
+def _module(where: str) -> ModuleType:
+    if where.endswith(".py"):
+        return _module_of_file(Path(where))
+    _importable(project_root())
+    _importable(Path.cwd())
+    try:
+        with users_failure(where, "import"):
+            return importlib.import_module(where)
+    except Exception as error:
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and cause.name and _is_part(cause.name, where):
+            raise UsageError(
+                f"no module {where!r}", "a module is importable from here, or give file.py:name"
+            ) from cause
+        raise
+
+
+def _importable(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _package_place(path: Path) -> tuple[Path, str]:
+    """The folder a file is importable from and its dotted name there, so that imports of its neighbours work."""
+    folder, parts = path.parent, [] if path.stem == "__init__" else [path.stem]
+    while (folder / "__init__.py").is_file():
+        folder, parts = folder.parent, [folder.name, *parts]
+    return folder, ".".join(parts) or path.stem
+
+
+def _is_importable_from(folder: Path, dotted: str) -> bool:
+    """Whether no other package took the first part of the name."""
+    first = dotted.partition(".")[0]
+    taken = sys.modules.get(first)
+    return taken is None or str(folder / first) in getattr(taken, "__path__", ())
+
+
+def _is_part(missing: str, where: str) -> bool:
+    return missing == where or where.startswith(missing + ".")
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"no file {path}", "give the path of a Python file, as in path/to/file.py:name")
+    folder, dotted = _package_place(path.resolve())
+    _importable(folder)
+    loaded = sys.modules.get(dotted)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
+        return loaded
+    if "." in dotted and _is_importable_from(folder, dotted):
+        with users_failure(str(path), "import"):
+            return importlib.import_module(dotted)
+    name = path.stem if path.stem not in sys.modules else f"_ltc_ir_target_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UsageError(f"cannot import {path}", "give the path of a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with users_failure(str(path), "import"):
+            spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _configured(loaded: tuple[ModuleType, str, Any], place: str, options: Options, opened: OpenSizes) -> Target:
+    """The Target of what was loaded, with the caller's options over its own."""
+    module, path, found = loaded
+    if not isinstance(found, Target):
+        if not callable(found):
+            raise UsageError(
+                f"{place} is neither a function nor a Target, but {type(found).__name__}", "name a function"
+            )
+        return _with_options(Target(found, *_example_arguments(module, path, found, options, opened)), options)
+    _refuse_idle(found, place, options)
+    if options.args is None:
+        return _with_options(found, options)
+    args, kwargs = _given_arguments(options.args, found.fn, opened)
+    return _with_options(replace(found, args=args, kwargs=kwargs), options)
+
+
+def _refuse_idle(target: Target, place: str, options: Options) -> None:
+    """Refuse what would change nothing: programs that a Target gives outright heed no options."""
+    given = [
+        f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None and key != "size"
+    ]
+    if given and target.programs:
+        raise UsageError(
+            f"{target.name or place} brings its own {', '.join(target.programs)}, which {given[0]} would not change",
+            f"leave {given[0]} out, or name a function, as module:function",
+        )
+
+
+def _with_options(target: Target, options: Options) -> Target:
+    changes: dict[str, Any] = {}
+    if options.loss is not None:
+        changes["loss"] = _loss(options.loss)
+    if options.argnums is not None:
+        changes["argnums"] = options.argnums[0] if len(options.argnums) == 1 else options.argnums
+    for key in ("has_aux", "static_argnums", "static_argnames"):
+        value = getattr(options, key)
+        if value is not None:
+            changes[key] = value
+    return replace(target, **changes) if changes else target
+
+
+def _loss(text: str) -> str | Callable[[Any], Any]:
+    if text in {"sum", "mean"}:
+        return text
+    if ":" not in text:
+        raise UsageError(f"unknown loss {text!r}", "a loss is sum, mean or module:function")
+    loaded = _load(text)[2]
+    if not callable(loaded):
+        raise UsageError(f"the loss {text!r} is not callable", "a loss is sum, mean or module:function")
+    return loaded  # type: ignore[no-any-return]
+
+
+def _example_arguments(module: ModuleType, path: str, fn: Any, options: Options, opened: OpenSizes) -> Arguments:
+    if options.args is not None:
+        return _given_arguments(options.args, fn, opened)
+    sibling: Any = module
+    for part in (path + "_args").split("."):
+        sibling = getattr(sibling, part, None)
+    name = path.rpartition(".")[2]
+    if sibling is None:
+        if _accepts(fn, (), {}) and not _parameters(fn):
+            return (), {}
+        raise UsageError(
+            f"{name} has no example arguments",
+            f'give --args "f32[8] i32[]", define {name}_args beside it, or build a ltc_ir.Target',
+        )
+    return _made_arguments(sibling, f"{name}_args", fn, opened)
+
+
+def _given_arguments(text: str, fn: Any, opened: OpenSizes) -> Arguments:
+    from ltc_ir.targets.parse_shapes import parse_types
+
+    if ":" in text:
+        return _made_arguments(_load(text)[2], text, fn, opened)
+    return parse_types(text, opened.take), {}
+
+
+def _made_arguments(maker: Any, where: str, fn: Any, opened: OpenSizes) -> Arguments:
+    """What a sibling or ``module:callable`` gives: a tuple of arguments, or ``(args, kwargs)`` where ``fn`` takes it so.
+
+    A tuple and a dict are such a pair only if the function can be called like that: they may be its two arguments.
+    """
+    with users_failure(where, "run"):
+        made = maker(**_open_sizes(maker, opened)) if callable(maker) else maker
+    if not isinstance(made, tuple):
+        raise UsageError(
+            f"{where} gives {type(made).__name__}, not a tuple of arguments", "make it (argument, …) or (args, kwargs)"
+        )
+    if len(made) != 2 or not isinstance(made[0], tuple) or not isinstance(made[1], dict):
+        return made, {}
+    args, kwargs = made
+    return (args, kwargs) if all(isinstance(key, str) for key in kwargs) and _accepts(fn, args, kwargs) else (made, {})
+
+
+def _open_sizes(maker: Any, opened: OpenSizes) -> dict[str, int]:
+    """The sizes that what makes arguments takes, where they are among those to be changed."""
+    taken = {name: opened.take(name) for name in _parameters(maker)}
+    return {name: value for name, value in taken.items() if value is not None}
+
+
+def _parameters(fn: Any) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(fn).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _accepts(fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a function can be called so; true where its signature is not known."""
+    try:
+        inspect.signature(fn).bind(*args, **kwargs)
+    except ValueError:
+        return True
+    except TypeError:
+        return False
+    return True

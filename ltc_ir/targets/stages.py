@@ -1,0 +1,282 @@
+"""The stages a program passes: trace, lower, compile. Each starts from cleared caches, so no result depends on the past."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import jax
+
+from ltc_ir import compat
+from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.vocabulary import PLATFORMS
+from ltc_ir.targets.target import Program
+
+_HERE = Path(__file__).resolve().parents[1]
+_OURS = (
+    "targets", "tables", "timing", "execution", "api", "compat.py", "snapshots", "integrations",
+)  # fmt: skip
+for _part in _OURS:
+    compat.exclude_from_tracebacks(str(_HERE / _part))
+
+
+class Staged:
+    """One program on its way through the stages; each is done once, when first asked for.
+
+    Args:
+        program: what is traced.
+        label: how messages call it, e.g. ``ltc grad``.
+        platform: what it is lowered for; the default backend where ``None``.
+        clear: whether to clear JAX's caches before tracing, so that nothing depends on what was traced before.
+    """
+
+    def __init__(self, program: Program, label: str, platform: str | None = None, clear: bool = True) -> None:
+        if platform is not None and platform not in PLATFORMS:
+            raise UsageError(f"unknown platform {platform!r}", f"platforms are {', '.join(PLATFORMS)}")
+        self.program = program
+        self.label = label
+        self.platform = platform
+        self.clear = clear
+        self.outside = _frames_outside()
+
+    @cached_property
+    def traced(self) -> Any:
+        """The ``jax.stages.Traced`` of the program, from cleared caches unless told otherwise.
+
+        Raises:
+            TargetError: the user's function failed.
+        """
+        if self.clear:
+            clear_caches()
+        program = self.program
+        with users_failure(self.label, "trace", program.explain):
+            return jitted(program).trace(*program.args, **program.kwargs)
+
+    @cached_property
+    def lowered(self) -> Any:
+        """The ``jax.stages.Lowered``, for the platform asked for.
+
+        Raises:
+            TargetError: JAX cannot lower the program.
+        """
+        platforms = None if self.platform is None else (_backend_name(self.platform),)
+        traced = self.traced
+        with users_failure(self.label, "lower"), compat.whole_names():
+            return traced.lower() if platforms is None else traced.lower(lowering_platforms=platforms)
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The ``jax.stages.Compiled`` on this machine's own backend.
+
+        Raises:
+            UsageError: the platform asked for is not this machine's; what XLA made there would be another program.
+            TargetError: XLA cannot compile the program.
+        """
+        here = platform_here()
+        if self.platform not in (None, here):
+            raise UsageError(
+                f"optimised HLO for {self.platform} needs a {self.platform} device; this machine compiles for {here}",
+                "leave out --platform, or look at --stablehlo, which lowers for any platform",
+            )
+        lowered = self.lowered
+        with users_failure(self.label, "compile"):
+            return lowered.compile()
+
+    def module(self) -> Any:
+        """The StableHLO module as JAX holds it; never to be changed, for it is compiled later."""
+        return self.lowered.compiler_ir("stablehlo")
+
+
+def _frames_outside() -> frozenset[tuple[str, int, str]]:
+    """The frames this call came through: locations hold them too, and they say nothing of the program."""
+    found = set()
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        found.add((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
+        frame = frame.f_back
+    return frozenset(found)
+
+
+def clear_caches() -> None:
+    """Forget what JAX keeps of functions, traces and compiled programs in this process."""
+    clear: Callable[[], None] = jax.clear_caches
+    clear()
+
+
+def is_jitted(fn: Any) -> bool:
+    """Whether a function is one of `jax.jit`'s."""
+    return hasattr(fn, "trace") and hasattr(fn, "lower")
+
+
+def hashable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, or one like it that `jax.jit` can take: callable objects that hold arrays have no hash."""
+    try:
+        hash(fn)
+    except TypeError:
+        return functools.partial(fn)
+    return fn
+
+
+def jitted(program: Program, prepared: Callable[[Callable[..., Any]], Callable[..., Any]] = hashable) -> Any:
+    """The program under `jax.jit`, its function ``prepared`` for it.
+
+    One that comes jitted is taken as it is: what it may donate or keeps static stands nowhere else.
+    """
+    fn: Any = program.fn
+    if is_jitted(fn) and not (program.static_argnums or program.static_argnames):
+        return fn
+    return jax.jit(
+        prepared(fn), static_argnums=program.static_argnums or None, static_argnames=program.static_argnames or None
+    )
+
+
+def _backend_name(platform: str) -> str:
+    return {"gpu": "cuda"}.get(platform, platform)
+
+
+def platform_here() -> str:
+    """The platform this process compiles for, in the words of `PLATFORMS`."""
+    try:
+        backend = jax.default_backend()
+    except (AssertionError, RuntimeError) as error:
+        raise _no_platform(error) or error from None
+    if backend != "gpu":
+        return backend
+    version = jax.devices()[0].client.platform_version.lower()
+    return "rocm" if "rocm" in version else "cuda"
+
+
+def environment(platform: str | None = None) -> Environment:
+    """What a record of this process, lowered for ``platform``, was made with."""
+    import platform as machine
+
+    from jaxlib import version as jaxlib_version
+
+    return Environment(
+        jax=jax.__version__,
+        jaxlib=jaxlib_version.__version__,
+        python=machine.python_version(),
+        platform=platform or platform_here(),
+        x64=bool(jax.config.values["jax_enable_x64"]),
+        devices=jax.device_count(),
+    )
+
+
+@contextmanager
+def users_failure(label: str, stage: str, explain: Callable[[], None] | None = None) -> Iterator[None]:
+    """Turn what a user's function raises into one line that says what failed, where, and what helps."""
+    try:
+        yield
+    except LtcIrError:
+        raise
+    except (Exception, SystemExit) as error:
+        if missing := _no_platform(error):
+            raise missing from error
+        if explain is not None:
+            explain()
+        raise _explained(error, label, stage, gradient=explain is not None) from error
+
+
+def _no_platform(error: BaseException) -> UsageError | None:
+    """That JAX has none of the platforms it was told to use, which it says in words of its own, or in none at all."""
+    wordless = isinstance(error, AssertionError) and not _text(error)
+    if not wordless and "Unable to initialize backend" not in _text(error):
+        return None
+    asked = jax.config.values["jax_platforms"]
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError):
+        return UsageError(f"JAX found no platform {asked!r} here", "JAX_PLATFORMS names it: set JAX_PLATFORMS=cpu")
+    return None
+
+
+def _explained(error: Exception | SystemExit, label: str, stage: str, gradient: bool) -> TargetError:
+    place = _place(error)
+    message = f"{label} failed to {stage}: {type(error).__name__}: {_said(error)}" + (f" ({place})" if place else "")
+    detail = io.StringIO()
+    traceback.print_exception(error, file=detail)
+    return TargetError(message, _hint(error, stage, gradient), detail.getvalue())
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says; where it fails to say that, for it is a user's code, nothing."""
+    with suppress(Exception):
+        return str(error)
+    return ""
+
+
+def _said(error: BaseException) -> str:
+    """The first line of what an exception says, and those after it while a bracket or a colon is open; no addresses."""
+    lines = (_text(error).strip() or "no message").splitlines()
+    ends = (end for end in range(1, len(lines) + 1) if _closed("".join(lines[:end])))
+    return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(lines[: next(ends, 1)]).split()))
+
+
+def _closed(text: str) -> bool:
+    brackets = all(text.count(opening) <= text.count(closing) for opening, closing in ("()", "[]", "{}"))
+    return brackets and not text.rstrip().endswith(":")
+
+
+def _place(error: BaseException) -> str | None:
+    """The innermost line of the user's in a failure's traceback."""
+    from ltc_ir.ir.origin import Ownership
+
+    ownership = Ownership()
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file, owner, *_ = ownership.code(frame.f_code)
+        if owner == "user":
+            found = f"{file}:{line}"
+    return found
+
+
+def _hint(error: BaseException, stage: str, gradient: bool) -> str:
+    name, said = type(error).__name__, _text(error)
+    hints = (
+        (
+            name == "SystemExit" and stage in {"import", "run"},
+            'keep what parses arguments and exits under: if __name__ == "__main__"',
+        ),
+        ("attempted relative import" in said, "put an __init__.py beside the file, or give module:name"),
+        (stage in {"import", "run"}, _TRACEBACK),
+        (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in said, _VALUE),
+        ("non-array argument" in said, _NO_ARRAY),
+        (gradient and name in {"ValueError", "NotImplementedError"} and _tells_of_derivatives(said), _NO_REVERSE),
+        ("Non-hashable static" in said, "a static argument needs a hash, which arrays and lists have not"),
+        ("invalid argnames" in said, "name parameters of the function with --static-argnames"),
+        ("has static_argnums" in said, "name positions the function has with --static-argnums"),
+        ("ShapeDtypeStruct" in said, _NO_VALUE),
+        (name == "TypeError" and "argument" in said, _ARGUMENTS),
+        (name in {"TypeError", "ValueError"}, f"check the shapes and types of the example arguments; {_TRACEBACK}"),
+    )
+    return next((hint for holds, hint in hints if holds), _TRACEBACK)
+
+
+def _tells_of_derivatives(said: str) -> bool:
+    return any(word in said.lower() for word in ("differentiat", "derivative", "jvp"))
+
+
+_TRACEBACK = "--verbose shows the whole traceback"
+_VALUE = (
+    "the function uses a traced value as a Python value: use jax.lax.cond, or make it static with --static-argnums or "
+    "--static-argnames"
+)
+_NO_VALUE = "a static argument needs a value: give it through --args module:callable or a Target"
+_NO_REVERSE = "this function cannot be differentiated in reverse mode; count it with --program forward"
+_NO_ARRAY = "every argument is a tree of arrays, or static: --static-argnums, --static-argnames, or close over it"
+_ARGUMENTS = "give the example arguments the function takes: --args, a sibling NAME_args, or a Target"
+_NEEDS_VALUE = frozenset({
+    "ConcretizationTypeError", "NonConcreteBooleanIndexError",
+    "TracerArrayConversionError", "TracerBoolConversionError", "TracerIntegerConversionError",
+})  # fmt: skip
+"""What JAX raises where Python needs the value of a tracer."""

@@ -1,0 +1,1 @@
+"""Seconds, passes and memory of the stages of a program."""

@@ -1,0 +1,1 @@
+"""Child processes that run named jobs: knows no job itself."""
