@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -16,14 +17,6 @@ import typer
 
 from ltc_ir.errors import LtcIrError
 from ltc_ir_cli import options as opt
-from ltc_ir_cli.commands.count import count
-from ltc_ir_cli.commands.diff import diff
-from ltc_ir_cli.commands.doctor import doctor
-from ltc_ir_cli.commands.experiment import experiment
-from ltc_ir_cli.commands.lower import lower
-from ltc_ir_cli.commands.snapshot import snapshot_app
-from ltc_ir_cli.commands.targets import targets
-from ltc_ir_cli.commands.time import time
 from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, unwritable
 
 BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 2
@@ -47,9 +40,31 @@ def top(context: typer.Context, version: opt.Version = False) -> None:  # noqa: 
         raise typer.Exit(WRONG_USAGE)
 
 
-for _command in (count, lower, diff, time, experiment, targets, doctor):
-    app.command()(_command)
-app.add_typer(snapshot_app)
+COMMANDS = (
+    "ltc_ir_cli.commands.count:count",
+    "ltc_ir_cli.commands.lower:lower",
+    "ltc_ir_cli.commands.diff:diff",
+    "ltc_ir_cli.commands.time:time",
+    "ltc_ir.lab.commands:experiment",
+    "ltc_ir_cli.commands.targets:targets",
+    "ltc_ir_cli.commands.doctor:doctor",
+    "ltc_ir_cli.commands.snapshot:snapshot_app",
+)
+"""Where each command is defined, in the order of the help; the lab is named here only, by its string."""
+
+
+def _add_command(path: str) -> None:
+    """Add a command, or an app of several commands, by ``module:name``."""
+    module, _, name = path.partition(":")
+    command = getattr(import_module(module), name)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command)
+    else:
+        app.command()(command)
+
+
+for _path in COMMANDS:
+    _add_command(_path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

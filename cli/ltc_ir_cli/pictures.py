@@ -10,7 +10,6 @@ from ltc_ir_cli.options import known_format
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ltc_ir.lab.records import Experiment
     from ltc_ir.records.sweep import Sweep
     from ltc_ir.records.timing import Timing
 
@@ -33,14 +32,6 @@ def draw_sweep(sweep: Sweep, format: str) -> bytes:
     from ltc_ir.plots.sweep_plot import sweep_picture
 
     return sweep_picture(sweep, format)
-
-
-def draw_experiments(made: Sequence[Experiment], format: str) -> bytes:
-    """An experiment over seeds; a picture shows one."""
-    from ltc_ir.lab.plots.experiment import experiment_picture
-
-    (one,) = made
-    return experiment_picture(one, format)
 
 
 def draw_timings(timings: Sequence[Timing], format: str) -> bytes:

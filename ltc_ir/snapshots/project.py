@@ -38,7 +38,9 @@ class Guard:
         """What records a program as it is now: a command, or a call for a Target that only the caller's code has."""
         if built:
             asked = [f"programs=[{program!r}]"] + ([] if self.directory is None else [f"directory={self.directory!r}"])
-            return f"ltc_ir.api.snapshot.update([target], {', '.join(asked)}" + (', accept_growth="why")' if grown else ")")
+            return f"ltc_ir.api.snapshot.update([target], {', '.join(asked)}" + (
+                ', accept_growth="why")' if grown else ")"
+            )
         words = ["ltc-ir snapshot update", shlex.quote(target), "--program", program, *self.flags]
         return " ".join([*words, '--accept-growth "why"'] if grown else words)
 

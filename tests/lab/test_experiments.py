@@ -33,7 +33,7 @@ from ltc_ir.lab.together import together_of
 from ltc_ir.lab.training import Recipe, Trained, start
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Machine
-from tests.cli.conftest import Command, command, folder  # noqa: F401
+from tests.cli.conftest import Command
 
 SHORT = Setup((42, 43), epochs=2, trajectory_seeds=1)
 TABLES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "published"
@@ -428,7 +428,7 @@ def test_a_closed_loop_obeys_the_dynamics_with_itself_as_input():
     np.testing.assert_allclose(found[:20], made.y.T[:, :2], atol=1e-3)
 
 
-def test_the_command_keeps_what_it_prints(command: Command, tmp_path: Path):  # noqa: F811
+def test_the_command_keeps_what_it_prints(command: Command, tmp_path: Path):
     ran = command(
         "experiment", "tau", "--seeds", "1", "--epochs", "2", "--jobs", "1", "--dir", str(tmp_path), "-f", "json"
     )
@@ -441,14 +441,14 @@ def test_the_command_keeps_what_it_prints(command: Command, tmp_path: Path):  # 
     assert (tmp_path / "tau.csv").read_text().startswith("experiment,model,case,variant,metric")
 
 
-def test_an_unknown_experiment_is_refused(command: Command):  # noqa: F811
+def test_an_unknown_experiment_is_refused(command: Command):
     ran = command("experiment", "speed")
     assert (ran.code, ran.out) == (2, "")
     assert "unknown experiment 'speed'" in ran.errors[0]
     assert "base, switch" in ran.hints[0]
 
 
-def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(command: Command, tmp_path: Path):  # noqa: F811
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(command: Command, tmp_path: Path):
     (tmp_path / "file").write_text("")
     ran = command("experiment", "all", "--dir", str(tmp_path / "file" / "below"))
     assert (ran.code, ran.out) == (2, "")

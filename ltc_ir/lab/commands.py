@@ -1,11 +1,11 @@
-"""The ``experiment`` command: what was published of the models, over seeds, beside the published values."""
+"""The ``experiment`` command: runs the published experiments over seeds and compares them with the published values."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# Typer reads a command's options from its signature; an option that acts through its callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +15,12 @@ from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
-from ltc_ir_cli.pictures import PICTURES, draw_experiments, renderer
+from ltc_ir_cli.pictures import PICTURES, renderer
 from ltc_ir_cli.progress import steps
 
 if TYPE_CHECKING:
     from ltc_ir.lab.experimenting import Kept
+    from ltc_ir.lab.records import Experiment
 
 Name = Annotated[
     str,
@@ -72,7 +73,7 @@ def experiment(
     """
     from ltc_ir.lab.formats import EXPERIMENT_FORMATS
 
-    render = renderer(format, EXPERIMENT_FORMATS, draw_experiments)
+    render = renderer(format, EXPERIMENT_FORMATS, _draw_experiment)
     with stdout_is_data():
         from ltc_ir.lab.experimenting import DATA, FIGURES, FIRST_SEED, names_of
         from ltc_ir.lab.setup import Setup
@@ -88,6 +89,14 @@ def experiment(
             emit(_listed(_figures(setup, folder, jobs), format), output)
         else:
             emit(_experiments(name, setup, folder, jobs, render), output)
+
+
+def _draw_experiment(experiments: Sequence[Experiment], format: str) -> bytes:
+    """The picture of the one experiment there is: `experiment` refuses a picture of several."""
+    from ltc_ir.lab.plots.experiment import experiment_picture
+
+    (record,) = experiments
+    return experiment_picture(record, format)
 
 
 def _refuse_picture(name: str) -> None:
