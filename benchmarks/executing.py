@@ -11,15 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+import ltc_ir
 from benchmarks.common import Result, alternating, of_pairs, timed
-from ltc_ir import api, compat
+from ltc_ir import compat
 from ltc_ir.execution.counter_plan import plan
 from ltc_ir.execution.instrument import Instrumented
 from ltc_ir.execution.results_equal import compared
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.tables.counting import Question
+from ltc_ir.records.request import Request
+from ltc_ir.targets import prepare
 from ltc_ir.targets.example_values import leaves_of
 from ltc_ir.targets.stages import Staged, platform_here
 from ltc_ir.targets.target import Program
@@ -108,7 +110,7 @@ class Sides:
 def sides(staged: Staged) -> Sides:
     """The two programs that `count --executed` runs."""
     closed = compat.without_dead_code(staged.traced.jaxpr)
-    reader = jaxpr_level.Reader(Question().wants, Ownership(), False, Details.NONE)
+    reader = jaxpr_level.Reader(Request().wants, Ownership(), False, Details.NONE)
     reader.read_program(closed)
     planned = plan(closed, reader.types, platform_here())
     values = leaves_of(staged, None)[0]()
@@ -132,7 +134,7 @@ def benchmark(runs: int, *, quick: bool = False) -> list[Result]:
     """The lines of executed counts in the report."""
     steps = 20 if quick else 2_000
     targets = TARGETS[:1] if quick else TARGETS
-    programs = {f"{target} {name}": api.stage(api.resolve(target), name) for target, name in targets}
+    programs = {f"{target} {name}": prepare.stage(prepare.resolve(target), name) for target, name in targets}
     programs |= {name: Staged(make(steps), name) for name, make in PROGRAMS.items()}
     results = [counted_and_plain(name, staged, runs) for name, staged in programs.items()]
     for name, make in WITH_NOTES.items():
@@ -216,7 +218,7 @@ def by_the_host(name: str, make: Made, steps: int, runs: int) -> list[Result]:
 
 def _counted_runs(program: Program) -> int:
     """How often this tool says that a program came by its notes: its branches and whiles, with no loop that only holds them."""
-    made = api.count(program.fn, args=program.args, programs=["forward"], levels=["jaxpr"], executed=True)
+    made = ltc_ir.count(program.fn, args=program.args, programs=["forward"], levels=["jaxpr"], executed=True)
     executed = made.programs["forward"]["jaxpr"].executed
     assert executed is not None
     return sum(region.iterations for region in executed.regions)
@@ -245,7 +247,7 @@ def by_interpreting(runs: int, *, quick: bool) -> Result:
     asked: dict[str, Any] = {"programs": ["forward"], "levels": ["jaxpr"], "executed": True}
     ratios, agreed = [], True
     for _ in range(runs):
-        ours_s, made = timed(lambda: api.count(program.fn, args=program.args, **asked))
+        ours_s, made = timed(lambda: ltc_ir.count(program.fn, args=program.args, **asked))
         theirs_s, (_, counts) = timed(lambda: oracle.executed(program.fn, program.args))
         executed = made.programs["forward"]["jaxpr"].executed
         agreed = agreed and executed is not None and dict(executed.tally.ops) == dict(counts)

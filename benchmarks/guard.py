@@ -66,12 +66,12 @@ def _check() -> float:
 def _jax_alone() -> float:
     import jax
 
-    from ltc_ir import api
+    from ltc_ir.targets import prepare
 
     jax.clear_caches()
     start = time.perf_counter()
     for name in TARGETS:
-        for program in api.resolve(name).programs.values():
+        for program in prepare.resolve(name).programs.values():
             jax.jit(program.fn).trace(*program.args).lower()
     return time.perf_counter() - start
 

@@ -94,12 +94,12 @@ def _branches() -> dict[str, int]:
     import jax
     import jax.numpy as jnp
 
-    from ltc_ir import api
+    import ltc_ir
 
     def f(x: Any) -> Any:
         return jax.lax.cond(x.sum() > 0, lambda y: jnp.sin(jnp.cos(y)), lambda y: jnp.exp(y) + 1, x)
 
-    made = api.count(f, args=(jnp.ones(3),), programs=["forward"], levels=["jaxpr"])
+    made = ltc_ir.count(f, args=(jnp.ones(3),), programs=["forward"], levels=["jaxpr"])
     return {"found": _by_hand(jax.make_jaxpr(f)(jnp.ones(3))), "there": made.programs["forward"]["jaxpr"].tally.total}
 
 
@@ -143,9 +143,9 @@ def _hlo(equations: int, runs: int) -> dict[str, Any] | None:
     import jax.numpy as jnp
 
     from ltc_ir.ir.origin import Ownership
+    from ltc_ir.records.request import Request
     from ltc_ir.records.vocabulary import Level
-    from ltc_ir.tables.counting import Question
-    from ltc_ir.tables.live import Reading, count_program
+    from ltc_ir.tables.live import count_program
     from ltc_ir.targets.stages import Staged
     from ltc_ir.targets.target import Program
 
@@ -158,7 +158,7 @@ def _hlo(equations: int, runs: int) -> dict[str, Any] | None:
     compiled = staged.compiled
     ratios = []
     for _ in range(runs + 1):
-        ours_s, made = timed(lambda: count_program(staged, [Level.HLO], Reading(Question()), Ownership()))
+        ours_s, made = timed(lambda: count_program(staged, Request(levels=(Level.HLO,)), Ownership()))
         theirs_s, module = timed(lambda: parse(compiled.as_text()))
         ratios.append(ours_s / theirs_s)
     return {"ratios": ratios[1:], "found": module.instruction_count, "there": made["hlo"].tally.total}

@@ -25,25 +25,27 @@ def read_all(program: Any, module: Any) -> tuple[int, int]:
 def read_jaxpr(program: Any, ownership: Any) -> tuple[int, frozenset[Any]]:
     """Count a jaxpr with phase and source: the total, and the phases that are in it."""
     from ltc_ir.ir.jaxpr import reader as jaxpr
-    from ltc_ir.tables.counting import Question, count_jaxpr
+    from ltc_ir.records.request import Request
+    from ltc_ir.tables.counting import count_jaxpr
     from ltc_ir.tables.unfolding import unfold
 
-    question = Question()
-    stream = jaxpr.read(program.jaxpr, question.wants, ownership)
+    request = Request()
+    stream = jaxpr.read(program.jaxpr, request.wants, ownership)
     unfolded = unfold(stream, module=False)
     phases = frozenset(op.origin.phase for op in unfolded.expanded)
-    return count_jaxpr(stream, unfolded, question).tally.total, phases
+    return count_jaxpr(stream, unfolded, request).tally.total, phases
 
 
 def read_stablehlo(module: Any, ownership: Any, phases: frozenset[Any]) -> int:
     """Count a StableHLO module with phase and source: the total."""
     from ltc_ir.ir.name_evidence import Evidence
     from ltc_ir.ir.stablehlo import reader as stablehlo
-    from ltc_ir.tables.counting import Question, count_stablehlo
+    from ltc_ir.records.request import Request
+    from ltc_ir.tables.counting import count_stablehlo
 
-    question = Question()
-    lowered = stablehlo.read(module, question.wants, ownership, Evidence(lowered=True, phases=phases))
-    return count_stablehlo(lowered, question, {}).tally.total
+    request = Request()
+    lowered = stablehlo.read(module, request.wants, ownership, Evidence(lowered=True, phases=phases))
+    return count_stablehlo(lowered, request, {}).tally.total
 
 
 def measure(kind: str, equations: int) -> dict[str, float]:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+import ltc_ir
 from benchmarks.common import NO_BOUND, Result
-from ltc_ir import api
 
 SIZE = 8
 
@@ -54,7 +54,7 @@ def benchmark(*, quick: bool = False) -> list[Result]:
 def of_program(name: str, fn: Callable[..., Any], true: int) -> list[Result]:
     """Each way's flops of one program beside the number there are."""
     args = (jnp.full((SIZE, SIZE), 2.0 / SIZE), jnp.ones(SIZE))
-    made = api.count(fn, args=args, programs=["forward"], levels=["jaxpr"], executed=True)
+    made = ltc_ir.count(fn, args=args, programs=["forward"], levels=["jaxpr"], executed=True)
     executed = made.programs["forward"]["jaxpr"].executed
     assert executed is not None and executed.work is not None
     bound = f"exactly {true:,}"

@@ -6,9 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ltc_ir.api import count, diff, lower
     from ltc_ir.api.assertions import assert_ir, assert_ir_flat
+    from ltc_ir.api.count import count
+    from ltc_ir.api.diff import diff
     from ltc_ir.api.inspect import Inspection, inspect
+    from ltc_ir.api.lower import lower
     from ltc_ir.api.sweep import sweep
     from ltc_ir.api.time import time
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "count": "ltc_ir.api",
-    "diff": "ltc_ir.api",
-    "lower": "ltc_ir.api",
+    "count": "ltc_ir.api.count",
+    "diff": "ltc_ir.api.diff",
+    "lower": "ltc_ir.api.lower",
     "Inspection": "ltc_ir.api.inspect",
     "assert_ir": "ltc_ir.api.assertions",
     "assert_ir_flat": "ltc_ir.api.assertions",

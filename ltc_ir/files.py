@@ -151,3 +151,12 @@ def project_at(folder: Path) -> Iterator[None]:
 def project_root() -> Path:
     """The nearest folder above the current one that holds a ``pyproject.toml``, else the current folder."""
     return _chosen.get() or _root_of(Path.cwd())
+
+
+STORED_ENDINGS = (".mlir", ".mlirbc", ".hlo", ".json", ".toml", ".txt")
+"""The endings of stored IR and of records; the content decides what a file is, these only that a name is a file's."""
+
+
+def names_stored_file(name: str) -> bool:
+    """Whether a target's name is that of a stored file, or of standard input, rather than of a function."""
+    return name == "-" or (":" not in name and (Path(name).is_file() or name.endswith(STORED_ENDINGS)))

@@ -307,7 +307,7 @@ def sizes(sweep: str) -> tuple[str, tuple[int, ...]]:
 
 def target_options(args: str | None, loss: str | None, argnums: str | None, **more: Any) -> Any:
     """The Options of a target found by name."""
-    from ltc_ir.targets.options import Options
+    from ltc_ir.records.request import Options
 
     return Options(
         args=args,
@@ -321,11 +321,11 @@ def target_options(args: str | None, loss: str | None, argnums: str | None, **mo
 
 def refuse_for_file(target: str, options: Any, more: Mapping[str, object] | None = None) -> None:
     """Refuse what would say something of a function where a stored file stands; ``more`` are further such options."""
-    from ltc_ir.api import is_file
+    from ltc_ir.files import names_stored_file
 
     given = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
     given += [option for option, value in (more or {}).items() if value]
-    if given and is_file(target):
+    if given and names_stored_file(target):
         raise UsageError(f"{given[0]} says nothing of a stored file, and {target} is one", f"leave {given[0]} out")
 
 

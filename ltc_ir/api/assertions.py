@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ltc_ir import api
 from ltc_ir.api.inspect import Inspection, level_of, target_of
 from ltc_ir.errors import UsageError
 from ltc_ir.records.check import ProgramCheck, Status
@@ -18,6 +17,7 @@ from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.locate import place_of
 from ltc_ir.rules.names import levels_of
 from ltc_ir.snapshots.capture import Asked, capture
+from ltc_ir.targets import prepare
 
 _FLAT_LEVELS = (Level.JAXPR, Level.STABLEHLO)
 _MOST = 12
@@ -78,7 +78,7 @@ def assert_ir(
         found += _unlike(subject, subject.beside(same_as, options)) if same_as is not None else []
         return found + (_not_fewer(subject, subject.beside(fewer_than, options)) if fewer_than is not None else [])
 
-    with api.configured(x64):
+    with prepare.configured(x64):
         _check_devices(devices)
         _assert_none(failure)
 
@@ -205,7 +205,7 @@ def assert_ir_flat(
     def failure(clear: bool) -> list[str]:
         return _grown({number: _made(make, number, platform, clear) for number in numbers})
 
-    with api.configured(x64):
+    with prepare.configured(x64):
         _assert_none(failure)
 
 
@@ -228,7 +228,7 @@ def _made(make: Callable[[int], Any], number: int, platform: str | None, clear: 
 
     made = make(number)
     if isinstance(made, tuple) and len(made) == 2 and callable(made[0]) and isinstance(made[1], tuple | list):
-        made = api.resolve(*made)
+        made = prepare.resolve(*made)
     if not isinstance(made, Target):
         raise UsageError(
             f"make({number}) gave {type(made).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"

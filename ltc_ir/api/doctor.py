@@ -71,14 +71,14 @@ def _abilities() -> list[dict[str, str]]:
 
 def _count_something(level: str) -> Any:
     from ltc_ir.ir.origin import Ownership
-    from ltc_ir.tables.counting import Question
-    from ltc_ir.tables.live import Reading, count_program
+    from ltc_ir.records.request import Request
+    from ltc_ir.tables.live import count_program
     from ltc_ir.targets.parse_shapes import shape_struct
     from ltc_ir.targets.stages import Staged
     from ltc_ir.targets.target import Program
 
     sample = Staged(Program(_sample, (shape_struct((2,), "f32"),)), "a sample")
-    return count_program(sample, (Level(level),), Reading(Question()), Ownership())
+    return count_program(sample, Request(levels=(Level(level),)), Ownership())
 
 
 def _sample(x: Any) -> Any:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from ltc_ir import api
 from ltc_ir.errors import UsageError
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.vocabulary import Level, word
@@ -14,6 +13,7 @@ from ltc_ir.rules.grammar import parse_rule
 from ltc_ir.rules.names import levels_of
 from ltc_ir.rules.value import Measured, measure
 from ltc_ir.snapshots.capture import Asked, Captured, capture
+from ltc_ir.targets import prepare
 from ltc_ir.targets.options import refuse_idle
 
 
@@ -45,7 +45,7 @@ class Inspection:
             if key in self._taken:
                 return self._taken[key]
         asked = replace(self._asked, hlo=hlo, detailed=True)
-        with api.configured(self._x64):
+        with prepare.configured(self._x64):
             made = self._taken[program, hlo] = capture(self.target, program, asked, clear=self._clear)
         return made
 
@@ -53,9 +53,9 @@ class Inspection:
         """The forward program's IR as text, the values of its constants included."""
         from ltc_ir.targets.lowering import whole_text
 
-        with api.configured(self._x64):
+        with prepare.configured(self._x64):
             return whole_text(
-                api.stage(self.target, "forward", self._asked.platform_of(self.target), clear=self._clear), level
+                prepare.stage(self.target, "forward", self._asked.platform_of(self.target), clear=self._clear), level
             )
 
     def beside(self, other: Any, options: Any) -> Inspection:
@@ -65,7 +65,7 @@ class Inspection:
             name = getattr(other, "__name__", type(other).__name__)
             target = replace(own, fn=other, name=name, programs={})
         else:
-            target = api.resolve(other, None, options)
+            target = prepare.resolve(other, None, options)
         return Inspection(target, self._asked, self.level, self._clear, self._x64)
 
     def inventory(self, program: str = "forward", *, hlo: bool = False) -> Inventory:
@@ -127,7 +127,7 @@ def inspect(
     Raises:
         UsageError: bad input. TargetError: the function failed to trace or lower.
     """
-    with api.configured(x64):
+    with prepare.configured(x64):
         made = Inspection(target_of(fn, args, options), Asked.here(platform), level_of(level), x64=x64)
         made.inventory()
     return made
@@ -138,7 +138,7 @@ def target_of(fn: Any, args: Any, options: Any) -> Any:
     refuse_idle(fn, options)
     if args and not callable(fn):
         raise UsageError("arguments are given beside a target that has its own", "leave them out: write None for them")
-    return api.resolve(fn, args, options)
+    return prepare.resolve(fn, args, options)
 
 
 def level_of(level: str | None) -> str | None:

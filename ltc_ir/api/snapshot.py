@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ltc_ir import api
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
 from ltc_ir.records.snapshot import Snapshot
@@ -29,6 +28,7 @@ from ltc_ir.snapshots.survey import (
 )
 from ltc_ir.snapshots.target_names import name_of
 from ltc_ir.snapshots.update import record, recorded, unwritten
+from ltc_ir.targets import prepare
 
 
 def check(
@@ -62,7 +62,7 @@ def check(
         UsageError: nothing to check, or a rule, a waiver or pyproject.toml that cannot be read.
     """
     guard = guard_of(directory, rules, hlo=hlo, options=options, platform=platform, x64=_width(x64))
-    with api.configured(x64):
+    with prepare.configured(x64):
         looked = Look(guard, listed(programs) or None, options, progress)
         named = selected(listed(targets), guard)
         for target in named:
@@ -136,7 +136,7 @@ def update(
     if accept_growth is not None and not accept_growth.strip():
         raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
     guard = guard_of(directory, hlo=hlo, options=options, platform=platform, x64=_width(x64))
-    with api.configured(x64):
+    with prepare.configured(x64):
         looked = Look(guard, listed(programs) or None, options, progress, clear=True)
         for target in selected(listed(targets), guard, "record"):
             looked.at(target)

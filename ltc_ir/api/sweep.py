@@ -6,17 +6,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ltc_ir import api
 from ltc_ir.api import time as clocking
+from ltc_ir.api.count import count
 from ltc_ir.api.notebook_timing import ShownSweep, shown_sweep
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count, LevelCount
+from ltc_ir.records.request import DEFAULT_LEVELS
 from ltc_ir.records.sweep import Sweep, SweepPoint
 from ltc_ir.records.timing import Ended, ProgramTiming, Timing
 from ltc_ir.records.vocabulary import Level
+from ltc_ir.targets import prepare
 
 if TYPE_CHECKING:
-    from ltc_ir.targets.options import Options
+    from ltc_ir.records.request import Options
 
 LIMIT_S = 5.0
 """Seconds after which no further run of a program begins, at each size, where nobody says otherwise."""
@@ -27,7 +30,7 @@ LARGEST = 1 << 40
 At = Callable[[int, str, str, int], None]
 
 
-def sweep(target: api.Inspectable, parameter: str, values: Collection[int], **asked: Any) -> ShownSweep:
+def sweep(target: prepare.Inspectable, parameter: str, values: Collection[int], **asked: Any) -> ShownSweep:
     """Count a target at several sizes, and time it where ``timed``; each figure's growth is fitted.
 
     Args:
@@ -48,7 +51,7 @@ def sweep(target: api.Inspectable, parameter: str, values: Collection[int], **as
 
 
 def sweep_so_far(
-    target: api.Inspectable,
+    target: prepare.Inspectable,
     parameter: str,
     values: Collection[int],
     *,
@@ -84,7 +87,7 @@ def sweep_so_far(
         at: is told the size, the program, the stage and the run that are at work.
         timing: further arguments of `ltc_ir.time`; there is no ``eager`` and a ``limit_s`` of `LIMIT_S` where nobody asks.
     """
-    if isinstance(target, str) and api.is_file(target):
+    if isinstance(target, str) and names_stored_file(target):
         raise UsageError(f"{target} is a stored file, whose sizes are fixed", "give a function or a Target")
     if timing and not timed:
         raise UsageError(f"{', '.join(timing)}: says how to time, and nothing is timed", "add timed=True")
@@ -116,14 +119,14 @@ def _levels(platform: str | None) -> tuple[Level, ...]:
     """All levels, or those that can be had for another machine."""
     from ltc_ir.targets.stages import platform_here
 
-    return tuple(Level) if platform in (None, platform_here()) else api.DEFAULT_LEVELS
+    return tuple(Level) if platform in (None, platform_here()) else DEFAULT_LEVELS
 
 
 @dataclass(frozen=True)
 class _Subject:
     """What is swept over, and how it is asked for at one size."""
 
-    target: api.Inspectable
+    target: prepare.Inspectable
     args: tuple[Any, ...] | None
     options: Options | None
     parameter: str
@@ -131,14 +134,14 @@ class _Subject:
     def at(self, value: int) -> dict[str, Any]:
         """The arguments that name it at one size; a name stays one, so that it can be timed in a process of its own."""
         if isinstance(self.target, str):
-            from ltc_ir.targets.options import Options
+            from ltc_ir.records.request import Options
 
             return {"target": self.target, "options": replace(self.options or Options(), size=(self.parameter, value))}
         from ltc_ir.targets.options import refuse_idle
         from ltc_ir.targets.sizes import resized
 
         refuse_idle(self.target, self.options)
-        return {"target": resized(api.resolve(self.target, self.args), self.parameter, value)}
+        return {"target": resized(prepare.resolve(self.target, self.args), self.parameter, value)}
 
 
 @dataclass
@@ -178,7 +181,7 @@ class _Walk:
                 self.made = self._begun(sizes, timing)
                 return ended
             self._tell(value, "counting")
-            counted = api.count(**named, **{**self.count, "programs": whole})
+            counted = count(**named, **{**self.count, "programs": whole})
         except (LtcIrError, KeyboardInterrupt) as error:
             if self.made is None:
                 raise  # there are no figures so far

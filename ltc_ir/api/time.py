@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from ltc_ir import api
 from ltc_ir.api.notebook_timing import ShownTiming, shown_timing
 from ltc_ir.errors import LtcIrError, UsageError, error_of
+from ltc_ir.files import names_stored_file
 from ltc_ir.records.timing import Ended, Settings, Timing
+from ltc_ir.targets import prepare
 
 if TYPE_CHECKING:
-    from ltc_ir.targets.options import Options
+    from ltc_ir.records.request import Options
 
 TIMEOUT_S = 600.0
 """Seconds one program may take in all where nobody says otherwise."""
@@ -21,7 +22,7 @@ MEMORY_SHARE = 0.9
 """The share of the machine's memory that a target may take where nobody says otherwise."""
 
 
-def time(target: api.Inspectable = "ltc", **asked: Any) -> ShownTiming:
+def time(target: prepare.Inspectable = "ltc", **asked: Any) -> ShownTiming:
     """Time a target's programs: trace, lower, compile, first call, steady calls, and calls without `jax.jit`.
 
     Args:
@@ -41,7 +42,7 @@ def time(target: api.Inspectable = "ltc", **asked: Any) -> ShownTiming:
 
 
 def time_so_far(
-    target: api.Inspectable = "ltc",
+    target: prepare.Inspectable = "ltc",
     *,
     programs: Collection[str] | None = None,
     repeat: int | None = None,
@@ -95,8 +96,8 @@ def time_so_far(
         return _apart(request, settings, timeout_s, memory_bytes, at)
     from ltc_ir.timing.session import Session, Watch
 
-    with api.configured(x64):
-        return Session(api.resolve(target, args, options), settings, Watch(at)).time(names, platform)
+    with prepare.configured(x64):
+        return Session(prepare.resolve(target, args, options), settings, Watch(at)).time(names, platform)
 
 
 def _apart(
@@ -129,7 +130,7 @@ def _checked(settings: Settings) -> Settings:
 
 
 def _refuse_file(target: str) -> None:
-    if api.is_file(target):
+    if names_stored_file(target):
         raise UsageError(f"{target} is a stored file, which cannot be run", "give a function or a Target")
 
 

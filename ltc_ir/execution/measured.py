@@ -21,48 +21,39 @@ from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.executed import MEASURED, STATIC, Executed, RanRegion, Work
-from ltc_ir.tables.counting import Question, groups, narrowed, tally
+from ltc_ir.records.request import Request
+from ltc_ir.tables.counting import groups, narrowed, tally
 from ltc_ir.tables.xla_costs import xla_facts
-from ltc_ir.targets.example_values import Filling, NeedsValuesError, leaves_of
+from ltc_ir.targets.example_values import NeedsValuesError, leaves_of, parse_filling
 from ltc_ir.targets.stages import Staged, platform_here, users_failure
 from ltc_ir.timing.conditions import ready
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of the counting: the question and whose lines are whose, and the values for what is only a shape."""
-
-    question: Question
-    ownership: Ownership
-    library: bool = False
-    fill: Filling | None = None
-
-
-def with_executed(made: LevelCount, staged: Staged, asked: Asked) -> LevelCount:
+def with_executed(made: LevelCount, staged: Staged, request: Request, ownership: Ownership) -> LevelCount:
     """A jaxpr's count with how often its equations run; ``None`` with the reason where that cannot be known."""
     try:
-        return replace(made, executed=_executed(staged, asked))
+        return replace(made, executed=_executed(staged, request, ownership))
     except UncountableError as error:
         return replace(made, reasons={**made.reasons, "executed": str(error)})
 
 
-def _executed(staged: Staged, asked: Asked) -> Executed:
+def _executed(staged: Staged, request: Request, ownership: Ownership) -> Executed:
     closed = compat.without_dead_code(staged.traced.jaxpr)
-    reader = jaxpr_level.Reader(asked.question.wants, asked.ownership, asked.library, Details.NONE)
+    reader = jaxpr_level.Reader(request.wants, ownership, request.library, Details.NONE)
     stream = reader.read_program(closed)
     platform = staged.platform or platform_here()
     planned = plan(closed, reader.types, platform)
     fold = Fold(stream, reader, planned, platform)
     if sum(planned.sizes) == 0:
         ran = fold.ran(lambda _: 0)
-        return _record(asked, [ran], STATIC, (), ran.work(None, None))
-    counts, run = _measured(staged, planned, asked)
+        return _record(request, [ran], STATIC, (), ran.work(None, None))
+    counts, run = _measured(staged, planned, request)
     devices = max(planned.devices)
     each = [fold.ran(_reading(counts, device)) for device in range(devices)]
     busiest = max(each, key=lambda ran: ran.total)
     costs = run.costs
     work = busiest.work(costs["flops"], costs["bytes_accessed"])
-    made = _record(asked, each, MEASURED, regions(planned, fold, counts), work)
+    made = _record(request, each, MEASURED, regions(planned, fold, counts), work)
     notes = run.notes
     return replace(made, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes)
 
@@ -77,15 +68,15 @@ def _reading(counts: Sequence[np.ndarray[Any, Any]], device: int) -> Callable[[A
     return read
 
 
-def _record(asked: Asked, each: list[Ran], how: str, found: tuple[RanRegion, ...], work: Work) -> Executed:
+def _record(request: Request, each: list[Ran], how: str, found: tuple[RanRegion, ...], work: Work) -> Executed:
     """The record of what ran, by the device that ran most."""
     busiest = max(each, key=lambda ran: ran.total)
-    ops = narrowed(busiest.ops, asked.question)
-    totals = sorted(sum(narrowed(ran.ops, asked.question).values()) for ran in each)
+    ops = narrowed(busiest.ops, request)
+    totals = sorted(sum(narrowed(ran.ops, request).values()) for ran in each)
     return Executed(
         tally=tally(ops.items()),
         how=how,
-        by=groups(ops, asked.question.grouped),
+        by=groups(ops, request.by),
         regions=found,
         uncounted=busiest.uncounted,
         calls=dict(sorted(busiest.calls.items(), key=lambda item: (-item[1], item[0]))),
@@ -105,7 +96,7 @@ class _Run:
     filled: str | None
 
 
-def _measured(staged: Staged, planned: Plan, asked: Asked) -> tuple[list[np.ndarray[Any, Any]], _Run]:
+def _measured(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.ndarray[Any, Any]], _Run]:
     """Run the program plainly and counted on the same values.
 
     Raises:
@@ -115,7 +106,7 @@ def _measured(staged: Staged, planned: Plan, asked: Asked) -> tuple[list[np.ndar
     if staged.platform not in (None, here):
         raise UncountableError(f"measuring needs a run, and this machine runs {here}, not {staged.platform}")
     try:
-        leaves, filled = leaves_of(staged, asked.fill)
+        leaves, filled = leaves_of(staged, parse_filling(request.fill))
     except NeedsValuesError as error:
         raise UncountableError(str(error)) from error
     plain = staged.compiled

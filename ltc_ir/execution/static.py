@@ -9,8 +9,9 @@ from ltc_ir.execution.stablehlo_trip_counts import APPLIED, UNKNOWN_LOOP, Functi
 from ltc_ir.ir.call_graph import callers_first
 from ltc_ir.ir.op import Edge, Op, Stream
 from ltc_ir.records.executed import STATIC, Executed, Uncounted
+from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import NO_SOURCE
-from ltc_ir.tables.counting import Question, groups, narrowed, shown_source, tally
+from ltc_ir.tables.counting import groups, narrowed, shown_source, tally
 from ltc_ir.tables.unfolding import Instance, Unfolding, bodies_in_order
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _APPLIED_REASON = "how often it applies its function is the compiler's choice"
 Unknown = dict[tuple[str, str | None, str], Counter[str]]
 
 
-def of_stablehlo(module: Any, stream: Stream, question: Question) -> Executed:
+def of_stablehlo(module: Any, stream: Stream, request: Request) -> Executed:
     """The executed count of a StableHLO module whose stream was read.
 
     Raises:
@@ -45,7 +46,7 @@ def of_stablehlo(module: Any, stream: Stream, question: Question) -> Executed:
                 folding.add(by_index[index], (index, outer), times)
                 for edge, number in _calls(by_index[index], index, functions, stream):
                     pending[edge.child][folding.unfolding.inner(edge, outer)[1]] += number * times
-    return _record(folding.ops, folding.unknown, question)
+    return _record(folding.ops, folding.unknown, request)
 
 
 def _calls(function: FunctionRuns, index: int, functions: dict[str, int], stream: Stream) -> list[tuple[Edge, int]]:
@@ -87,13 +88,13 @@ def _reason(holder: Op, runs: Runs) -> str:
     return f"which branch of the {holder.name}{where} ({holder.origin.phase.value}) runs depends on values"
 
 
-def _record(ops: Counter[Op], unknown: Unknown, question: Question) -> Executed:
-    kept = narrowed(+ops, question)
+def _record(ops: Counter[Op], unknown: Unknown, request: Request) -> Executed:
+    kept = narrowed(+ops, request)
     uncounted = [Uncounted(*key, _APPLIED_REASON, dict(made)) for key, made in unknown.items()]
     return Executed(
         tally=tally(kept.items()),
         how=STATIC,
-        by=groups(kept, question.grouped),
+        by=groups(kept, request.by),
         uncounted=tuple(
             sorted(uncounted, key=lambda one: (-sum(one.ops.values()), one.what, one.source or "", one.phase))
         ),
@@ -104,7 +105,7 @@ _ONCE = frozenset({"fusion", "call", "async-start"})
 """Instructions that run what they call once."""
 
 
-def of_hlo(module: HloModule, stream: Stream, question: Question) -> Executed:
+def of_hlo(module: HloModule, stream: Stream, request: Request) -> Executed:
     """The executed count of an HLO module whose stream was read: each computation by how often it is called.
 
     Raises:
@@ -129,7 +130,7 @@ def of_hlo(module: HloModule, stream: Stream, question: Question) -> Executed:
                         _note(unknown, stream, code, index[callee])
                     else:
                         times[callee] += times[name] * runs
-    return _record(ops, unknown, question)
+    return _record(ops, unknown, request)
 
 
 def _hlo_runs(instruction: Instruction, role: str, holder: Op) -> int | None:

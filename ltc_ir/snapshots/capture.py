@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ltc_ir import api
 from ltc_ir.errors import LimitError, LtcIrError, error_of
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
@@ -17,6 +16,7 @@ from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.naming import jax_minor
 from ltc_ir.snapshots.store import Store
 from ltc_ir.snapshots.target_names import findable
+from ltc_ir.targets import prepare
 from ltc_ir.workers.process import command_of, environment_of
 
 CHILD_LIMIT = 900.0
@@ -69,9 +69,9 @@ def capture(target: Any, program: str, asked: Asked, *, clear: bool = True) -> C
     from ltc_ir.compare.facts import snapshot_of
     from ltc_ir.tables.taking import take
 
-    staged = api.stage(target, program, asked.platform_of(target), clear=clear)
+    staged = prepare.stage(target, program, asked.platform_of(target), clear=clear)
     names = (target.name or "target", program)
-    inventory = take(staged, asked.levels, api.ownership_of(target), names=names, detailed=asked.detailed)
+    inventory = take(staged, asked.levels, prepare.ownership_of(target), names=names, detailed=asked.detailed)
     identity, provenance = _identity(target, program, staged, inventory.devices)
     device = _device_kind() if asked.hlo else None
     return Captured(inventory, snapshot_of(inventory, identity, provenance, IN_PROCESS, device=device))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ltc_ir import api
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
 from ltc_ir.records.snapshot_toml import dumps
@@ -20,6 +19,7 @@ from ltc_ir.snapshots.naming import slug
 from ltc_ir.snapshots.project import Guard, guard_of
 from ltc_ir.snapshots.survey import TEST, case_of, differs, is_red, kept_programs, lacking, named
 from ltc_ir.snapshots.update import record
+from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
 from ltc_ir.targets.options import refuse_idle
 
@@ -89,13 +89,13 @@ def check_in_test(
     if isinstance(subject, str):
         target = named(subject, guard.store, options)
     else:
-        target = replace(api.resolve(subject, args), name=test)
+        target = replace(prepare.resolve(subject, args), name=test)
     where = nodeid.partition(TEST)[0]
     own = [parse_rule(text, where=where, targets=(str(target.name),)) for text in rules]
     guard = replace(guard, rules=(*guard.rules, *own))
     asked = Asked(guard.asked.platform, guard.asked.hlo or "hlo" in levels_of(own), needs_detail(guard.rules))
-    with api.configured(x64):
-        shown = str(target.name) if isinstance(subject, str) else api.resolve(subject, args).name or "target"
+    with prepare.configured(x64):
+        shown = str(target.name) if isinstance(subject, str) else prepare.resolve(subject, args).name or "target"
         held = _InTest(replace(guard, asked=asked), target, shown, nodeid, directory, update)
         return held.outcomes(programs, held.programs(subject))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from ltc_ir import api
+from ltc_ir.files import names_stored_file
 from ltc_ir.records.check import Check, Problem, ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.rules.evaluate import judge
@@ -13,6 +13,7 @@ from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.snapshots.capture import Asked, capture
 from ltc_ir.snapshots.project import GIVEN
+from ltc_ir.targets import prepare
 
 
 def judge_rules(
@@ -39,14 +40,14 @@ def judge_rules(
     """
     parsed = [parse_rule(text) for text in rules]
     left_out: dict[str, str] = {}
-    if isinstance(target, str) and api.is_file(target):
+    if isinstance(target, str) and names_stored_file(target):
         from ltc_ir.tables.from_file import inventory_stored
 
         found = inventory_stored(target)
         inventories = {found.program: found}
     else:
-        with api.configured(x64):
-            inventories, left_out = _live(api.resolve(target, None, options), parsed, programs, platform)
+        with prepare.configured(x64):
+            inventories, left_out = _live(prepare.resolve(target, None, options), parsed, programs, platform)
     judgement = judge(parsed, inventories, complete=programs is None)
     checks = [
         ProgramCheck(one.target, one.program, Status.MATCH, judgement.changes[name])
@@ -75,5 +76,5 @@ def _live(
         found[program] = capture(target, program, asked).inventory
 
     named = {rule.selector.program for rule in rules if rule.selector.program}
-    left_out = api.each_program(target, programs, take, needed=named)
+    left_out = prepare.each_program(target, programs, take, needed=named)
     return found, {f"{target.name} {program}": why for program, why in left_out.items()}

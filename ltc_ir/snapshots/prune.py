@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from ltc_ir import api
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.files import project_root
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.snapshots.store import Store
 from ltc_ir.snapshots.survey import TEST
 from ltc_ir.snapshots.target_names import findable
+from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
 
 
@@ -21,7 +21,7 @@ def reason_to_prune(one: Snapshot | LtcIrError, store: Store) -> str | None:
     if TEST in one.target:
         return _of_test(one.target)
     try:
-        target = api.resolve(findable(one.target, store))
+        target = prepare.resolve(findable(one.target, store))
     except UsageError as error:
         return error.message if _is_gone(error) else None
     except LtcIrError:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ltc_ir import api, config
+from ltc_ir import config
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.files import names_stored_file
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.check import Case, check_all, check_program
@@ -17,6 +18,7 @@ from ltc_ir.snapshots.naming import ENDING, jax_minor, slug
 from ltc_ir.snapshots.project import Guard, Options
 from ltc_ir.snapshots.store import Store
 from ltc_ir.snapshots.target_names import findable, name_of
+from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
 
 Progress = Callable[[str], None]
@@ -30,7 +32,7 @@ TEST = "::"
 def selected(targets: Sequence[Any], guard: Guard, verb: str = "check") -> list[Any]:
     """The targets to look at, in order and each once: those named, those of the project, or those of the store."""
     for target in targets:
-        if isinstance(target, str) and api.is_file(target):
+        if isinstance(target, str) and names_stored_file(target):
             raise UsageError(
                 f"{target} is a stored file; what is held against a snapshot is traced anew",
                 "name the target itself, or compare a file with `ltc-ir diff FILE TARGET`",
@@ -153,9 +155,9 @@ class Look:
 def named(target: Any, store: Store, options: Options = None) -> Any:
     """A Target under the name that its snapshots bear: a file's path is relative to the project."""
     if not isinstance(target, str):
-        return api.resolve(target, None, options)
+        return prepare.resolve(target, None, options)
     name = name_of(target, store)
-    return replace(api.resolve(findable(name, store), None, options), name=name)
+    return replace(prepare.resolve(findable(name, store), None, options), name=name)
 
 
 def case_of(guard: Guard, captured: Captured) -> Case:

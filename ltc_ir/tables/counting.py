@@ -1,38 +1,18 @@
-"""Folds an unfolded stream into a LevelCount: one counter of distinct operations, and a key function per question."""
+"""Folds an unfolded stream into a LevelCount: one counter of distinct operations, and a key function per request."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir.ir.op import Frame, Op, Origin, Stream
 from ltc_ir.ir.origin import function_key
 from ltc_ir.records.count import Function, Group, LevelCount, Loop, Tally, make_tally, ranked
 from ltc_ir.records.narrowing import matches
+from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import NO_SOURCE, By, Level, Phase
 from ltc_ir.tables.unfolding import RecursiveCallsError, Unfolded, flat, unfold
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a stream: groupings, narrowed operations and phases, and whether sources were resolved."""
-
-    by: tuple[By, ...] = ()
-    ops: frozenset[str] = frozenset()
-    phases: frozenset[str] = frozenset()
-    sources: bool = True
-
-    @property
-    def wants(self) -> frozenset[By]:
-        """The groupings a reader has to keep apart."""
-        return frozenset(self.by) | ({By.SOURCE} if self.sources else set())
-
-    @property
-    def grouped(self) -> tuple[By, ...]:
-        """The groupings that make a ``by`` list, operation and phase too where they are named."""
-        return self.by
 
 
 def shown_source(frame: Frame | None) -> str:
@@ -59,15 +39,15 @@ KEYS: Mapping[By, Callable[[Op], str]] = {
 """A grouping is a key function; several are joined with `` | ``."""
 
 
-def narrowed(ops: Counter[Op], question: Question) -> Counter[Op]:
+def narrowed(ops: Counter[Op], request: Request) -> Counter[Op]:
     """The operations asked for."""
-    if not question.ops and not question.phases:
+    if not request.ops and not request.phases:
         return ops
-    wanted = frozenset(name.replace("-", "_") for name in question.ops)
+    wanted = frozenset(name.replace("-", "_") for name in request.ops)
     kept = (
         (op, number)
         for op, number in ops.items()
-        if matches(op.name, wanted) and (not question.phases or op.origin.phase in question.phases)
+        if matches(op.name, wanted) and (not request.phases or op.origin.phase in request.phases)
     )
     return Counter(dict(kept))
 
@@ -121,23 +101,23 @@ def loops(stream: Stream, unfolded: Unfolded) -> tuple[Loop, ...]:
     return tuple(Loop(kind, trips, phase, source, times) for (kind, trips, phase, source), times in ordered)
 
 
-def count_jaxpr(stream: Stream, unfolded: Unfolded, question: Question) -> LevelCount:
+def count_jaxpr(stream: Stream, unfolded: Unfolded, request: Request) -> LevelCount:
     """The count of a jaxpr: every use of a nested jaxpr counted, as a recursion over equations would."""
-    ops = narrowed(unfolded.expanded, question)
+    ops = narrowed(unfolded.expanded, request)
     return LevelCount(
         level=Level.JAXPR.value,
         tally=tally(ops.items()),
-        attributed=attributed(ops, question.sources),
+        attributed=attributed(ops, request.sources),
         max_depth=unfolded.max_depth,
         loops=loops(stream, unfolded),
         functions=_jaxpr_functions(stream, unfolded),
-        by=groups(ops, question.grouped),
-        reasons=_source_reason(question),
+        by=groups(ops, request.by),
+        reasons=_source_reason(request),
     )
 
 
-def _source_reason(question: Question) -> dict[str, str]:
-    return {} if question.sources else {"attributed.source": "sources were not resolved (--no-source)"}
+def _source_reason(request: Request) -> dict[str, str]:
+    return {} if request.sources else {"attributed.source": "sources were not resolved (--no-source)"}
 
 
 def _jaxpr_functions(stream: Stream, unfolded: Unfolded) -> tuple[Function, ...]:
@@ -159,20 +139,20 @@ def _jaxpr_functions(stream: Stream, unfolded: Unfolded) -> tuple[Function, ...]
     )
 
 
-def count_stablehlo(stream: Stream, question: Question, facts: Mapping[str, Any]) -> LevelCount:
+def count_stablehlo(stream: Stream, request: Request, facts: Mapping[str, Any]) -> LevelCount:
     """The count of a StableHLO module: as it stands, and with every call expanded."""
-    reasons = _source_reason(question) | dict(facts.get("reasons", {}))
+    reasons = _source_reason(request) | dict(facts.get("reasons", {}))
     try:
         unfolded = unfold(stream)
-        expanded: Counter[Op] | None = narrowed(unfolded.expanded, question)
+        expanded: Counter[Op] | None = narrowed(unfolded.expanded, request)
     except RecursiveCallsError as error:
         unfolded, expanded = flat(stream), None
         reasons["expanded"] = str(error)
-    ops = narrowed(unfolded.module, question)
+    ops = narrowed(unfolded.module, request)
     return LevelCount(
         level=Level.STABLEHLO.value,
         tally=tally(ops.items()),
-        attributed=attributed(ops, question.sources),
+        attributed=attributed(ops, request.sources),
         max_depth=max(body.depth for body in stream.bodies),
         expanded=None if expanded is None else tally(expanded.items()),
         lines=facts.get("lines"),
@@ -181,8 +161,8 @@ def count_stablehlo(stream: Stream, question: Question, facts: Mapping[str, Any]
         constants=facts.get("constants"),
         loops=loops(stream, unfolded),
         functions=_functions(stream, unfolded if expanded is not None else None),
-        by=groups(ops, question.grouped),
-        expanded_by=None if expanded is None else groups(expanded, question.grouped),
+        by=groups(ops, request.by),
+        expanded_by=None if expanded is None else groups(expanded, request.by),
         reasons=reasons,
     )
 
@@ -200,14 +180,14 @@ def _functions(stream: Stream, unfolded: Unfolded | None) -> tuple[Function, ...
     return tuple(sorted(made, key=lambda function: (-(function.calls or 0), function.name)))
 
 
-def count_hlo(stream: Stream, question: Question, facts: Mapping[str, Any]) -> LevelCount:
+def count_hlo(stream: Stream, request: Request, facts: Mapping[str, Any]) -> LevelCount:
     """The count of an HLO module's instructions, each once as it stands."""
     unfolded = flat(stream)
-    ops = narrowed(unfolded.module, question)
+    ops = narrowed(unfolded.module, request)
     return LevelCount(
         level=Level.HLO.value,
         tally=tally(ops.items()),
-        attributed=attributed(ops, question.sources),
+        attributed=attributed(ops, request.sources),
         max_depth=stream.facts.get("max_depth"),
         fusions=sum(number for op, number in unfolded.module.items() if op.name == "fusion"),
         flops=facts.get("flops"),
@@ -215,6 +195,6 @@ def count_hlo(stream: Stream, question: Question, facts: Mapping[str, Any]) -> L
         memory=facts.get("memory"),
         collectives=stream.facts.get("collectives"),
         loops=loops(stream, unfolded),
-        by=groups(ops, question.grouped),
-        reasons=_source_reason(question) | dict(facts.get("reasons", {})),
+        by=groups(ops, request.by),
+        reasons=_source_reason(request) | dict(facts.get("reasons", {})),
     )

@@ -22,8 +22,9 @@ from ltc_ir.errors import LimitError, UsageError
 from ltc_ir.records import codec, inventory_codec
 from ltc_ir.records.count import Count
 from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot_toml import loads_bytes
-from ltc_ir.records.vocabulary import By, Level, Phase, word
+from ltc_ir.records.vocabulary import Level
 from ltc_ir.workers.process import command_of, environment_of, signal_name
 
 LIMIT = 60.0
@@ -51,22 +52,19 @@ _HEADER = 8
 _CHUNK = 1 << 20
 
 
-def count_stored(path: str, question: Mapping[str, Any], *, library: bool = False, limit_s: float = LIMIT) -> Count:
+def count_stored(path: str, request: Request, *, limit_s: float = LIMIT) -> Count:
     """Count what a file holds.
 
     Args:
         path: the file; ``-`` is standard input.
-        question: ``by``, ``ops``, ``phases`` (collections of words), ``source`` (whether to resolve sources) and, where
-            it need not be printed for its lines and bytes, ``text`` as false.
-        library: let library frames count as sources.
+        request: the groupings and filters, and how to read.
         limit_s: seconds the reader may take.
 
     Raises:
         UsageError: no such file, not IR, or broken. LimitError: too large, too slow, or the reader died of it.
     """
-    request = request_of(path, question, library=library)
     with Reader(limit_s) as reader:
-        return count_bytes(read(path), request, reader)
+        return count_bytes(read(path), request_of(path, request), reader)
 
 
 def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Count:
@@ -171,21 +169,17 @@ def _record(data: bytes, where: str) -> Count:
         raise UsageError(f"{where} is no IR ltc-ir can read", _HINT) from error
 
 
-def request_of(path: str, question: Mapping[str, Any], *, library: bool = False) -> dict[str, Any]:
-    """What is asked of the child: the question in plain words, what messages call the file and what the record does.
-
-    Raises:
-        UsageError: an unknown grouping or phase.
-    """
+def request_of(path: str, request: Request) -> dict[str, Any]:
+    """What is asked of the child: the request in plain words, what messages call the file and what the record does."""
     return {
         "where": files.called(path),
         "target": path,
-        "by": [word(By, text, "grouping") for text in dict.fromkeys(question["by"])],
-        "ops": sorted(question["ops"]),
-        "phases": sorted(word(Phase, text, "phase") for text in question["phases"]),
-        "source": bool(question["source"]),
-        "text": bool(question.get("text", True)),
-        "library": library,
+        "by": [by.value for by in request.by],
+        "ops": sorted(request.ops),
+        "phases": sorted(request.phases),
+        "source": request.sources,
+        "text": request.text,
+        "library": request.library,
     }
 
 

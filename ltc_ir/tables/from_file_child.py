@@ -27,8 +27,9 @@ from ltc_ir.ir.stablehlo.facts import printed, text_size
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import By, Level
-from ltc_ir.tables.counting import Question, count_hlo, count_stablehlo
+from ltc_ir.tables.counting import count_hlo, count_stablehlo
 from ltc_ir.workers.process import own_stdout
 
 HEADER = struct.Struct(">Q")
@@ -52,21 +53,21 @@ _BAD_TEXT = "a newer version may have written it; `ltc-ir doctor` says what this
 _GENERIC = "print it in generic form (mlir-opt --mlir-print-op-generic): then unknown dialects are counted by name"
 
 _ARTIFACT = b"StableHLO_v"
-Request = Mapping[str, Any]
+Message = Mapping[str, Any]
 _kept: list[Any] = []
 """The module read last: taking it apart may wait until the answer is out."""
 
 
-def answer(data: bytes, request: Request) -> bytes:
+def answer(data: bytes, message: Message) -> bytes:
     """Read one file and answer one request about it; whatever a file holds, this returns or the process dies.
 
     The answer is ``count`` and the record's JSON, ``text`` and the text, or ``usage`` or ``limit`` and a message and a
     hint in two lines.
     """
-    where = request["where"]
+    where = message["where"]
     gc.disable()
     try:
-        kind, body = _ANSWERS[request["wants"], request["kind"]](data, request)
+        kind, body = _ANSWERS[message["wants"], message["kind"]](data, message)
     except LtcIrError as error:
         kind, body = _failure(error)
     except (MemoryError, RecursionError) as error:
@@ -94,21 +95,21 @@ def _failure(error: LtcIrError) -> tuple[str, str]:
     return kind, "\n".join(" ".join(part.split()) for part in (error.message, error.hint or ""))
 
 
-def _count_mlir(data: bytes, request: Request) -> tuple[str, str]:
-    question = _question(request)
-    module = _parsed(data, request)
-    evidence = _evidence(data, request)
-    size = _sizing(module, data, request)
-    stream = stablehlo.read(module, question.wants, evidence=evidence, library=request["library"])
+def _count_mlir(data: bytes, message: Message) -> tuple[str, str]:
+    request = _request(message)
+    module = _parsed(data, message)
+    evidence = _evidence(data, message)
+    size = _sizing(module, data, message)
+    stream = stablehlo.read(module, request.wants, evidence=evidence, library=message["library"])
     embedded = stream.facts["constants"].embedded_bytes
     facts = size() | {"constants": {"bytes": None, "embedded_bytes": embedded}}
     facts["reasons"] = {"constants.bytes": _HOISTED} | facts.get("reasons", {})
-    return _record(count_stablehlo(stream, question, facts), question, request, _unnamed(stream))
+    return _record(count_stablehlo(stream, request, facts), request, message, _unnamed(stream))
 
 
-def _sizing(module: Any, data: bytes, request: Request) -> Callable[[], dict[str, Any]]:
+def _sizing(module: Any, data: bytes, message: Message) -> Callable[[], dict[str, Any]]:
     """What will tell the size of the text, where that is asked for."""
-    if not request["text"]:
+    if not message["text"]:
         return lambda: {"reasons": dict.fromkeys(("lines", "bytes"), "the text was not printed (--no-text)")}
     return _size_apart(module) if len(data) > SMALL else partial(text_size, module)
 
@@ -139,75 +140,75 @@ def _unnamed(stream: Stream) -> tuple[str, ...]:
     return (NO_NAMES,) if any(op.origin.source for op in stream.ops) else (NO_DEBUG_INFO,)
 
 
-def _count_hlo(data: bytes, request: Request) -> tuple[str, str]:
+def _count_hlo(data: bytes, message: Message) -> tuple[str, str]:
     from ltc_ir.ir.hlo import reader as hlo
 
-    question = _question(request)
-    module = _parsed_hlo(data, request)
-    stream = hlo.read(module, question.wants, library=request["library"])
+    request = _request(message)
+    module = _parsed_hlo(data, message)
+    stream = hlo.read(module, request.wants, library=message["library"])
     reasons = dict.fromkeys(("flops", "bytes_accessed", "memory"), _NOT_SAID)
     elided = stream.facts["elided"]
     named = any(instruction.op_name for _, instruction in module.instructions())
     notes = [ELIDED.format(elided)] * bool(elided) + [NO_METADATA] * (not named)
-    return _record(count_hlo(stream, question, {"reasons": reasons}), question, request, tuple(notes))
+    return _record(count_hlo(stream, request, {"reasons": reasons}), request, message, tuple(notes))
 
 
-def _parsed_hlo(data: bytes, request: Request) -> Any:
+def _parsed_hlo(data: bytes, message: Message) -> Any:
     from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
 
     try:
         return parse(data.decode(errors="replace"))
     except HloSyntaxError as error:
-        raise UsageError(f"cannot read {request['where']}: {error}", "is it whole, and one module?") from error
+        raise UsageError(f"cannot read {message['where']}: {error}", "is it whole, and one module?") from error
 
 
-def _question(request: Request) -> Question:
-    return Question(
-        by=tuple(By(word) for word in request["by"]),
-        ops=frozenset(request["ops"]),
-        phases=frozenset(request["phases"]),
-        sources=bool(request["source"]),
+def _request(message: Message) -> Request:
+    return Request(
+        by=tuple(By(word) for word in message["by"]),
+        ops=frozenset(message["ops"]),
+        phases=frozenset(message["phases"]),
+        sources=bool(message["source"]),
     )
 
 
-def _record(made: LevelCount, question: Question, request: Request, notes: tuple[str, ...]) -> tuple[str, str]:
+def _record(made: LevelCount, request: Request, message: Message, notes: tuple[str, ...]) -> tuple[str, str]:
     count = Count(
-        target=request["target"],
+        target=message["target"],
         environment=Environment(),
         programs={"file": {made.level: made}},
-        grouped=tuple(by.value for by in question.grouped),
-        filters={key: tuple(request[key]) for key in ("ops", "phases") if request[key]},
+        grouped=tuple(by.value for by in request.by),
+        filters={key: tuple(message[key]) for key in ("ops", "phases") if message[key]},
         notes=notes,
     )
     return "count", dumps(count_to_dict(count))
 
 
-def _evidence(data: bytes, request: Request) -> Evidence:
+def _evidence(data: bytes, message: Message) -> Evidence:
     """How far the names of a file can be believed; the locations of a text without any are its own lines."""
-    return Evidence(sources=request["kind"] == "bytecode" or b"loc(" in data)
+    return Evidence(sources=message["kind"] == "bytecode" or b"loc(" in data)
 
 
-def _inventory_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
+def _inventory_of_mlir(data: bytes, message: Message) -> tuple[str, str]:
     from ltc_ir.records.inventory_codec import dumps as dumps_inventory
     from ltc_ir.tables.from_file_inventory import of_mlir
 
-    module = _parsed(data, request)
-    evidence = _evidence(data, request)
-    return "inventory", dumps_inventory(of_mlir(module, evidence, request["target"], text_size(module)["lines"]))
+    module = _parsed(data, message)
+    evidence = _evidence(data, message)
+    return "inventory", dumps_inventory(of_mlir(module, evidence, message["target"], text_size(module)["lines"]))
 
 
-def _inventory_of_hlo(data: bytes, request: Request) -> tuple[str, str]:
+def _inventory_of_hlo(data: bytes, message: Message) -> tuple[str, str]:
     from ltc_ir.records.inventory_codec import dumps as dumps_inventory
     from ltc_ir.tables.from_file_inventory import of_hlo
 
-    return "inventory", dumps_inventory(of_hlo(_parsed_hlo(data, request), request["target"]))
+    return "inventory", dumps_inventory(of_hlo(_parsed_hlo(data, message), message["target"]))
 
 
-def _text_of_mlir(data: bytes, request: Request) -> tuple[str, str]:
-    return "text", printed(_parsed(data, request)).decode(errors="replace")
+def _text_of_mlir(data: bytes, message: Message) -> tuple[str, str]:
+    return "text", printed(_parsed(data, message)).decode(errors="replace")
 
 
-def _parsed(data: bytes, request: Request) -> Any:
+def _parsed(data: bytes, message: Message) -> Any:
     """The MLIR module of a file's text, bytecode or portable artifact.
 
     Raises:
@@ -228,17 +229,17 @@ def _parsed(data: bytes, request: Request) -> Any:
             module = compat.mlir_ir().Module.parse(data, context)
     except Exception as error:
         said += [_said(diagnostic) for diagnostic in getattr(error, "error_diagnostics", ())]
-        message = said[0] if said else (str(error) or _name(error))
-        raise UsageError(f"cannot read {request['where']}: {message}", _help(message, request["kind"])) from error
+        reason = said[0] if said else (str(error) or _name(error))
+        raise UsageError(f"cannot read {message['where']}: {reason}", _help(reason, message["kind"])) from error
     finally:
         handler.detach()
     _kept[:] = [module]
     return module
 
 
-def _help(message: str, kind: str) -> str:
+def _help(reason: str, kind: str) -> str:
     """The hint beside what MLIR said: an operation of an unknown dialect can be read in its generic form alone."""
-    if "not found for custom op" in message:
+    if "not found for custom op" in reason:
         return _GENERIC
     return _BAD_BYTECODE if kind == "bytecode" else _BAD_TEXT
 
@@ -250,7 +251,7 @@ def _said(diagnostic: Any) -> str:
     return f"{place}: {diagnostic.message}" if known else str(diagnostic.message)
 
 
-_ANSWERS: Mapping[tuple[str, str], Callable[[bytes, Request], tuple[str, str]]] = {
+_ANSWERS: Mapping[tuple[str, str], Callable[[bytes, Message], tuple[str, str]]] = {
     ("count", "mlir"): _count_mlir,
     ("count", "bytecode"): _count_mlir,
     ("count", Level.HLO.value): _count_hlo,
@@ -285,8 +286,8 @@ def main() -> None:
     _limit("RLIMIT_STACK", MOST_STACK)
     _limit("RLIMIT_CORE", 0)
     requests = sys.stdin.buffer
-    while (request := _frame(requests)) is not None:
-        made = answer(_frame(requests) or b"", json.loads(request))
+    while (message := _frame(requests)) is not None:
+        made = answer(_frame(requests) or b"", json.loads(message))
         answers.write(HEADER.pack(len(made)) + made)
         answers.flush()
 

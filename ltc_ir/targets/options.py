@@ -1,40 +1,10 @@
-"""What a caller may say about a target beyond its name. Nothing here imports JAX."""
+"""The sizes that arguments leave open, and options that nothing would heed. Nothing here imports JAX."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Options:
-    """Changes to a target found by name; ``None`` leaves it as it is.
-
-    ``args`` is a string of short types, or ``module:callable`` returning ``(args, kwargs)`` or a tuple of arguments;
-    ``loss`` is ``sum``, ``mean`` or ``module:function``; ``size`` is a size to change and the value it is to have, as
-    `ltc_ir.targets.sizes.resized` takes them, or one that ``args`` leaves open.
-    """
-
-    args: str | None = None
-    loss: str | None = None
-    argnums: tuple[int, ...] | None = None
-    has_aux: bool | None = None
-    static_argnums: tuple[int, ...] | None = None
-    static_argnames: tuple[str, ...] | None = None
-    size: tuple[str, int] | None = None
-
-    @classmethod
-    def of_plain(cls, given: Mapping[str, Any] | None) -> Options | None:
-        """Options as JSON brought them, where tuples are lists."""
-        if given is None:
-            return None
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
-        }
-        return cls(**fields)
 
 
 class OpenSizes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ltc_ir.ir.origin import Ownership
+from ltc_ir.records.request import Request
 from ltc_ir.records.timing import COLD, Cause, ProgramTiming
 from ltc_ir.records.vocabulary import NO_SOURCE, By, Level
-from ltc_ir.tables.counting import Question
-from ltc_ir.tables.live import Reading, count_program
+from ltc_ir.tables.live import count_program
 from ltc_ir.targets.stages import Staged
 from ltc_ir.targets.target import Program
 from ltc_ir.timing.cold_start import Cycle
@@ -35,14 +35,14 @@ def cause_of(timing: ProgramTiming, cycle: Cycle, program: Program, label: str, 
     if stage not in _COUNTED:
         return cause
     level, unit = _COUNTED[stage]
-    made = count_program(_passed(program, label, cycle), [level], _reading(), ownership)[level.value]
+    made = count_program(_passed(program, label, cycle), _request(level), ownership)[level.value]
     most = next((group for group in made.by or () if group.key != NO_SOURCE), None)
     source, number = (None, None) if most is None else (most.key, most.tally.total)
     return replace(cause, number=made.tally.total, unit=unit, source=source, source_number=number)
 
 
-def _reading() -> Reading:
-    return Reading(Question(by=(By.SOURCE,)), text=False)
+def _request(level: Level) -> Request:
+    return Request(levels=(level,), by=(By.SOURCE,), text=False)
 
 
 def _passed(program: Program, label: str, cycle: Cycle) -> Staged:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from ltc_ir import api
 from ltc_ir.errors import LtcIrError, TargetError
 from ltc_ir.records.timing import Settings, Timing
 from ltc_ir.records.timing_codec import timing_to_dict
+from ltc_ir.targets import prepare
 from ltc_ir.timing.session import Session, Watch
 from ltc_ir.workers.process import own_stdout
 
@@ -29,13 +29,13 @@ TELL_EVERY_S = 0.1
 
 def answer(request: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]) -> None:
     """Time what was asked for, saying how far it has come."""
-    from ltc_ir.targets.options import Options
+    from ltc_ir.records.request import Options
 
     options = Options.of_plain(request["options"])
     teller = _Teller(say)
     try:
-        with api.configured(request["x64"]):
-            target = api.resolve(request["target"], None, options)
+        with prepare.configured(request["x64"]):
+            target = prepare.resolve(request["target"], None, options)
             session = Session(target, Settings(**request["settings"]), Watch(teller.at, teller.keep))
             gc.freeze()  # what is loaded is no garbage; each collection before a run would look through all of it
             session.time(request["programs"], request["platform"])

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ltc_ir import api
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.records.timing import Ended, ProgramTiming, Settings, Timing
+from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import make_program, program_names
 from ltc_ir.targets.example_values import parse_filling
 from ltc_ir.targets.stages import environment, platform_here
@@ -108,7 +108,7 @@ class Session:
     def _with_cause(self, measuring: Measuring, cycle: Cycle) -> ProgramTiming:
         timing = measuring.timing()
         try:
-            ownership = api.ownership_of(self.target)
+            ownership = prepare.ownership_of(self.target)
             return replace(timing, cause=cause_of(timing, cycle, measuring.program, measuring.label, ownership))
         except LtcIrError as error:
             return replace(timing, reasons={**timing.reasons, "cause": error.message})
@@ -118,7 +118,7 @@ class Session:
         measuring.tell("passes", 1)
         measuring.at = "passes"
         try:
-            ownership = api.ownership_of(self.target)
+            ownership = prepare.ownership_of(self.target)
             return replace(made, passes=passes_of(measuring.program, measuring.label, ownership))
         except PassesUnknownError as error:
             return replace(made, reasons={**made.reasons, "passes": str(error)})

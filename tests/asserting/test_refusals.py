@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import LtcIrError, Target, TargetError, UsageError, assert_ir, assert_ir_flat, inspect
-from ltc_ir.targets.options import Options
+from ltc_ir.records.request import Options
 from tests.asserting import programs as p
 from tests.asserting.programs import spread
 

@@ -223,18 +223,18 @@ def files(folder: Path) -> None:
     """Bad files of every sort."""
     for name, text in {**MODULES, "hard": HARD}.items():
         (folder / f"{name}.py").write_text(text)
-    from ltc_ir import api
+    import ltc_ir
 
-    text = api.lower("mine:energy")
+    text = ltc_ir.lower("mine:energy")
     (folder / "stored.mlir").write_bytes(text)
     (folder / "truncated.mlir").write_bytes(text[: len(text) // 2])
-    bytecode = api.lower("mine:energy", form="bytecode")
+    bytecode = ltc_ir.lower("mine:energy", form="bytecode")
     (folder / "truncated.mlirbc").write_bytes(bytecode[: len(bytecode) // 2])
-    record = api.count("mine:energy", programs=["forward"], levels=["jaxpr"]).to_dict()
+    record = ltc_ir.count("mine:energy", programs=["forward"], levels=["jaxpr"]).to_dict()
     (folder / "hello.txt").write_text("hello\n")
     (folder / "empty.mlir").write_text("")
     (folder / "custom.mlir").write_text("func.func @f(%a: tensor<f32>) {\n  foo.bar %a : tensor<f32>\n  return\n}\n")
-    (folder / "exported.bin").write_bytes(EXPORTED + api.lower("mine:energy", form="bytecode"))
+    (folder / "exported.bin").write_bytes(EXPORTED + ltc_ir.lower("mine:energy", form="bytecode"))
     (folder / "broken.json").write_text(json.dumps(record, indent=2)[:40])
     (folder / "bare.json").write_text('{"schema": 1, "kind": "count"}')
     (folder / "newer.json").write_text(json.dumps(record | {"schema": 99}))

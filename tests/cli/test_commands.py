@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ltc_ir import api
+import ltc_ir
+from ltc_ir.targets import prepare
 from ltc_ir.targets.builtin import BUILTIN
 from ltc_ir.targets.target import Program, Target
 from tests.cli.conftest import Command, data_of, environment, program, record_of
@@ -29,7 +30,7 @@ COUNTS = ("table", "json", "csv", "markdown")
 @pytest.fixture(scope="module")
 def counted(folder: Path) -> dict[str, Any]:
     """One count with everything in it, as JSON."""
-    made = api.count("mine:energy", levels=["jaxpr", "stablehlo", "hlo"], by=["source", "function"])
+    made = ltc_ir.count("mine:energy", levels=["jaxpr", "stablehlo", "hlo"], by=["source", "function"])
     return json.loads(json.dumps(made.to_dict()))
 
 
@@ -82,7 +83,7 @@ def _is_tally(made: dict[str, Any]) -> None:
 
 def test_count_json_is_the_librarys_record(command: Command) -> None:
     found = record_of(command("count", "mine:energy", "--format", "json"))
-    assert found == json.loads(json.dumps(api.count("mine:energy").to_dict()))
+    assert found == json.loads(json.dumps(ltc_ir.count("mine:energy").to_dict()))
 
 
 def test_count_csv_is_tidy(command: Command) -> None:
@@ -92,7 +93,7 @@ def test_count_csv_is_tidy(command: Command) -> None:
     assert None not in {key for row in rows for key in row} and None not in {
         value for row in rows for value in row.values()
     }
-    record = api.count("mine:energy")
+    record = ltc_ir.count("mine:energy")
     jaxpr = [row for row in rows if (row["program"], row["level"], row["view"]) == ("grad", "jaxpr", "module")]
     assert {row["op"]: int(row["count"]) for row in jaxpr if row["phase"] == "backward"} == dict(
         record.programs["grad"]["jaxpr"].tally.phases["backward"]
@@ -293,7 +294,7 @@ BYTECODE = {
     "erf": lambda: Target(jax.lax.erf, (jnp.ones(3),), name="erf"),
     "top_k": lambda: Target(lambda x: jax.lax.top_k(x, 2), (jnp.ones(5),), name="top_k"),
     "sharded": _sharded,
-    "ltc": lambda: api.resolve("ltc"),
+    "ltc": lambda: prepare.resolve("ltc"),
 }
 
 
@@ -304,7 +305,7 @@ def test_bytecode_can_be_read_again_and_the_module_still_compiles(name: str) -> 
     from ltc_ir import compat
     from ltc_ir.targets.lowering import text_of
 
-    staged = api.stage(BYTECODE[name](), "forward")
+    staged = prepare.stage(BYTECODE[name](), "forward")
     before = staged.lowered.as_text()
     artifact = text_of(staged, "bytecode")
     read = stablehlo.deserialize_portable_artifact(compat.mlir_context(), artifact)
@@ -327,7 +328,7 @@ def test_bytecode_holds_locations_only_when_they_are_asked_for(command: Command,
 
 def test_bytecode_is_the_same_from_everywhere() -> None:
     def from_deeper() -> bytes:
-        return api.lower("ltc", form="bytecode")
+        return ltc_ir.lower("ltc", form="bytecode")
 
-    assert from_deeper() == api.lower("ltc", form="bytecode")
+    assert from_deeper() == ltc_ir.lower("ltc", form="bytecode")
     assert b"ltc_ir" not in from_deeper() and __file__.encode() not in from_deeper()

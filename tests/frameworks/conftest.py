@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ltc_ir import Count, Target, api
+import ltc_ir
+from ltc_ir import Count, Target
 from ltc_ir.records.count import LevelCount
 
 LEVELS = ("jaxpr", "stablehlo", "hlo")
@@ -20,7 +21,7 @@ class Held:
     file: Path
 
     def count(self, **more: Any) -> Count:
-        return api.count(self.target, levels=LEVELS, by=["source"], **more)
+        return ltc_ir.count(self.target, levels=LEVELS, by=["source"], **more)
 
     def check(self, *programs: str) -> Count:
         """Hold what must be true of every target: something counted, the phases a partition, the sources the user's."""

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import Target, TargetError, api
+import ltc_ir
+from ltc_ir import Target, TargetError
+from ltc_ir.records.request import Options
 from ltc_ir.targets.find import find
-from ltc_ir.targets.options import Options
 from tests.frameworks.conftest import Held
 from tests.programs.conftest import project  # noqa: F401 - a fixture
 
@@ -60,7 +61,7 @@ def test_filter_grad_inside_the_function() -> None:
 
 def test_a_module_as_an_argument_says_what_to_do() -> None:
     with pytest.raises(TargetError, match="as an abstract array") as caught:
-        api.count(Target(_loss, (_model(), jnp.ones((4, 3))), name="loss"), programs=["forward"])
+        ltc_ir.count(Target(_loss, (_model(), jnp.ones((4, 3))), name="loss"), programs=["forward"])
     assert "close over it" in str(caught.value.hint)
     assert "\n" not in caught.value.message and " at 0x" not in caught.value.message
 
@@ -70,7 +71,7 @@ def test_a_module_in_a_users_file(project: Any) -> None:  # noqa: F811
         mine="import equinox as eqx, jax, jax.numpy as jnp\n"
         "net = eqx.nn.Linear(3, 2, key=jax.random.key(0))\nnet_args = (jnp.ones(3),)\n"
     )
-    made = api.count(find("mine:net", Options(loss="sum")), levels=["jaxpr"])
+    made = ltc_ir.count(find("mine:net", Options(loss="sum")), levels=["jaxpr"])
     assert {name: levels["jaxpr"].tally.ops["dot_general"] for name, levels in made.programs.items()} == {
         "forward": 1, "loss": 1, "grad": 2,
     }  # fmt: skip

@@ -78,11 +78,11 @@ def test_what_was_traced_before_does_not_matter(project: Project) -> None:
     import jax
     import jax.numpy as jnp
 
-    from ltc_ir import api
     from ltc_ir.api import snapshot as guarding
     from ltc_ir.records.check import Status
+    from ltc_ir.targets import prepare
 
-    target = replace(api.resolve("net.py:step"), name="net.py:step")
+    target = replace(prepare.resolve("net.py:step"), name="net.py:step")
     for _ in range(2):
         target.fn(jnp.ones((4, 4)), jnp.ones((2, 4)))
         jax.jit(jax.grad(target.fn))(jnp.ones((4, 4)), jnp.ones((2, 4)))

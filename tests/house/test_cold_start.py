@@ -87,7 +87,7 @@ def test_completion_stays_cold(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["ltc_ir", "ltc_ir_cli.app", "ltc_ir.api", "ltc_ir.render.formats", "ltc_ir.records.codec"]
+    "module", ["ltc_ir", "ltc_ir_cli.app", "ltc_ir.api.count", "ltc_ir.render.formats", "ltc_ir.records.codec"]
 )
 def test_importing_stays_cold(module: str, folder: Path) -> None:
     probe = f"import sys, {module}; print([name for name in {HOT!r} if name in sys.modules])"

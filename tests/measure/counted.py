@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
-from ltc_ir import api
+import ltc_ir
 from ltc_ir.records.count import LevelCount, Tally
-from ltc_ir.records.vocabulary import Level
-from ltc_ir.tables.live import Reading, count_program
+from ltc_ir.records.request import parse_request
+from ltc_ir.tables.live import count_program
+from ltc_ir.targets import prepare
 from ltc_ir.targets.stages import Staged
 from ltc_ir.targets.target import Target
 from tests.catalogue import get
@@ -26,7 +27,7 @@ def staged(name: str) -> Staged:
     with program.session():
         function, arguments = program.make()
     platform = None if program.lowers_on_cpu else program.platform
-    return api.stage(Target(function, arguments, name=name), "forward", platform)
+    return prepare.stage(Target(function, arguments, name=name), "forward", platform)
 
 
 def levels_of(name: str) -> tuple[str, ...]:
@@ -43,16 +44,16 @@ def counted(name: str, by: tuple[str, ...] = ()) -> Mapping[str, LevelCount]:
 
 def read(program: Staged, levels: Collection[str], by: Collection[str] = ()) -> Mapping[str, LevelCount]:
     """The counts of a staged program."""
-    question = api.make_question({"by": by, "ops": (), "phases": (), "source": True})
-    ownership = api.ownership_of(Target(program.program.fn))
-    return count_program(program, tuple(map(Level, levels)), Reading(question), ownership)
+    request = parse_request(by=by, levels=levels)
+    ownership = prepare.ownership_of(Target(program.program.fn))
+    return count_program(program, request, ownership)
 
 
 def count(
     function: Callable[..., Any], *arguments: Any, levels: Collection[str] = LEVELS, **asked: Any
 ) -> Mapping[str, LevelCount]:
     """The levels of one function on example arguments, counted through the public verb."""
-    found = api.count(function, programs=("forward",), args=arguments, levels=levels, **asked)
+    found = ltc_ir.count(function, programs=("forward",), args=arguments, levels=levels, **asked)
     return found.programs["forward"]
 
 

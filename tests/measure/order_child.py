@@ -12,7 +12,7 @@ from typing import Any
 
 def printed(name: str) -> Any:
     """All of a program's count that may not depend on anything but the program and JAX."""
-    from ltc_ir import api
+    import ltc_ir
     from ltc_ir.targets.target import Target
     from tests.measure.counted import GROUPINGS, levels_of
     from tests.registry import get
@@ -23,7 +23,7 @@ def printed(name: str) -> Any:
         target = Target(function, arguments, name=name)
         platform = None if program.lowers_on_cpu else program.platform
         by = [grouping for grouping in GROUPINGS if grouping != "stack" or name != "doubling"]
-        made = api.count(target, programs=("forward",), levels=levels_of(name), by=by, platform=platform)
+        made = ltc_ir.count(target, programs=("forward",), levels=levels_of(name), by=by, platform=platform)
     return scrubbed(made.to_dict()["programs"])
 
 

@@ -11,15 +11,16 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
-from ltc_ir import api
+import ltc_ir
 from ltc_ir.ir.hlo import parser as hlo_text
 from ltc_ir.ir.hlo import reader as hlo
 from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.origin import ambiguous
 from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.records.count import LevelCount
+from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import HEADLINE, Phase
-from ltc_ir.tables.counting import Question, count_hlo, count_stablehlo
+from ltc_ir.tables.counting import count_hlo, count_stablehlo
 from tests.measure.counted import by_phase, count, counted
 from tests.measure.phase_programs import ALIKE, CASES, CLEAR, SCOPED, scoped, sine, vector
 from tests.measure.phase_truth import ONE_TO_ONE, lowered_phases_of, phases_of
@@ -185,7 +186,7 @@ def test_a_shard_map_runs_in_the_phase_of_its_caller() -> None:
 
 @pytest.fixture(scope="module")
 def ltc() -> Mapping[str, Mapping[str, LevelCount]]:
-    return api.count("ltc", programs=("loss", "grad")).programs
+    return ltc_ir.count("ltc", programs=("loss", "grad")).programs
 
 
 @pytest.mark.parametrize("primitive", HEADLINE)
@@ -212,7 +213,7 @@ def test_a_module_that_was_parsed_from_text_claims_no_more_than_its_names() -> N
 
     with mlir.make_ir_context():
         stream = stablehlo.read(ir.Module.parse(text))
-    found = by_phase(count_stablehlo(stream, Question(sources=False), {}).tally, "sine", "cosine")
+    found = by_phase(count_stablehlo(stream, Request(sources=False), {}).tally, "sine", "cosine")
     assert found == ({"unattributed": 2} if JAX < (0, 7) else {"forward": 2})
 
 
@@ -259,7 +260,7 @@ ENTRY add {{
 def test_a_name_in_hlo_proves_no_more_than_it_says(opcode: str, name: str, phase: str) -> None:
     evidence = Evidence.of_program(frozenset(), frozenset({Phase.PRIMAL, Phase.FORWARD, Phase.BACKWARD}))
     stream = hlo.read(hlo_text.parse(HLO.format(opcode=opcode, name=name)), evidence=evidence)
-    found = count_hlo(stream, Question(sources=False), {}).tally
+    found = count_hlo(stream, Request(sources=False), {}).tally
     assert by_phase(found, opcode) == {phase: 1}
     assert by_phase(found, "parameter") == {"unattributed": 2}
 

@@ -17,8 +17,9 @@ from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.stablehlo import reader as stablehlo_level
 from ltc_ir.records.count import LevelCount
+from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import By
-from ltc_ir.tables.counting import Question, count_jaxpr, count_stablehlo
+from ltc_ir.tables.counting import count_jaxpr, count_stablehlo
 from ltc_ir.tables.unfolding import unfold
 from tests.registry import JAX
 
@@ -66,9 +67,9 @@ def nested(levels: int, times: int = 1) -> Any:
 
 
 def counted(jaxpr: Any, *by: By) -> LevelCount:
-    question = Question(by=by)
-    stream = jaxpr_level.read(jaxpr, question.wants)
-    return count_jaxpr(stream, unfold(stream, module=False), question)
+    request = Request(by=by)
+    stream = jaxpr_level.read(jaxpr, request.wants)
+    return count_jaxpr(stream, unfold(stream, module=False), request)
 
 
 def seconds(do: Callable[[], Any]) -> float:
@@ -128,11 +129,11 @@ def placed(level: int, which: int) -> str:
 
 
 def counted_module(text: str, *by: By) -> LevelCount:
-    question = Question(by=by)
+    request = Request(by=by)
     with compat.mlir_context():
         module = compat.mlir_ir().Module.parse(text)
-        stream = stablehlo_level.read(module, question.wants, None, Evidence(sources=bool(by)))
-        return count_stablehlo(stream, question, {})
+        stream = stablehlo_level.read(module, request.wants, None, Evidence(sources=bool(by)))
+        return count_stablehlo(stream, request, {})
 
 
 def test_a_module_that_doubles_64_times_is_counted_exactly_and_at_once() -> None:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import api
+import ltc_ir
 from ltc_ir.ir.op import Frame
 from ltc_ir.ir.origin import Ownership, function_key
 from ltc_ir.records.count import LevelCount
@@ -228,11 +228,11 @@ def test_a_function_called_from_several_places_has_a_stack_of_each(modules: Path
 
 
 def test_the_library_s_own_functions_are_named_when_asked_for() -> None:
-    by_library = api.count("ltc", programs=("forward",), levels=("jaxpr",), by=("function",), library=True)
+    by_library = ltc_ir.count("ltc", programs=("forward",), levels=("jaxpr",), by=("function",), library=True)
     keys = {group.key for group in by_library.programs["forward"]["jaxpr"].by or ()}
     named = {key.partition(":")[2] for key in keys if key.startswith("jax.experimental.ode:")}
     assert {"runge_kutta_step", "fit_4th_order_polynomial"} <= named
-    plainly = api.count("ltc", programs=("forward",), levels=("jaxpr",), by=("function",))
+    plainly = ltc_ir.count("ltc", programs=("forward",), levels=("jaxpr",), by=("function",))
     mine = {group.key.partition(":")[0] for group in plainly.programs["forward"]["jaxpr"].by or ()}
     assert not {key for key in mine if key.startswith("jax.")}
 
@@ -280,8 +280,8 @@ def test_a_library_alone_is_marked_as_one(modules: Path) -> None:
         ("/anywhere/site-packages/equinox/nn.py", "library"),
         ("/anywhere/dist-packages/mine/nn.py", "user"),
         (importlib.__file__, "library"),
-        (api.__file__, "tool"),
-        (str(Path(api.__file__).with_name("lab") / "models" / "ltc.py"), "user"),
+        (ltc_ir.errors.__file__, "tool"),
+        (str(Path(ltc_ir.errors.__file__).with_name("lab") / "models" / "ltc.py"), "user"),
         ("/elsewhere/net.py", "user"),
     ],
 )

@@ -13,13 +13,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import api
+import ltc_ir
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.environment import Environment
 from ltc_ir.tables import from_file as stored
 from ltc_ir.tables.from_file import count_stored, read_stored_text, sniff
 from ltc_ir.tables.from_file_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
+from ltc_ir.targets import prepare
 from tests.measure.stored_programs import forms, originals
 
 QUESTION = {"by": [], "ops": [], "phases": [], "source": True}
@@ -57,9 +58,9 @@ def refused(count, data, kind=UsageError, **asked):
 @pytest.fixture(scope="module")
 def ltc():
     """The gradient of the LTC: how it counts live, and its files."""
-    target = api.resolve("ltc")
-    live = api.count(target, programs=["grad"], levels=["stablehlo"], by=["source"])
-    staged = api.stage(target, "grad")
+    target = prepare.resolve("ltc")
+    live = ltc_ir.count(target, programs=["grad"], levels=["stablehlo"], by=["source"])
+    staged = prepare.stage(target, "grad")
     lowered = staged.lowered
     return live.programs["grad"]["stablehlo"], forms(lowered), lowered.as_text()
 

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import api, compat
+from ltc_ir import compat
 from ltc_ir.records.passes import CODE_GENERATION, KINDS, Passes
 from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
 from ltc_ir.render.passes_formats import PASSES_FORMATS
 from ltc_ir.render.words.passes import sentence
+from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.target import Target
 from ltc_ir.timing.passes import PassesUnknownError, passes_of
@@ -38,7 +39,7 @@ ARGS = (jnp.ones((8, 8)), jnp.ones((4, 8)))
 
 def passes(program: str = "grad") -> Passes:
     target = Target(loss, ARGS, name="net")
-    return passes_of(make_program(target, program), f"net {program}", api.ownership_of(target))
+    return passes_of(make_program(target, program), f"net {program}", prepare.ownership_of(target))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_the_seconds_are_those_of_the_clock_that_is_given():
 @reads
 def test_a_program_of_one_library_call_names_no_kernel():
     target = Target(lambda x: x @ x, (jnp.ones((16, 16)),), name="dot")
-    seen = passes_of(make_program(target, "forward"), "dot forward", api.ownership_of(target))
+    seen = passes_of(make_program(target, "forward"), "dot forward", prepare.ownership_of(target))
     assert [kernel for kernel in seen.kernels if kernel.name == "dot"] == []
     assert "%" in sentence(seen)
 

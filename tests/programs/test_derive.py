@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import Program, Target, TargetError, UsageError, api
+import ltc_ir
+from ltc_ir import Program, Target, TargetError, UsageError
 from ltc_ir.targets.derive import make_program, program_names
 
 pytestmark = pytest.mark.versions
@@ -19,7 +20,7 @@ N = jax.ShapeDtypeStruct((3,), "int32")
 
 def same(target: Target, program: str, fn: Any, *args: Any, **kwargs: Any) -> None:
     """Hold a program's text against that of the same written by hand."""
-    made = api.lower(target, program=program, form="jaxpr").decode()
+    made = ltc_ir.lower(target, program=program, form="jaxpr").decode()
     jax.clear_caches()
     assert made == str(jax.jit(fn).trace(*(args or target.args), **(kwargs or target.kwargs)).jaxpr) + "\n"
 
@@ -83,7 +84,7 @@ def test_statics() -> None:
         return (x**n).sum() * (2 if twice else 1)
 
     target = Target(power, (3, X), {"twice": True}, static_argnums=(0,), static_argnames=("twice",), argnums=1)
-    made = api.lower(target, program="grad", form="jaxpr").decode()
+    made = ltc_ir.lower(target, program="grad", form="jaxpr").decode()
     jax.clear_caches()
     by_hand = jax.jit(jax.grad(power, argnums=1), static_argnums=0, static_argnames="twice")
     assert made == str(by_hand.trace(3, X, twice=True).jaxpr) + "\n"
@@ -95,7 +96,7 @@ def test_names_in_order() -> None:
         energy, (X,), loss="sum", programs={"train_step": Program(energy, (X,)), "extra": Program(energy, (X,))}
     )
     assert program_names(more) == ("forward", "loss", "grad", "train_step", "extra")
-    assert list(api.count(more, levels=["jaxpr"]).programs) == ["forward", "loss", "grad", "train_step", "extra"]
+    assert list(ltc_ir.count(more, levels=["jaxpr"]).programs) == ["forward", "loss", "grad", "train_step", "extra"]
 
 
 def test_a_program_given_outright_replaces_the_derived_one() -> None:
@@ -132,16 +133,16 @@ REFUSED = {
 def test_no_gradient_and_why(why: str) -> None:
     target, message, hint = REFUSED[why]
     with pytest.raises(UsageError, match=message) as caught:
-        api.lower(target, program="grad")
+        ltc_ir.lower(target, program="grad")
     assert hint in str(caught.value.hint)
 
 
 def test_what_was_not_asked_for_is_left_out_with_its_reason() -> None:
-    made = api.count(Target(jnp.sin, (X,)), levels=["jaxpr"])
+    made = ltc_ir.count(Target(jnp.sin, (X,)), levels=["jaxpr"])
     assert list(made.programs) == ["forward"]
     assert "not a real scalar" in made.unavailable["grad"]
     with pytest.raises(UsageError):
-        api.count(Target(jnp.sin, (X,)), programs=["grad"], levels=["jaxpr"])
+        ltc_ir.count(Target(jnp.sin, (X,)), programs=["grad"], levels=["jaxpr"])
 
 
 def test_a_function_that_fails_is_not_left_out() -> None:
@@ -149,7 +150,7 @@ def test_a_function_that_fails_is_not_left_out() -> None:
         raise RuntimeError("boom")
 
     with pytest.raises(TargetError, match="boom"):
-        api.count(Target(fails, (X,)), levels=["jaxpr"])
+        ltc_ir.count(Target(fails, (X,)), levels=["jaxpr"])
 
 
 def test_a_gradient_alone_that_fails_is_the_functions_failure() -> None:
@@ -162,12 +163,12 @@ def test_a_gradient_alone_that_fails_is_the_functions_failure() -> None:
 
     f.defvjp(lambda x: (x.sum(), None), backward)
     with pytest.raises(TargetError, match="no way back"):
-        api.lower(Target(f, (X,)), program="grad")
+        ltc_ir.lower(Target(f, (X,)), program="grad")
 
 
 def test_an_unknown_program_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="no program 'loss'") as caught:
-        api.lower(Target(energy, (X,)), program="loss")
+        ltc_ir.lower(Target(energy, (X,)), program="loss")
     assert caught.value.hint == "this target has forward, grad"
 
 
@@ -191,7 +192,7 @@ def test_what_a_function_says_is_one_whole_line() -> None:
         raise ValueError(f"seen {fails} (\n  with\n  more)\nand no more")
 
     with pytest.raises(TargetError) as caught:
-        api.lower(Target(fails, (X,), name="it"))
+        ltc_ir.lower(Target(fails, (X,), name="it"))
     assert "ValueError: seen <function" in caught.value.message
     assert "( with more)" in caught.value.message
     assert "no more" not in caught.value.message and " at 0x" not in caught.value.message

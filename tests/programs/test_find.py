@@ -7,9 +7,10 @@ import sys
 import jax
 import pytest
 
-from ltc_ir import Target, TargetError, UsageError, api
+import ltc_ir
+from ltc_ir import Target, TargetError, UsageError
+from ltc_ir.records.request import Options
 from ltc_ir.targets.find import find, known
-from ltc_ir.targets.options import Options
 from tests.programs.conftest import Project
 
 pytestmark = pytest.mark.versions
@@ -18,7 +19,7 @@ SQUARE = "def square(x):\n    return x * x\nsquare_args = (3.0,)\n"
 
 
 def text(target: Target, program: str = "forward") -> str:
-    return api.lower(target, program=program, form="jaxpr").decode()
+    return ltc_ir.lower(target, program=program, form="jaxpr").decode()
 
 
 @pytest.mark.parametrize("name", ["mine:square", "mine.py:square", "./mine.py:square", "{folder}/mine.py:square"])
@@ -53,7 +54,7 @@ def test_a_callable_object_and_a_partial(project: Project) -> None:
 
 def test_a_jitted_function(project: Project) -> None:
     project(mine="import jax\n@jax.jit\ndef f(x): return x * 2\nf_args = (1.0,)\n")
-    assert api.lower(find("mine:f")).decode() == api.lower("mine:f").decode()
+    assert ltc_ir.lower(find("mine:f")).decode() == ltc_ir.lower("mine:f").decode()
 
 
 def test_a_file_in_another_folder_imports_its_neighbours(project: Project) -> None:
@@ -161,7 +162,7 @@ f_args = (Params(jnp.ones((3, 2)), jnp.ones(2)), {"x": jnp.ones((5, 3)), "rest":
 
 def test_trees_and_dataclasses_as_arguments(project: Project) -> None:
     project(mine=TREES)
-    made = api.count("mine:f", levels=["jaxpr"])
+    made = ltc_ir.count("mine:f", levels=["jaxpr"])
     assert made.programs["grad"]["jaxpr"].tally.ops["dot_general"] == 2
 
 
@@ -211,7 +212,7 @@ def test_the_projects_own_targets(project: Project) -> None:
     assert (given.args[0].shape, given.loss, given.argnums) == ((4,), "sum", 0)
     assert find("given", Options(loss="mean")).loss == "mean"
     assert list(known())[:2] == ["plain", "given"]
-    assert api.count("given", levels=["jaxpr"]).programs.keys() == {"forward", "loss", "grad"}
+    assert ltc_ir.count("given", levels=["jaxpr"]).programs.keys() == {"forward", "loss", "grad"}
 
 
 def test_the_projects_own_targets_from_a_folder_below(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,5 +249,5 @@ def test_a_projects_target_says_what_it_is_lowered_for(project: Project) -> None
         mine="def f(x): return x * 2\n",
     )
     assert find("far").platform == "tpu"
-    assert api.count("far", programs=["forward"], levels=["stablehlo"]).environment.platform == "tpu"
-    assert api.count("far", programs=["forward"], platform="cpu").environment.platform == "cpu"
+    assert ltc_ir.count("far", programs=["forward"], levels=["stablehlo"]).environment.platform == "tpu"
+    assert ltc_ir.count("far", programs=["forward"], platform="cpu").environment.platform == "cpu"

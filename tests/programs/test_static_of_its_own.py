@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import Target, UsageError, api
+import ltc_ir
+from ltc_ir import Target, UsageError
+from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import make_program
 from ltc_ir_cli.app import main
 
@@ -58,19 +60,19 @@ JITTED = {
 
 @pytest.mark.parametrize("how", JITTED)
 def test_the_gradient_keeps_them_static(how):
-    made = api.count(JITTED[how], programs=["grad"], levels=["jaxpr"]).programs["grad"]["jaxpr"]
+    made = ltc_ir.count(JITTED[how], programs=["grad"], levels=["jaxpr"]).programs["grad"]["jaxpr"]
     assert (made.tally.ops["sin"], made.tally.ops["cos"]) == (3, 3)
 
 
 def test_so_does_a_loss():
     target = Target(jax.jit(lambda x, n: jnp.stack([x] * n), static_argnums=1), (X, 3), loss="sum")
-    made = api.count(target, programs=["forward", "loss", "grad"], levels=["jaxpr"]).programs
+    made = ltc_ir.count(target, programs=["forward", "loss", "grad"], levels=["jaxpr"]).programs
     assert list(made) == ["forward", "loss", "grad"]
 
 
 def test_what_is_traced_stays_traced():
     target = Target(jax.jit(waves, static_argnums=1), (X, 3), {"scale": 2.0})
-    made = api.stage(target, "grad").traced
+    made = prepare.stage(target, "grad").traced
     assert [aval.shape for aval in made.jaxpr.in_avals] == [(3,), ()]
 
 
@@ -88,11 +90,11 @@ def test_an_argument_that_is_static_has_no_gradient():
 def test_an_array_output_is_said_as_ever():
     target = Target(jax.jit(lambda x, n: x * n, static_argnums=1), (X, 3))
     with pytest.raises(UsageError, match="not a real scalar"):
-        api.lower(target, program="grad")
+        ltc_ir.lower(target, program="grad")
 
 
 def test_a_position_that_nobody_fills_says_nothing_of_the_first():
-    made = api.count(Target(waves, (X,), {"n": 2}, static_argnums=(1,), static_argnames=("n",)), levels=["jaxpr"])
+    made = ltc_ir.count(Target(waves, (X,), {"n": 2}, static_argnums=(1,), static_argnames=("n",)), levels=["jaxpr"])
     assert set(made.programs) == {"forward", "grad"}
 
 
@@ -107,7 +109,7 @@ def until(x: Any, bound: float, twice: bool) -> Any:
     Target(jax.jit(until, static_argnums=(1, 2)), (jnp.float32(1), 7.0, False)),
 ], ids=["by name", "by position"])  # fmt: skip
 def test_its_runs_are_measured(target, program):
-    made = api.count(target, programs=[program], levels=["jaxpr"], executed=True).programs[program]["jaxpr"]
+    made = ltc_ir.count(target, programs=[program], levels=["jaxpr"], executed=True).programs[program]["jaxpr"]
     assert [loop.iterations for loop in made.executed.regions] == [3]
 
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir import api
+import ltc_ir
 from ltc_ir.errors import UsageError
 from ltc_ir.records.codec import count_to_dict
 from ltc_ir.records.codec import dumps as json_of
@@ -39,7 +39,7 @@ def longer(x):
 
 
 def counted(function) -> Count:
-    return api.count(function, args=(jax.ShapeDtypeStruct((3,), "float32"),), programs=["grad"], by=["function"])
+    return ltc_ir.count(function, args=(jax.ShapeDtypeStruct((3,), "float32"),), programs=["grad"], by=["function"])
 
 
 def facts_of(level: LevelCount) -> LevelFacts:
@@ -64,7 +64,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_snapshots_count_is_what_it_holds(file):
-    made = api.count(str(file))
+    made = ltc_ir.count(str(file))
     assert (made.target, list(made.programs), made.levels()) == ("net:step", ["grad"], ("jaxpr", "stablehlo"))
     assert made.environment.jax == "0.10.2"
     jaxpr, stablehlo = made.programs["grad"]["jaxpr"], made.programs["grad"]["stablehlo"]
@@ -77,7 +77,7 @@ def test_a_snapshots_count_is_what_it_holds(file):
 
 
 def test_what_a_snapshot_does_not_keep_is_none_with_a_reason(file):
-    level = api.count(str(file)).programs["grad"]["stablehlo"]
+    level = ltc_ir.count(str(file)).programs["grad"]["stablehlo"]
     for name in ("bytes", "private_functions", "max_depth"):
         assert getattr(level, name) is None
         assert "does not keep" in level.reasons[name]
@@ -86,31 +86,31 @@ def test_what_a_snapshot_does_not_keep_is_none_with_a_reason(file):
 def test_hlo_stands_beside_the_other_levels_where_it_was_kept(file):
     hlo = LevelFacts({("forward", "f"): {"all-reduce": 2}}, metrics={"flops": 8, "memory.temporary_bytes": 4})
     file.write_text(dumps(usual(hlo=HloFacts("0.10.2", "cpu", hlo))))
-    made = api.count(str(file)).programs["grad"]["hlo"]
+    made = ltc_ir.count(str(file)).programs["grad"]["hlo"]
     assert (made.tally.ops, made.flops, made.memory) == ({"all-reduce": 2}, 8, {"temporary_bytes": 4})
 
 
 def test_by_function_and_phase(file):
-    made = api.count(str(file), by=["function"]).programs["grad"]["jaxpr"].by
+    made = ltc_ir.count(str(file), by=["function"]).programs["grad"]["jaxpr"].by
     assert made
     assert {group.key: group.tally.total for group in made} == {"net:dense": 12, "net:loss": 7}
-    both = api.count(str(file), by=["function", "phase"], levels=["stablehlo"]).programs["grad"]["stablehlo"]
+    both = ltc_ir.count(str(file), by=["function", "phase"], levels=["stablehlo"]).programs["grad"]["stablehlo"]
     assert both.by == both.expanded_by
     assert [group.key for group in both.by or ()] == ["net:dense | forward", "(no source) | unattributed"]
 
 
 def test_by_what_is_not_kept_is_refused(file):
     with pytest.raises(UsageError, match="not counted by source"):
-        api.count(str(file), by=["source"])
+        ltc_ir.count(str(file), by=["source"])
 
 
 def test_a_snapshot_narrows_as_any_count_does(file):
-    made = api.count(str(file), ops=["dot_general"], phases=["backward"], levels=["jaxpr"])
+    made = ltc_ir.count(str(file), ops=["dot_general"], phases=["backward"], levels=["jaxpr"])
     assert made.programs["grad"]["jaxpr"].tally.ops == {"dot_general": 4}
 
 
 def test_in_json_only_what_is_expanded_says_so(file):
-    made = api.count(str(file))
+    made = ltc_ir.count(str(file))
     data = count_to_dict(made)["programs"]["grad"]
     assert data["stablehlo"]["basis"] == "expanded"
     assert "basis" not in data["jaxpr"]
@@ -127,8 +127,8 @@ def test_a_snapshot_of_a_program_differs_from_it_in_no_operation(file, turned):
     module = live.programs["grad"]["stablehlo"]
     assert module.expanded and module.tally.total != module.expanded.total, "the program tells the two counts apart"
     file.write_text(dumps(snapshot_of(live)))
-    sides = [api.count(str(file), by=["function"]), live]
-    found = api.diff(*(sides[::-1] if turned else sides))
+    sides = [ltc_ir.count(str(file), by=["function"]), live]
+    found = ltc_ir.diff(*(sides[::-1] if turned else sides))
     for made in found.pairs[0].levels.values():
         assert made.ops == ()
         assert made.by == ()
@@ -139,7 +139,7 @@ def test_a_snapshot_of_a_program_differs_from_it_in_no_operation(file, turned):
 def test_a_snapshot_shows_what_was_added_to_a_program(file):
     before, after = counted(twice), counted(longer)
     file.write_text(dumps(snapshot_of(before)))
-    found = api.diff(api.count(str(file), by=["function"]), after).pairs[0].levels["stablehlo"]
+    found = ltc_ir.diff(ltc_ir.count(str(file), by=["function"]), after).pairs[0].levels["stablehlo"]
     sines = next(row for row in found.ops if row.name == "stablehlo.sine")
     old, new = before.programs["grad"]["stablehlo"].expanded, after.programs["grad"]["stablehlo"].expanded
     assert old and new
@@ -151,7 +151,7 @@ def test_two_snapshots_are_compared_without_a_word_on_how_they_count(file, tmp_p
     other = tmp_path / "other.toml"
     facts = replace(USUAL.levels["jaxpr"], ops={("forward", "net:dense"): {"add": 5}})
     other.write_text(dumps(usual(levels={**USUAL.levels, "jaxpr": facts})))
-    found = api.diff(str(file), str(other))
+    found = ltc_ir.diff(str(file), str(other))
     assert found.pairs[0].levels["jaxpr"].metrics[0].change == 5 - 19
     assert not any("both sides" in note for note in found.notes)
 
@@ -160,12 +160,12 @@ def test_two_snapshots_are_compared_without_a_word_on_how_they_count(file, tmp_p
 def test_the_content_decides_and_not_the_ending(tmp_path, name):
     path = tmp_path / name
     path.write_text(dumps(USUAL))
-    assert api.count(str(path)).target == "net:step"
+    assert ltc_ir.count(str(path)).target == "net:step"
 
 
 def test_a_snapshot_comes_through_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(dumps(USUAL).encode())))
-    assert api.count("-").target == "net:step"
+    assert ltc_ir.count("-").target == "net:step"
 
 
 def damaged(how: str) -> tuple[str, str, str]:
@@ -199,4 +199,4 @@ def test_a_damaged_snapshot_ends_in_one_message_with_its_name_and_line(how, comm
 
 def test_the_text_of_a_snapshot_is_refused(file):
     with pytest.raises(UsageError, match="a snapshot, which holds no text"):
-        api.lower(str(file))
+        ltc_ir.lower(str(file))

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir import Target, TargetError, UsageError
+from ltc_ir.records.request import Options
 from ltc_ir.targets.find import find
-from ltc_ir.targets.options import Options
 from ltc_ir.targets.sizes import resized, sizes_of
 
 pytestmark = pytest.mark.versions

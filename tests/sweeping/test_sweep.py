@@ -53,7 +53,7 @@ def test_each_figure_is_the_count_s_own(folder: Path):
 
 
 def options(**more: Any) -> Any:
-    from ltc_ir.targets.options import Options
+    from ltc_ir.records.request import Options
 
     return Options(**more)
 
@@ -147,16 +147,15 @@ def test_python_raises_what_ended_it(folder: Path):
 
 
 def test_an_interrupt_keeps_the_figures(command: Command, monkeypatch: pytest.MonkeyPatch):
-    from ltc_ir import api
 
-    count = api.count
+    count = ltc_ir.count
 
     def interrupted(target: Any, **asked: Any) -> Any:
         if asked["options"].size[1] == 16:
             raise KeyboardInterrupt
         return count(target, **asked)
 
-    monkeypatch.setattr(api, "count", interrupted)
+    monkeypatch.setattr("ltc_ir.api.sweep.count", interrupted)
     ran = command("count", "sized:unrolled", "--sweep", "steps=4,8,16", "--level", "jaxpr", "-p", "forward")
     assert (ran.code, ran.out) == (130, "")
     assert "cut short: at 16: interrupted" in ran.err

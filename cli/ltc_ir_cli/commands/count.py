@@ -112,10 +112,10 @@ def _counted(target: str, asked: dict[str, Any], format: str, output: str | None
     """Count, and print that as this format shows it."""
     render = _renderer(format, asked["by"])
     with stdout_is_data():
-        from ltc_ir import api
+        from ltc_ir.api.count import count
 
         opt.refuse_for_file(target, asked["options"])
-        made = api.count(target, **asked)
+        made = count(target, **asked)
         _say_about(made, asked["ops"])
         emit(render(made, **layout), output)
 

@@ -56,15 +56,15 @@ def diff(
         "x64": x64,
     }
     with stdout_is_data():
-        from ltc_ir import api
+        from ltc_ir.api.diff import diff, diff_text
 
         if text:
-            shown = api.diff_text(a, b, form=_one_level(level), **asked, **_one_program(program))
+            shown = diff_text(a, b, form=_one_level(level), **asked, **_one_program(program))
             emit(shown, output)
             return DIFFERENT if exit_code and shown else 0
         levels, programs = opt.words(level) or None, opt.words(program) or None
         asked |= {"by": opt.words(by), "ops": opt.words(op), "phases": opt.words(phase), "library": library}
-        made = api.diff(a, b, levels=levels, programs=programs, **asked)
+        made = diff(a, b, levels=levels, programs=programs, **asked)
         for note in made.notes if format == "csv" else ():
             say(f"note: {note}")
         emit(render(made, top=top), output)

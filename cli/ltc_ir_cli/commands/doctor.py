@@ -23,6 +23,6 @@ def doctor(
 
     render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
     with stdout_is_data():
-        from ltc_ir import api
+        from ltc_ir.api.doctor import examine
 
-        emit(render("doctor", api.examine()), output)
+        emit(render("doctor", examine()), output)

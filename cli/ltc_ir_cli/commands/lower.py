@@ -61,10 +61,10 @@ def lower(
         args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
     )
     with stdout_is_data():
-        from ltc_ir import api
+        from ltc_ir.api.lower import lower
 
         opt.refuse_for_file(target, options, {"--grad": grad, "--program": program, "--debug-info": debug_info})
-        made = api.lower(
+        made = lower(
             target,
             program="grad" if grad else program or "forward",
             form=chosen[0],

@@ -1,0 +1,118 @@
+"""The verb `count`: what a target's programs, or a stored file, hold at each level."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from ltc_ir.api.notebook import ShownCount, shown
+from ltc_ir.errors import UsageError
+from ltc_ir.files import names_stored_file
+from ltc_ir.records.count import Count
+from ltc_ir.records.narrowing import narrow
+from ltc_ir.records.request import Options, Request, parse_request
+
+if TYPE_CHECKING:
+    from ltc_ir.targets.prepare import Inspectable
+    from ltc_ir.targets.target import Target
+
+
+def count(
+    target: Inspectable = "ltc",
+    *,
+    programs: Collection[str] | None = None,
+    levels: Collection[str] | None = None,
+    by: Collection[str] = (),
+    ops: Collection[str] = (),
+    phases: Collection[str] = (),
+    args: tuple[Any, ...] | None = None,
+    options: Options | None = None,
+    platform: str | None = None,
+    x64: bool | None = None,
+    text: bool = True,
+    source: bool = True,
+    library: bool = False,
+    executed: bool = False,
+    fill: str | None = None,
+) -> ShownCount:
+    """Count a target's programs.
+
+    Args:
+        target: a name, a stored IR file, a Target, or a function (with ``args``).
+        programs: the programs to count; all that the target has where ``None``.
+        levels: ``jaxpr``, ``stablehlo``, ``hlo``; where ``None`` jaxpr and stablehlo, of a file whatever it has.
+        by: groupings beyond operation and phase: ``source``, ``function``, ``scope``, ``region``, ``stack``, ``transforms``.
+        ops: operations to narrow the count to, with or without dialect.
+        phases: phases to narrow the count to.
+        args: the example arguments of a function given as such.
+        options: what else is said about a target found by name.
+        platform: what to lower for; this machine's where ``None``.
+        x64: enable or disable 64-bit types while counting; as configured where ``None``.
+        text: print StableHLO for its lines and bytes.
+        source: resolve source lines.
+        library: let library frames count as sources.
+        executed: count how often each operation runs too, where need be by running the program; each level has it as
+            ``executed``, or ``None`` and a reason.
+        fill: the values of arguments that are only shapes, for such a run: ``zeros`` or ``normal:SEED``.
+
+    Each program is traced from cleared caches (`jax.clear_caches`), so that no count depends on what was traced before:
+    functions that this process had compiled compile again at their next call.
+
+    Raises:
+        UsageError: bad input. TargetError: the function failed. LimitError: a limit of ours ended it.
+    """
+    request = parse_request(
+        programs=programs, levels=levels, by=by, ops=ops, phases=phases, sources=source, library=library, text=text,
+        executed=executed, fill=fill, options=options, platform=platform, x64=x64,
+    )  # fmt: skip
+    if isinstance(target, str) and names_stored_file(target):
+        return shown(count_file(target, request))
+    from ltc_ir.targets.prepare import configured, resolve
+
+    with configured(x64):
+        return shown(count_target(resolve(target, args, options), request))
+
+
+def count_file(path: str, request: Request) -> Count:
+    """The count of a stored file, with only what the request asks for."""
+    from ltc_ir.tables.from_file import count_stored
+
+    stored = count_stored(path, request)
+    if request.executed and not any(level.executed for levels in stored.programs.values() for level in levels.values()):
+        words = f"{path} holds no executed counts, and a file is not run", "count a target, or leave --executed out"
+        raise UsageError(*words)
+    kept = narrow(stored, request.filters, [by.value for by in request.by], path)
+    return _narrowed(path, kept, request)
+
+
+def _narrowed(path: str, stored: Count, request: Request) -> Count:
+    """A stored count with only the programs and levels asked for, refused where that is nothing."""
+    if request.programs and set(stored.programs) == {"file"}:
+        raise UsageError(f"{path} holds IR of one program and does not say which", "leave --program and --grad out")
+    kept = stored.narrowed(request.programs, request.levels or stored.levels())
+    if stored.programs and not kept.programs:
+        has = f"{', '.join(stored.programs)} at {', '.join(stored.levels())}"
+        raise UsageError(f"{path} has nothing of what was asked for", f"it has {has}")
+    return kept
+
+
+def count_target(target: Target, request: Request) -> Count:
+    """The count of a live target."""
+    from ltc_ir.tables.live import count_program
+    from ltc_ir.targets.prepare import each_program, ownership_of, stage
+    from ltc_ir.targets.stages import environment
+
+    counts: dict[str, Any] = {}
+
+    def count_one(program: str) -> None:
+        counts[program] = count_program(stage(target, program, request.platform), request, ownership_of(target))
+
+    unavailable = each_program(target, request.programs, count_one)
+    return Count(
+        target=target.name or "target",
+        environment=environment(request.platform or target.platform),
+        programs=counts,
+        unavailable=unavailable,
+        grouped=tuple(by.value for by in request.by),
+        filters=request.filters,
+    )

@@ -1,0 +1,98 @@
+"""The verb `diff`: two targets, files or counts compared by their operations, or by their canonical texts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from ltc_ir.api.count import count
+from ltc_ir.api.lower import lower, stored_text, text_in_form
+from ltc_ir.files import names_stored_file
+from ltc_ir.records.count import Count
+from ltc_ir.records.request import DEFAULT_LEVELS, listed, parse_levels
+
+if TYPE_CHECKING:
+    from ltc_ir.records.diff import Diff
+    from ltc_ir.targets.prepare import Inspectable
+
+
+def diff(
+    baseline: Inspectable | Count,
+    current: Inspectable | Count | None = None,
+    *,
+    programs: Collection[str] | None = None,
+    levels: Collection[str] | None = None,
+    **asked: Any,
+) -> Diff:
+    """Compare two targets, files or counts; of one of them, its forward with its gradient.
+
+    Args:
+        baseline: the older side.
+        current: the newer side.
+        programs: the programs to compare; all that both sides have where ``None``.
+        levels: the levels to compare; where ``None`` those that a file among the sides has, else jaxpr and stablehlo.
+        asked: further arguments of `count`, for sides that are not counted yet.
+
+    Raises:
+        NotComparableError: the sides have no program and level in common. UsageError: bad input.
+    """
+    from ltc_ir.compare.diff import diff_counts, diff_programs
+
+    given = [baseline] if current is None else [baseline, current]
+    programs = ("forward", "grad") if current is None else programs
+    stored = [_stored_side(side, asked) for side in given]
+    shared = [level for one in stored if one is not None for level in one.levels()]
+    programs = programs or _held_by(stored)
+    asked_for = parse_levels(listed(levels) or shared or list(DEFAULT_LEVELS))
+    sides = [
+        one.narrowed(programs, asked_for)
+        if one is not None
+        else count(cast("Inspectable", side), programs=programs, levels=asked_for, **asked)
+        for side, one in zip(given, stored, strict=True)
+    ]
+    return diff_programs(sides[0], "forward", "grad") if current is None else diff_counts(*sides)
+
+
+def _held_by(stored: Collection[Count | None]) -> list[str] | None:
+    """The programs that a file holds, where another side is to be counted: it need not count more; ``None`` for all."""
+    held = [name for one in stored if one is not None for name in one.programs]
+    return list(dict.fromkeys(held)) if None in stored and held and "file" not in held else None
+
+
+def _stored_side(side: Inspectable | Count, asked: Mapping[str, Any]) -> Count | None:
+    """A side of a comparison that is counted already or stands in a file; ``None`` for what must be traced."""
+    if isinstance(side, Count):
+        return side
+    if isinstance(side, str) and names_stored_file(side):
+        return count(side, **{key: value for key, value in asked.items() if key in {"by", "ops", "phases", "library"}})
+    return None
+
+
+def diff_text(baseline: str, current: str | None = None, *, form: str | None = None, **asked: Any) -> str:
+    """A unified diff of two canonicalised texts (forward against gradient of one target); empty where they are alike.
+
+    Args:
+        baseline: a target or a stored file.
+        current: the other one; of one target alone, ``baseline``'s gradient.
+        form: ``jaxpr``, ``stablehlo`` or ``hlo``; where ``None`` that of a file among the sides, else StableHLO.
+        asked: further arguments of `lower`; ``program`` is of both sides.
+    """
+    from ltc_ir.compare.text.diff import unified
+
+    if current is None:
+        form = form or "stablehlo"
+        before, after = (_text(baseline, form, asked | {"program": program}) for program in ("forward", "grad"))
+        return unified(before, after, form, f"{baseline} forward", f"{baseline} grad")
+    stored = [stored_text(side) if names_stored_file(side) else None for side in (baseline, current)]
+    form = form or next((found[0] for found in stored if found is not None), "stablehlo")
+    before, after = (
+        _text(side, form, asked) if found is None else text_in_form(side, found, form)
+        for side, found in zip((baseline, current), stored, strict=True)
+    )
+    return unified(before, after, form, baseline, current)
+
+
+def _text(side: str, form: str, asked: dict[str, Any]) -> str:
+    return lower(side, form=form, **asked).decode("utf-8", "replace")
+
+
