@@ -12,13 +12,13 @@ from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.ir.stablehlo import reader as stablehlo_level
+from ltc_ir.ir.stablehlo.facts import text_size
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.executed import Executed
 from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.tables.counting import count_hlo, count_jaxpr, count_stablehlo
 from ltc_ir.tables.unfolding import RecursiveCallsError, Unfolded, unfold
-from ltc_ir.tables.xla_costs import xla_facts
 from ltc_ir.targets.stages import Staged
 
 
@@ -69,8 +69,7 @@ def _stablehlo(context: _Context) -> LevelCount:
     )
     facts: dict[str, Any] = {"constants": constant_bytes(stream, context.staged.lowered)}
     if context.request.text:
-        text = context.staged.lowered.as_text()
-        facts |= {"lines": len(text.splitlines()), "bytes": len(text.encode())}
+        facts |= text_size(context.staged.module())
     else:
         facts["reasons"] = {
             "lines": "the text was not printed (--no-text)",
@@ -114,6 +113,7 @@ def _stored_bytes(value: Any) -> int:
 
 def _hlo(context: _Context) -> LevelCount:
     from ltc_ir.tables.compiled_hlo import optimised
+    from ltc_ir.tables.xla_costs import xla_facts
 
     request = context.request
     found = optimised(
