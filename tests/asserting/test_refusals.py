@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "options of a Target": (lambda: inspect(Target(f, (X,)), options=LOSS), "options are given beside a Target"),
     "arguments of a name": (lambda: assert_ir("ltc", (X,), "sin = 1"), "has its own"),
     "no function": (lambda: assert_ir(3, (X,), "sin = 1"), "has its own"),
-    "no function, and no arguments": (lambda: assert_ir(3, None, "sin = 1"), "int is no target"),
+    "no function, and no arguments": (lambda: assert_ir(3, None, "sin = 1"), "int is not a target"),
     "an unknown target": (lambda: assert_ir("ltcc", None, "sin = 1"), "ltcc"),
     "an unknown platform": (lambda: assert_ir(f, (X,), "sin = 1", platform="abacus"), "unknown platform 'abacus'"),
     "one number": (lambda: assert_ir_flat(p.iterating, over=(12,)), "too little to see growth"),
