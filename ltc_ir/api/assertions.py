@@ -7,16 +7,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ltc_ir.api.inspect import Inspection, level_of, target_of
+from ltc_ir.api.inspect import Inspection, level_of, request_here, target_of
 from ltc_ir.errors import UsageError
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory, LevelInventory
+from ltc_ir.records.request import Options, Request
 from ltc_ir.records.vocabulary import NO_SOURCE, Level
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.locate import place_of
 from ltc_ir.rules.names import levels_of
-from ltc_ir.snapshots.capture import Asked, capture
+from ltc_ir.snapshots.capture import capture
 from ltc_ir.targets import prepare
 
 _FLAT_LEVELS = (Level.JAXPR, Level.STABLEHLO)
@@ -35,7 +36,7 @@ def assert_ir(
     devices: int | None = None,
     same_as: Any = None,
     fewer_than: Any = None,
-    options: Any = None,
+    options: Options | None = None,
     platform: str | None = None,
     x64: bool | None = None,
 ) -> None:
@@ -73,10 +74,10 @@ def assert_ir(
 
     def failure(clear: bool) -> list[str]:
         target = target_of(fn, args, own_options)
-        subject = Inspection(target, Asked.here(platform), level_of(level), clear, x64)
+        subject = Inspection(target, request_here(options, platform, x64), level_of(level), clear)
         found = _failures(subject, parsed, devices)
-        found += _unlike(subject, subject.beside(same_as, options)) if same_as is not None else []
-        return found + (_not_fewer(subject, subject.beside(fewer_than, options)) if fewer_than is not None else [])
+        found += _unlike(subject, subject.beside(same_as)) if same_as is not None else []
+        return found + (_not_fewer(subject, subject.beside(fewer_than)) if fewer_than is not None else [])
 
     with prepare.configured(x64):
         _check_devices(devices)
@@ -202,8 +203,10 @@ def assert_ir_flat(
     __tracebackhide__ = True
     numbers = _numbers(make, over)
 
+    request = request_here(None, platform, x64)
+
     def failure(clear: bool) -> list[str]:
-        return _grown({number: _made(make, number, platform, clear) for number in numbers})
+        return _grown({number: _made(make, number, request, clear) for number in numbers})
 
     with prepare.configured(x64):
         _assert_none(failure)
@@ -223,7 +226,7 @@ def _numbers(make: Any, over: Any) -> list[int]:
     return sorted(set(given))
 
 
-def _made(make: Callable[[int], Any], number: int, platform: str | None, clear: bool) -> Inventory:
+def _made(make: Callable[[int], Any], number: int, request: Request, clear: bool) -> Inventory:
     from ltc_ir.targets.target import Target
 
     made = make(number)
@@ -233,7 +236,7 @@ def _made(make: Callable[[int], Any], number: int, platform: str | None, clear: 
         raise UsageError(
             f"make({number}) gave {type(made).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"
         )
-    return capture(made, "forward", Asked.here(platform), clear=clear).inventory
+    return capture(made, "forward", request, clear=clear).inventory
 
 
 def _grown(taken: Mapping[int, Inventory]) -> list[str]:

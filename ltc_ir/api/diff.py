@@ -94,5 +94,3 @@ def diff_text(baseline: str, current: str | None = None, *, form: str | None = N
 
 def _text(side: str, form: str, asked: dict[str, Any]) -> str:
     return lower(side, form=form, **asked).decode("utf-8", "replace")
-
-

@@ -8,11 +8,12 @@ from typing import Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.request import Options, Request
 from ltc_ir.records.vocabulary import Level, word
 from ltc_ir.rules.grammar import parse_rule
 from ltc_ir.rules.names import levels_of
 from ltc_ir.rules.value import Measured, measure
-from ltc_ir.snapshots.capture import Asked, Captured, capture
+from ltc_ir.snapshots.capture import Captured, capture, capture_request_here
 from ltc_ir.targets import prepare
 from ltc_ir.targets.options import refuse_idle
 
@@ -24,14 +25,11 @@ class Inspection:
     then at stablehlo, unless a level is given; it may bear a filter, as in rules (``"dot_general[int8,int8->int32]"``).
     """
 
-    def __init__(
-        self, target: Any, asked: Asked, level: str | None = None, clear: bool = True, x64: bool | None = None
-    ):
+    def __init__(self, target: Any, request: Request, level: str | None = None, clear: bool = True):
         self.target = target
         self.level = level
-        self._asked = asked
+        self._request = request
         self._clear = clear
-        self._x64 = x64
         self._taken: dict[tuple[str, bool], Captured] = {}
 
     @cached_property
@@ -44,29 +42,29 @@ class Inspection:
         for key in ((program, True), (program, hlo)):
             if key in self._taken:
                 return self._taken[key]
-        asked = replace(self._asked, hlo=hlo, detailed=True)
-        with prepare.configured(self._x64):
-            made = self._taken[program, hlo] = capture(self.target, program, asked, clear=self._clear)
+        levels = tuple(level for level in Level if level is not Level.HLO or hlo)
+        request = replace(self._request, levels=levels, details=True)
+        with prepare.configured(request.x64):
+            made = self._taken[program, hlo] = capture(self.target, program, request, clear=self._clear)
         return made
 
     def text(self, level: str) -> str:
         """The forward program's IR as text, the values of its constants included."""
         from ltc_ir.targets.lowering import whole_text
 
-        with prepare.configured(self._x64):
-            return whole_text(
-                prepare.stage(self.target, "forward", self._asked.platform_of(self.target), clear=self._clear), level
-            )
+        platform = self._request.platform_for(self.target.platform)
+        with prepare.configured(self._request.x64):
+            return whole_text(prepare.stage(self.target, "forward", platform, clear=self._clear), level)
 
-    def beside(self, other: Any, options: Any) -> Inspection:
+    def beside(self, other: Any) -> Inspection:
         """Another function in place of this one, on the same arguments; or another target as it is."""
         own = self.target
         if callable(other):
             name = getattr(other, "__name__", type(other).__name__)
             target = replace(own, fn=other, name=name, programs={})
         else:
-            target = prepare.resolve(other, None, options)
-        return Inspection(target, self._asked, self.level, self._clear, self._x64)
+            target = prepare.resolve(other, None, self._request.options)
+        return Inspection(target, self._request, self.level, self._clear)
 
     def inventory(self, program: str = "forward", *, hlo: bool = False) -> Inventory:
         """What one program holds, entry by entry."""
@@ -108,7 +106,7 @@ def inspect(
     args: tuple[Any, ...] | None = None,
     *,
     level: str | None = None,
-    options: Any = None,
+    options: Options | None = None,
     platform: str | None = None,
     x64: bool | None = None,
 ) -> Inspection:
@@ -128,9 +126,14 @@ def inspect(
         UsageError: bad input. TargetError: the function failed to trace or lower.
     """
     with prepare.configured(x64):
-        made = Inspection(target_of(fn, args, options), Asked.here(platform), level_of(level), x64=x64)
+        made = Inspection(target_of(fn, args, options), request_here(options, platform, x64), level_of(level))
         made.inventory()
     return made
+
+
+def request_here(options: Options | None, platform: str | None, x64: bool | None) -> Request:
+    """What an assertion asks of a function, on this machine's platform unless another is named."""
+    return replace(capture_request_here(platform), options=options, x64=x64)
 
 
 def target_of(fn: Any, args: Any, options: Any) -> Any:

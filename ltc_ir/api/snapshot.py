@@ -9,11 +9,12 @@ from typing import Any
 
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.records.check import Check, ProgramCheck, Status, Update, Written
+from ltc_ir.records.request import Options, Request, listed
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.check import check_all
 from ltc_ir.rules.growth_policy import is_growth
 from ltc_ir.snapshots.judge import idle, judge_rules
-from ltc_ir.snapshots.project import Guard, Options, guard_of, listed, under_ci
+from ltc_ir.snapshots.project import Guard, guard_of, under_ci
 from ltc_ir.snapshots.prune import reason_to_prune
 from ltc_ir.snapshots.survey import (
     Again,
@@ -39,7 +40,7 @@ def check(
     rules: Sequence[str] = (),
     strict: bool = False,
     hlo: bool = False,
-    options: Options = None,
+    options: Options | None = None,
     platform: str | None = None,
     x64: bool | None = None,
     progress: Progress | None = None,
@@ -61,13 +62,13 @@ def check(
     Raises:
         UsageError: nothing to check, or a rule, a waiver or pyproject.toml that cannot be read.
     """
-    guard = guard_of(directory, rules, hlo=hlo, options=options, platform=platform, x64=_width(x64))
+    guard = guard_of(directory, rules, hlo=hlo, request=_request(programs, options, platform, x64))
     with prepare.configured(x64):
-        looked = Look(guard, listed(programs) or None, options, progress)
+        looked = Look(guard, progress)
         named = selected(listed(targets), guard)
         for target in named:
             looked.at(target)
-        cases = confirmed(looked, x64)
+        cases = confirmed(looked)
         unchecked = looked.unchecked | ({} if targets else of_tests(guard.store))
         complete: bool | Collection[str] = (
             (not targets or [name_of(one, guard.store) for one in named]) if programs is None else False
@@ -81,9 +82,12 @@ def check(
     return replace(made, checks=(*told, *looked.failed), problems=problems)
 
 
-def _width(x64: bool | None) -> bool | None:
-    """Whether 64-bit types are asked for, or on without being asked for: a command to be pasted must say so."""
-    return (is_wide() or None) if x64 is None else x64
+def _request(
+    programs: Sequence[str] | None, options: Options | None, platform: str | None, x64: bool | None
+) -> Request:
+    """What is asked; 64-bit types that are on without being asked for are named too: a command to be pasted must say so."""
+    width = (is_wide() or None) if x64 is None else x64
+    return Request(tuple(listed(programs)) or None, options=options, platform=platform, x64=width)
 
 
 def _told(one: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
@@ -106,7 +110,7 @@ def update(
     accept_growth: str | None = None,
     in_ci: bool = False,
     hlo: bool = False,
-    options: Options = None,
+    options: Options | None = None,
     platform: str | None = None,
     x64: bool | None = None,
     progress: Progress | None = None,
@@ -135,14 +139,14 @@ def update(
         raise UsageError("CI is set, and an update writes", "update where you work and commit; or add --ci")
     if accept_growth is not None and not accept_growth.strip():
         raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
-    guard = guard_of(directory, hlo=hlo, options=options, platform=platform, x64=_width(x64))
+    guard = guard_of(directory, hlo=hlo, request=_request(programs, options, platform, x64))
     with prepare.configured(x64):
-        looked = Look(guard, listed(programs) or None, options, progress, clear=True)
+        looked = Look(guard, progress, clear=True)
         for target in selected(listed(targets), guard, "record"):
             looked.at(target)
         if progress is not None and looked.cases:
             progress("capturing all a second time")
-        again = captured_again(looked, looked.cases, x64)
+        again = captured_again(looked, looked.cases)
     written = [*_recorded(looked, again, accept_growth), *map(recorded, looked.failed)]
     unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
     return Update(tuple(written), unavailable)

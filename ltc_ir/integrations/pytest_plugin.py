@@ -131,6 +131,7 @@ class CheckIr:
         __tracebackhide__ = True
         from ltc_ir.errors import LtcIrError
         from ltc_ir.files import project_at
+        from ltc_ir.records.request import Request, listed
         from ltc_ir.snapshots.in_process import SKIPPED, Update, check_in_test, explained
 
         config = self._item.config
@@ -139,9 +140,10 @@ class CheckIr:
         wrong = None
         try:
             with project_at(_home(config)):
+                names = tuple(listed(programs)) or None
                 found = check_in_test(
-                    fn, args, rules, test=test, nodeid=_from_here(self._item), programs=programs,
-                    directory=_directory(config), update=update, options=options, platform=platform, x64=x64,
+                    fn, args, rules, test=test, nodeid=_from_here(self._item), directory=_directory(config), update=update,
+                    request=Request(names, options=options, platform=platform, x64=x64),
                 )  # fmt: skip
         except LtcIrError as error:
             wrong = explained(error)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ltc_ir.errors import UsageError
@@ -56,8 +56,10 @@ class Request:
         text: print StableHLO for its lines and bytes.
         executed: determine how often each operation runs, if necessary by running the program.
         fill: the values of arguments that are only shapes, for such a run: ``zeros`` or ``normal:SEED``.
+        details: read the operands, attributes and bytes of each operation.
         options: changes to a target found by name.
         platform: what to lower for; the target's own or this machine's where ``None``.
+        default_platform: what to lower for where neither ``platform`` nor the target names a platform.
         x64: enable or disable 64-bit types; as configured where ``None``.
     """
 
@@ -71,9 +73,31 @@ class Request:
     text: bool = True
     executed: bool = False
     fill: str | None = None
+    details: bool = False
     options: Options | None = None
     platform: str | None = None
+    default_platform: str | None = None
     x64: bool | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """The request as JSON holds it."""
+        return {**asdict(self), "ops": sorted(self.ops), "phases": sorted(self.phases)}
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Any]) -> Request:
+        """The request that `to_plain` gave, after its way through JSON."""
+        programs, levels, options = plain["programs"], plain["levels"], plain["options"]
+        return cls(
+            **{
+                **plain,
+                "programs": None if programs is None else tuple(programs),
+                "levels": None if levels is None else tuple(map(Level, levels)),
+                "by": tuple(map(By, plain["by"])),
+                "ops": frozenset(plain["ops"]),
+                "phases": frozenset(plain["phases"]),
+                "options": Options.of_plain(options),
+            }
+        )
 
     @property
     def wants(self) -> frozenset[By]:
@@ -84,6 +108,10 @@ class Request:
     def read_levels(self) -> tuple[Level, ...]:
         """The levels of a live program to read."""
         return self.levels or DEFAULT_LEVELS
+
+    def platform_for(self, target_platform: str | None) -> str | None:
+        """What a target that names this platform itself is lowered for; this machine's where ``None``."""
+        return self.platform or target_platform or self.default_platform
 
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:
@@ -118,9 +146,11 @@ def parse_request(
     )
 
 
-def listed(words: Collection[Any] | str | None) -> list[Any]:
-    """A collection as a list; a string is one word, not its letters."""
-    return [] if words is None else [words] if isinstance(words, str) else list(words)
+def listed(words: Any) -> list[Any]:
+    """A collection as a list; a string, or what is no collection, is one item."""
+    if words is None:
+        return []
+    return [words] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)
 
 
 def parse_levels(names: Collection[str]) -> tuple[Level, ...]:

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ltc_ir.errors import LimitError, LtcIrError, error_of
 from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.naming import jax_minor
@@ -23,33 +24,22 @@ CHILD_LIMIT = 900.0
 """Seconds the second capture may take, in its own process."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How to capture: what to lower for, whether to compile for HLO too, whether rules need operands and attributes.
+def capture_request(
+    platform: str | None = None, *, hlo: bool = False, details: bool = False, default_platform: str = "cpu", **more: Any
+) -> Request:
+    """What a capture reads: jaxpr and stablehlo, with ``hlo`` optimised HLO too; ``more`` are fields of the Request.
 
-    Without a ``platform`` the target says what it is lowered for; ``otherwise`` is for those that do not.
+    Snapshots are lowered for the CPU unless the caller or the target names a platform, so that they hold on any machine.
     """
+    levels = tuple(level for level in Level if level is not Level.HLO or hlo)
+    return Request(levels=levels, details=details, platform=platform, default_platform=default_platform, **more)
 
-    platform: str | None = None
-    hlo: bool = False
-    detailed: bool = False
-    otherwise: str = "cpu"
 
-    @classmethod
-    def here(cls, platform: str | None, *, hlo: bool = False, detailed: bool = False) -> Asked:
-        """For this machine's platform where neither the caller nor the target names one."""
-        from ltc_ir.targets.stages import platform_here
+def capture_request_here(platform: str | None, *, hlo: bool = False, details: bool = False) -> Request:
+    """The same for this machine's platform, unless the caller or the target names one."""
+    from ltc_ir.targets.stages import platform_here
 
-        return cls(platform, hlo, detailed, otherwise=platform_here())
-
-    def platform_of(self, target: Any) -> str:
-        """What a target is lowered for."""
-        return self.platform or target.platform or self.otherwise
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """The levels to take."""
-        return tuple(level for level in Level if level is not Level.HLO or self.hlo)
+    return capture_request(platform, hlo=hlo, details=details, default_platform=platform_here())
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Captured:
     snapshot: Snapshot
 
 
-def capture(target: Any, program: str, asked: Asked, *, clear: bool = True) -> Captured:
+def capture(target: Any, program: str, request: Request, *, clear: bool = True) -> Captured:
     """Trace and lower one program of a Target, and read it.
 
     Raises:
@@ -69,11 +59,11 @@ def capture(target: Any, program: str, asked: Asked, *, clear: bool = True) -> C
     from ltc_ir.compare.facts import snapshot_of
     from ltc_ir.tables.taking import take
 
-    staged = prepare.stage(target, program, asked.platform_of(target), clear=clear)
+    staged = prepare.stage(target, program, request.platform_for(target.platform), clear=clear)
     names = (target.name or "target", program)
-    inventory = take(staged, asked.levels, prepare.ownership_of(target), names=names, detailed=asked.detailed)
+    inventory = take(staged, request.read_levels, prepare.ownership_of(target), names=names, detailed=request.details)
     identity, provenance = _identity(target, program, staged, inventory.devices)
-    device = _device_kind() if asked.hlo else None
+    device = _device_kind() if Level.HLO in request.read_levels else None
     return Captured(inventory, snapshot_of(inventory, identity, provenance, IN_PROCESS, device=device))
 
 
@@ -103,27 +93,23 @@ def _identity(target: Any, program: str, staged: Any, devices: int) -> tuple[Ide
 
 
 def capture_again(
-    wanted: Mapping[str, Sequence[str]], store: Store, asked: Asked, options: Any = None, x64: bool | None = None
+    wanted: Mapping[str, Sequence[str]], store: Store, request: Request
 ) -> dict[tuple[str, str], Snapshot | LtcIrError]:
     """Capture programs of targets by name in a process of its own, with another hash seed and in the opposite order.
 
     Args:
         wanted: the programs of each target's name.
         store: where their snapshots lie; a file's name is relative to its project.
-        asked: how to capture.
-        options: what else is said about the targets.
-        x64: 64-bit types on or off; as the environment says where ``None``.
+        request: how to capture.
     """
     from ltc_ir.records.snapshot_toml import loads
 
-    request = {
+    message = {
         "wanted": {name: list(programs) for name, programs in wanted.items()},
         "places": {name: findable(name, store) for name in wanted},
-        "asked": asdict(asked),
-        "options": None if options is None else vars(options),
-        "x64": x64,
+        "request": request.to_plain(),
     }
-    answer = _in_child(json.dumps(request))
+    answer = _in_child(json.dumps(message))
     made: dict[tuple[str, str], Snapshot | LtcIrError] = {}
     for target, program, text, failure in answer:
         made[target, program] = (
@@ -136,14 +122,14 @@ def _twice(made: Snapshot) -> Snapshot:
     return replace(made, captured=TWICE)
 
 
-def _in_child(request: str) -> list[Any]:
+def _in_child(message: str) -> list[Any]:
     said = os.environ.get("PYTHONHASHSEED", "")
     seed = int(said) if said.isdigit() else 0
     environment = environment_of(PYTHONHASHSEED=str((seed + 4711) % 4294967295))
     try:
         done = subprocess.run(
             command_of("ltc_ir.snapshots.capture_child"),
-            input=request, capture_output=True, text=True, check=False, timeout=CHILD_LIMIT, env=environment,
+            input=message, capture_output=True, text=True, check=False, timeout=CHILD_LIMIT, env=environment,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise LimitError(f"the second capture took longer than {CHILD_LIMIT:g} s", "select fewer targets") from None

@@ -13,24 +13,22 @@ from dataclasses import replace
 from typing import Any
 
 from ltc_ir.errors import LtcIrError
+from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot_toml import dumps
-from ltc_ir.snapshots.capture import Asked, capture
+from ltc_ir.snapshots.capture import capture
 from ltc_ir.targets import prepare
 from ltc_ir.workers.process import own_stdout
 
 
 def answer(request: dict[str, Any]) -> list[tuple[str, str, str | None, dict[str, Any] | None]]:
     """The text of each snapshot, or what failed."""
-    from ltc_ir.records.request import Options
-
-    options = Options.of_plain(request["options"])
-    asked = Asked(**request["asked"])
+    asked = Request.of_plain(request["request"])
     made: list[tuple[str, str, str | None, dict[str, Any] | None]] = []
-    with prepare.configured(request["x64"]):
+    with prepare.configured(asked.x64):
         for name, programs in reversed(request["wanted"].items()):
             for program in reversed(programs):
                 try:
-                    target = replace(prepare.resolve(request["places"][name], None, options), name=name)
+                    target = replace(prepare.resolve(request["places"][name], None, asked.options), name=name)
                     captured = capture(target, program, asked)
                     made.append((name, program, dumps(captured.snapshot), None))
                 except LtcIrError as error:

@@ -9,12 +9,14 @@ from typing import Any
 
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
+from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot_toml import dumps
+from ltc_ir.records.vocabulary import Level
 from ltc_ir.render.words.check import PROBLEM, counted_as, message, verdict
 from ltc_ir.rules.check import Case, check_all
 from ltc_ir.rules.grammar import parse_rule
 from ltc_ir.rules.names import levels_of, needs_detail
-from ltc_ir.snapshots.capture import Asked, Captured, capture
+from ltc_ir.snapshots.capture import Captured, capture, capture_request
 from ltc_ir.snapshots.naming import slug
 from ltc_ir.snapshots.project import Guard, guard_of
 from ltc_ir.snapshots.survey import TEST, case_of, differs, is_red, kept_programs, lacking, named
@@ -57,12 +59,9 @@ def check_in_test(
     *,
     test: str,
     nodeid: str,
-    programs: Sequence[str] | None = None,
+    request: Request,
     directory: str | None = None,
     update: Update | None = None,
-    options: Any = None,
-    platform: str | None = None,
-    x64: bool | None = None,
 ) -> list[Outcome]:
     """Hold a function of a test, or a target by name, against its snapshots and rules.
 
@@ -72,32 +71,31 @@ def check_in_test(
         rules: rules of this test besides those of the project.
         test: the name that a function's snapshots bear: the test's path and name.
         nodeid: the test itself, as pytest is told to run it.
-        programs: the programs; of a function ``forward``, of a name all that it has, where ``None``.
+        request: the programs (where ``None`` ``forward`` of a function, all that a name has), the options of a target found
+            by name, the platform (the CPU where ``None``) and the width.
         directory: the folder of the snapshots; that of pyproject.toml where ``None``.
         update: record instead of comparing; nothing is written here, the texts are in the outcomes.
-        options: what else is said about a target found by name.
-        platform: what to lower for; cpu where ``None``.
-        x64: enable or disable 64-bit types.
 
     Raises:
         UsageError: bad input. TargetError: the function failed.
     """
     if isinstance(args, str):
         raise UsageError(f"args is the rule {args!r}", 'rules come third: check_ir("ltc", None, "while = 0")')
-    refuse_idle(subject, options)
-    guard = guard_of(directory, options=options, platform=platform, x64=x64)
+    refuse_idle(subject, request.options)
+    guard = guard_of(directory, request=request)
     if isinstance(subject, str):
-        target = named(subject, guard.store, options)
+        target = named(subject, guard.store, request.options)
     else:
         target = replace(prepare.resolve(subject, args), name=test)
     where = nodeid.partition(TEST)[0]
     own = [parse_rule(text, where=where, targets=(str(target.name),)) for text in rules]
     guard = replace(guard, rules=(*guard.rules, *own))
-    asked = Asked(guard.asked.platform, guard.asked.hlo or "hlo" in levels_of(own), needs_detail(guard.rules))
-    with prepare.configured(x64):
+    hlo = Level.HLO in guard.request.read_levels or "hlo" in levels_of(own)
+    captured = capture_request(request.platform, hlo=hlo, details=needs_detail(guard.rules), x64=request.x64)
+    with prepare.configured(request.x64):
         shown = str(target.name) if isinstance(subject, str) else prepare.resolve(subject, args).name or "target"
-        held = _InTest(replace(guard, asked=asked), target, shown, nodeid, directory, update)
-        return held.outcomes(programs, held.programs(subject))
+        held = _InTest(replace(guard, request=captured), target, shown, nodeid, directory, update)
+        return held.outcomes(request.programs, held.programs(subject))
 
 
 @dataclass
@@ -136,7 +134,7 @@ class _InTest:
 
     def capture(self, program: str, clear: bool) -> Captured:
         """Capture a program, from cleared caches or with those that there are."""
-        return capture(self.target, program, self.guard.asked, clear=clear)
+        return capture(self.target, program, self.guard.request, clear=clear)
 
     def looked_at(self, program: str) -> Case:
         """A program beside its file; captured anew from cleared caches where it differs, for caches can colour a trace."""

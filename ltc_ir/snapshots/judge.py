@@ -8,32 +8,22 @@ from typing import Any
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.check import Check, Problem, ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.request import Request
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.names import levels_of, needs_detail
-from ltc_ir.snapshots.capture import Asked, capture
+from ltc_ir.snapshots.capture import capture, capture_request_here
 from ltc_ir.snapshots.project import GIVEN
 from ltc_ir.targets import prepare
 
 
-def judge_rules(
-    target: Any,
-    rules: Sequence[str],
-    *,
-    programs: Sequence[str] | None = None,
-    options: Any = None,
-    platform: str | None = None,
-    x64: bool | None = None,
-) -> Check:
+def judge_rules(target: Any, rules: Sequence[str], request: Request) -> Check:
     """Judge rules on a target's programs, or on a stored file; there is no snapshot, so steps are errors.
 
     Args:
         target: a name, a stored file, or a Target.
         rules: invariants in the rule language.
-        programs: the programs; all that the target has where ``None``.
-        options: what else is said about a target found by name.
-        platform: what to lower for; this machine's where ``None``.
-        x64: enable or disable 64-bit types.
+        request: the programs, the options of a target found by name, the platform and the width.
 
     Raises:
         UsageError: a rule that cannot be read, or no such target. TargetError: the function failed.
@@ -46,9 +36,9 @@ def judge_rules(
         found = inventory_stored(target)
         inventories = {found.program: found}
     else:
-        with prepare.configured(x64):
-            inventories, left_out = _live(prepare.resolve(target, None, options), parsed, programs, platform)
-    judgement = judge(parsed, inventories, complete=programs is None)
+        with prepare.configured(request.x64):
+            inventories, left_out = _live(prepare.resolve(target, None, request.options), parsed, request)
+    judgement = judge(parsed, inventories, complete=request.programs is None)
     checks = [
         ProgramCheck(one.target, one.program, Status.MATCH, judgement.changes[name])
         for name, one in inventories.items()
@@ -65,16 +55,14 @@ def idle(
     return judge(unmet, dict(enumerate(inventories)), complete=True).problems
 
 
-def _live(
-    target: Any, rules: Sequence[Rule], programs: Sequence[str] | None, platform: str | None
-) -> tuple[dict[str, Inventory], dict[str, str]]:
+def _live(target: Any, rules: Sequence[Rule], request: Request) -> tuple[dict[str, Inventory], dict[str, str]]:
     """The programs of a target, and why one that nobody asked for could not be made."""
-    asked = Asked.here(platform, hlo="hlo" in levels_of(rules), detailed=needs_detail(rules))
+    captured = capture_request_here(request.platform, hlo="hlo" in levels_of(rules), details=needs_detail(rules))
     found: dict[str, Inventory] = {}
 
     def take(program: str) -> None:
-        found[program] = capture(target, program, asked).inventory
+        found[program] = capture(target, program, captured).inventory
 
     named = {rule.selector.program for rule in rules if rule.selector.program}
-    left_out = prepare.each_program(target, programs, take, needed=named)
+    left_out = prepare.each_program(target, request.programs, take, needed=named)
     return found, {f"{target.name} {program}": why for program, why in left_out.items()}

@@ -7,18 +7,18 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ltc_ir import config
 from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root
+from ltc_ir.records.request import Request, listed
 from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.rules.waivers import Waiver, parse_waiver
-from ltc_ir.snapshots.capture import Asked
+from ltc_ir.snapshots.capture import capture_request
 from ltc_ir.snapshots.store import Store
 
-Options = Any
+NOTHING_ASKED = Request()
 GIVEN = "--rule"
 """Where a rule stands that was given for one run alone."""
 
@@ -30,7 +30,7 @@ class Guard:
     store: Store
     rules: tuple[Rule, ...] = ()
     waivers: tuple[Waiver, ...] = ()
-    asked: Asked = field(default_factory=Asked)
+    request: Request = field(default_factory=capture_request)
     flags: tuple[str, ...] = ()
     directory: str | None = None
 
@@ -50,9 +50,7 @@ def guard_of(
     rules: Sequence[str] = (),
     *,
     hlo: bool = False,
-    options: Options = None,
-    platform: str | None = None,
-    x64: bool | None = None,
+    request: Request = NOTHING_ASKED,
 ) -> Guard:
     """The guard of this project, with what a caller adds to it.
 
@@ -62,13 +60,16 @@ def guard_of(
     said = config.guard()
     made = [parse_rule(one.text, where=one.where, targets=one.targets) for one in said.rules]
     made += [parse_rule(text, where=GIVEN) for text in listed(rules)]
-    asked = Asked(platform, hlo or "hlo" in levels_of(made), needs_detail(made))
+    captured = capture_request(
+        request.platform, hlo=hlo or "hlo" in levels_of(made), details=needs_detail(made),
+        programs=request.programs, options=request.options, x64=request.x64,
+    )  # fmt: skip
     folder = Path(directory) if directory is not None else _below_project(said.directory)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder.as_posix()} is no folder, so it holds no snapshots", "name a folder with --dir")
     waivers = tuple(parse_waiver(entry) for entry in said.waivers)
-    flags = tuple(_flags(directory, options, platform, x64, hlo))
-    return Guard(Store(folder), tuple(made), waivers, asked, flags, directory)
+    flags = tuple(_flags(directory, request, hlo))
+    return Guard(Store(folder), tuple(made), waivers, captured, flags, directory)
 
 
 def _below_project(directory: str) -> Path:
@@ -80,28 +81,21 @@ def _below_project(directory: str) -> Path:
         return folder
 
 
-def _flags(directory: str | None, options: Options, platform: str | None, x64: bool | None, hlo: bool) -> Iterator[str]:
-    for name, value in (("--dir", directory), ("--platform", platform)):
+def _flags(directory: str | None, request: Request, hlo: bool) -> Iterator[str]:
+    for name, value in (("--dir", directory), ("--platform", request.platform)):
         if value is not None:
             yield f"{name} {shlex.quote(value)}"
-    if x64 is not None:
-        yield "--x64" if x64 else "--no-x64"
+    if request.x64 is not None:
+        yield "--x64" if request.x64 else "--no-x64"
     if hlo:
         yield "--hlo"
-    for name, value in () if options is None else vars(options).items():
+    for name, value in () if request.options is None else vars(request.options).items():
         option = f"--{name.replace('_', '-')}"
         if value is True:
             yield option
         elif value is not None and value is not False:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             yield f"{option} {shlex.quote(text)}"
-
-
-def listed(given: Sequence[Any] | str | None) -> list[Any]:
-    """What a caller gave as a list; one word is one item, not its letters."""
-    if given is None:
-        return []
-    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
 
 
 def under_ci() -> bool:

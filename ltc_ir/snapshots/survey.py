@@ -11,11 +11,12 @@ from ltc_ir import config
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.check import ProgramCheck, Status
+from ltc_ir.records.request import Options
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.check import Case, check_all, check_program
 from ltc_ir.snapshots.capture import Captured, capture, capture_again
 from ltc_ir.snapshots.naming import ENDING, jax_minor, slug
-from ltc_ir.snapshots.project import Guard, Options
+from ltc_ir.snapshots.project import Guard
 from ltc_ir.snapshots.store import Store
 from ltc_ir.snapshots.target_names import findable, name_of
 from ltc_ir.targets import prepare
@@ -91,16 +92,13 @@ class Look:
     def __init__(
         self,
         guard: Guard,
-        programs: Sequence[str] | None,
-        options: Options,
         progress: Progress | None,
         *,
         clear: bool = False,
     ) -> None:
         self.clear = clear
         self.guard = guard
-        self.programs = programs
-        self.options = options
+        self.programs = guard.request.programs
         self.progress = progress
         self.cases: list[Case] = []
         self.red: set[int] = set()
@@ -113,7 +111,7 @@ class Look:
         """Look at all programs of one target; a failure is its own, and the others go on."""
         name = name_of(target, self.guard.store)
         try:
-            found = named(target, self.guard.store, self.options)
+            found = named(target, self.guard.store, self.guard.request.options)
             kept = kept_programs(self.guard.store, name)
         except LtcIrError as error:
             self.fail(name, "forward" if not self.programs else self.programs[0], error)
@@ -131,7 +129,7 @@ class Look:
         if self.progress is not None:
             self.progress(f"{target.name} {program}")
         try:
-            captured = capture(target, program, self.guard.asked, clear=self.clear)
+            captured = capture(target, program, self.guard.request, clear=self.clear)
         except (UsageError, TargetError) as error:
             if self.programs is None and program != "forward" and slug(program) not in kept:
                 self.unchecked[f"{target.name} {program}"] = error.message
@@ -141,7 +139,7 @@ class Look:
         try:
             case = case_of(self.guard, captured)
             if not self.clear and is_red(self.guard, case):
-                case = case_of(self.guard, capture(target, program, self.guard.asked, clear=True))
+                case = case_of(self.guard, capture(target, program, self.guard.request, clear=True))
                 self.red.add(len(self.cases))
             self.cases.append(case)
         except LtcIrError as error:
@@ -152,7 +150,7 @@ class Look:
         self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=error.in_words, code=error.exit_code))
 
 
-def named(target: Any, store: Store, options: Options = None) -> Any:
+def named(target: Any, store: Store, options: Options | None = None) -> Any:
     """A Target under the name that its snapshots bear: a file's path is relative to the project."""
     if not isinstance(target, str):
         return prepare.resolve(target, None, options)
@@ -172,16 +170,16 @@ def case_of(guard: Guard, captured: Captured) -> Case:
     return Case(captured.inventory, current, baseline, file)
 
 
-def confirmed(looked: Look, x64: bool | None) -> list[Case]:
+def confirmed(looked: Look) -> list[Case]:
     """The cases; those that differ with what a second capture says of them, so that noise is never called growth."""
     differing = [looked.cases[number] for number in sorted(looked.red) if differs(looked.cases[number])]
     if differing and looked.progress is not None:
         looked.progress(f"{len(differing)} differ: capturing them again")
-    again = captured_again(looked, differing, x64)
+    again = captured_again(looked, differing)
     return [_with_second(case, again.get((case.current.target, case.current.program))) for case in looked.cases]
 
 
-def captured_again(looked: Look, cases: Sequence[Case], x64: bool | None) -> dict[tuple[str, str], Again]:
+def captured_again(looked: Look, cases: Sequence[Case]) -> dict[tuple[str, str], Again]:
     """A second capture of each: in a process of its own, with another hash seed; in this one of a Target built here."""
     wanted: dict[str, list[str]] = {}
     made: dict[tuple[str, str], Again] = {}
@@ -193,13 +191,15 @@ def captured_again(looked: Look, cases: Sequence[Case], x64: bool | None) -> dic
             wanted.setdefault(target, []).insert(0, program)
     guard = looked.guard
     if wanted:
-        made |= capture_again(wanted, guard.store, guard.asked, looked.options, is_wide() if x64 is None else x64)
+        x64 = guard.request.x64
+        request = replace(guard.request, x64=is_wide() if x64 is None else x64)
+        made |= capture_again(wanted, guard.store, request)
     for case in reversed(cases):
         target, program = case.current.target, case.current.program
         second = made[target, program]
         if isinstance(second, Snapshot) and second.identity != case.current.identity:
             # This process was configured by hand, and a new one knows nothing of it: it says of another program.
-            made[target, program] = _in_process(named(target, guard.store, looked.options), program, guard)
+            made[target, program] = _in_process(named(target, guard.store, guard.request.options), program, guard)
     return made
 
 
@@ -212,7 +212,7 @@ def is_wide() -> bool:
 
 def _in_process(target: Any, program: str, guard: Guard) -> Again:
     try:
-        return capture(target, program, guard.asked).snapshot
+        return capture(target, program, guard.request).snapshot
     except LtcIrError as error:
         return error
 

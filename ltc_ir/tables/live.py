@@ -22,9 +22,7 @@ from ltc_ir.tables.unfolding import RecursiveCallsError, Unfolded, unfold
 from ltc_ir.targets.stages import Staged
 
 
-def count_program(
-    staged: Staged, request: Request, ownership: Ownership
-) -> dict[str, LevelCount]:
+def count_program(staged: Staged, request: Request, ownership: Ownership) -> dict[str, LevelCount]:
     """The counts of one program, by level."""
     levels = request.read_levels
     wants = request.wants if Level.JAXPR in levels else frozenset()

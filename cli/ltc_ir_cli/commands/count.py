@@ -159,9 +159,10 @@ def _judged(
     render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
     with stdout_is_data():
         from ltc_ir.api.snapshot import judge_rules
+        from ltc_ir.records.request import parse_request
 
         opt.refuse_for_file(target, asked["options"])
-        made = judge_rules(target, rules, **asked)
+        made = judge_rules(target, rules, parse_request(**asked))
         emit(render(made), output)
         if format != "table" or output is not None:
             say(summary(made))
