@@ -182,7 +182,7 @@ def test_the_second_function_of_a_test_does_not_hide_the_first(bare_project: Pro
         ('check_ir(f, "while = 0")', "args is the rule 'while = 0'"),
         ("check_ir(f, X)", "args is of type ShapeDtypeStruct, not a tuple"),
         ('check_ir(f, (X,), options={"loss": "sum"})', "options are given beside a function"),
-        ("check_ir(3, (X,))", "int is no target"),
+        ("check_ir(3, (X,))", "int is not a target"),
         ('check_ir("nothing", None)', "unknown target 'nothing'"),
         ('check_ir(f, (X,), programs=("loss",))', "no program 'loss'"),
         ("check_ir(f, ())", "failed to trace"),
