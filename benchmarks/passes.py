@@ -21,7 +21,7 @@ from ltc_ir.targets.find import find
 from ltc_ir.targets.stages import clear_caches
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import conditions
-from ltc_ir.timing.fresh_calls import fresh_jit
+from ltc_ir.timing.inputs import fresh_jit
 from ltc_ir.timing.passes import PassesUnknownError, passes_of
 from ltc_ir.timing.profiler import need_profile_data
 

@@ -19,10 +19,9 @@ from ltc_ir.targets.find import find
 from ltc_ir.targets.stages import clear_caches
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import conditions
-from ltc_ir.timing.call_arguments import values_of
 from ltc_ir.timing.calls import time_steady
 from ltc_ir.timing.cold_start import Measuring, time_cold
-from ltc_ir.timing.fresh_calls import Inputs, fresh
+from ltc_ir.timing.inputs import Inputs, fresh, values_of
 
 FOREVER = 10**18
 PROGRAMS = (("ltc", "forward"), ("ltc", "grad"), ("ltc", "train_step"), ("node", "forward"))

@@ -13,9 +13,8 @@ from ltc_ir.records.timing import Stage
 from ltc_ir.targets.example_values import Arguments
 from ltc_ir.targets.stages import clear_caches
 from ltc_ir.timing import conditions
-from ltc_ir.timing.call_arguments import SHAPES_ALONE
 from ltc_ir.timing.cold_start import Cycle, Measuring
-from ltc_ir.timing.fresh_calls import Inputs, without_jit
+from ltc_ir.timing.inputs import SHAPES_ALONE, Inputs, without_jit
 from ltc_ir.timing.sampling import ONE_MORE, SECOND, Until, summed
 
 SPAN_S = 0.2

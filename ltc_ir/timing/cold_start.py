@@ -14,8 +14,7 @@ from ltc_ir.targets.example_values import Arguments, Filling
 from ltc_ir.targets.stages import clear_caches, users_failure
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import conditions
-from ltc_ir.timing.call_arguments import SHAPES_ALONE
-from ltc_ir.timing.fresh_calls import Inputs, fresh_jit, picking
+from ltc_ir.timing.inputs import SHAPES_ALONE, Inputs, fresh_jit, picking
 from ltc_ir.timing.peak_memory import HighWater
 from ltc_ir.timing.sampling import SECOND, Clock, Until, summed
 

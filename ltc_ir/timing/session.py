@@ -15,11 +15,10 @@ from ltc_ir.targets.example_values import parse_filling
 from ltc_ir.targets.stages import environment, platform_here
 from ltc_ir.targets.target import Target
 from ltc_ir.timing import conditions, machine
-from ltc_ir.timing.call_arguments import values_of
 from ltc_ir.timing.calls import time_eager, time_steady
 from ltc_ir.timing.cause import cause_of
 from ltc_ir.timing.cold_start import Cycle, Measuring, time_cold, time_warm
-from ltc_ir.timing.fresh_calls import Inputs
+from ltc_ir.timing.inputs import Inputs, values_of
 from ltc_ir.timing.passes import PassesUnknownError, passes_of
 from ltc_ir.timing.sampling import RESERVED, SECOND, Clock
 

@@ -21,7 +21,7 @@ from ltc_ir.records.timing import STAGES
 from ltc_ir.render.words.timing import seconds
 from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.find import find
-from ltc_ir.timing.call_arguments import values_of
+from ltc_ir.timing.inputs import values_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [(target, name) for target in ("ltc", "ctrnn", "node") for name in ("forward", "train_step")]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir.targets.target import Program
-from ltc_ir.timing.fresh_calls import Inputs, fresh, without_jit
+from ltc_ir.timing.inputs import Inputs, fresh, without_jit
 
 SCALE = 3
 
