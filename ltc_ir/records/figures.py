@@ -1,0 +1,184 @@
+"""The one registry of figures: the numbers of a level that are not operation counts, and how each is named, shown and kept.
+
+A figure of a level is added here and in the reader that measures it; rules, diffs, snapshots, JSON and tables follow. Two
+families are open: XLA names the parts of ``memory.*``, and ``collectives.*`` are the kinds that a program has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ltc_ir.records.vocabulary import Level
+
+Value = int | float | None
+"""A figure's value; ``None`` where it is unknown, with a reason beside it."""
+Figures = Mapping[str, Value]
+"""The figures of one level of one program, by name."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is known of a figure besides its value, e.g. ``Figure("constants.bytes", ("stablehlo",), unit="bytes")``.
+
+    Args:
+        name: as rules, diffs and snapshots spell it; a family's ends with ``.*``.
+        levels: the levels that have it; the first is the one meant where a rule names none.
+        unit: ``bytes``, ``lines`` or ``flops``; empty for a plain number.
+        key: its key in the JSON of a count, ``group.key`` where a group holds several; its name where empty.
+        stored: whether snapshots keep it. Growth of such a figure counts against a program, as growth of operations does.
+        bounded: whether a rule can bound it.
+        estimated: whether it is an estimate of XLA's, which need not be a whole number.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    unit: str = ""
+    key: str = ""
+    stored: bool = False
+    bounded: bool = True
+    estimated: bool = False
+
+    @property
+    def group(self) -> str | None:
+        """The group of its JSON key, if it is in one."""
+        group, dot, _ = self.key.partition(".")
+        return group if dot else None
+
+    def words(self, name: str) -> str:
+        """How tables of facts call this figure, or ``name`` of its family: ``constants embedded_bytes``."""
+        return (name if self.name.endswith(".*") else self.key or self.name).replace(".", " ")
+
+
+_ALL = (Level.JAXPR.value, Level.STABLEHLO.value, Level.HLO.value)
+_MODULE = (Level.STABLEHLO.value,)
+_COMPILED = (Level.HLO.value,)
+
+FIGURES: dict[str, Figure] = {
+    figure.name: figure
+    for figure in (
+        Figure("max_depth", _ALL),
+        Figure("lines", _MODULE, "lines", stored=True),
+        Figure("bytes", _MODULE, "bytes", bounded=False),
+        Figure("private_functions", _MODULE, bounded=False),
+        Figure("fusions", _COMPILED, bounded=False),
+        Figure("flops", _COMPILED, "flops", estimated=True),
+        Figure("bytes_accessed", _COMPILED, "bytes", estimated=True),
+        Figure("constants.bytes", _MODULE, "bytes", "constants.bytes", stored=True),
+        Figure("constants.embedded.bytes", _MODULE, "bytes", "constants.embedded_bytes", stored=True),
+        Figure("memory.*", _COMPILED, "bytes", "memory.*"),
+        Figure("collectives.*", _COMPILED, key="collectives.*", bounded=False),
+    )
+}
+"""The figures in the order in which tables of facts show them."""
+
+
+def register(figure: Figure) -> None:
+    """Add a figure.
+
+    Raises:
+        ValueError: there is one of that name.
+    """
+    if figure.name in FIGURES:
+        raise ValueError(f"there is a figure {figure.name} already")
+    FIGURES[figure.name] = figure
+
+
+def figure_of(name: str) -> Figure | None:
+    """The figure of this name, or the family that the name is a member of; ``None`` where the name is not a figure's."""
+    return FIGURES.get(name) or FIGURES.get(f"{name.partition('.')[0]}.*")
+
+
+def figures_of(level: str) -> list[Figure]:
+    """The figures of a level, in reading order."""
+    return [figure for figure in FIGURES.values() if level in figure.levels]
+
+
+def stored_names() -> tuple[str, ...]:
+    """The figures that snapshots keep, in reading order."""
+    return tuple(figure.name for figure in FIGURES.values() if figure.stored)
+
+
+def unit_of(name: str) -> str:
+    """The unit of a figure; empty where the name is not a figure's."""
+    figure = figure_of(name)
+    return figure.unit if figure else ""
+
+
+def to_json(level: str, figures: Figures) -> dict[str, Any]:
+    """The figures of a level as the JSON of a count spells them: all of the level's; a group of unknown ones is ``null``."""
+    data: dict[str, Any] = {}
+    for figure in figures_of(level):
+        if figure.name == "collectives.*":
+            data["collectives"] = _kinds(figures)
+        elif figure.group:
+            group = data.setdefault(figure.group, {})
+            group |= {_last(figure, name): figures.get(name) for name in _members(figure, figures)}
+        else:
+            data[figure.key or figure.name] = figures.get(figure.name)
+    return {key: value if _is_known(value) or key == "collectives" else None for key, value in data.items()}
+
+
+def from_json(level: str, data: Mapping[str, Any]) -> dict[str, Value]:
+    """The figures of a level from the JSON of a count; what is ``null`` there is ``None``, or absent in a family."""
+    figures: dict[str, Value] = {}
+    for figure in figures_of(level):
+        if figure.name == "collectives.*":
+            figures |= of_collectives(data.get("collectives"))
+        elif figure.group:
+            held = data.get(figure.group)
+            if figure.name.endswith(".*"):
+                figures |= {f"{figure.group}.{key}": value for key, value in (held or {}).items()}
+            elif held is not None:
+                figures[figure.name] = held.get(_last(figure, figure.name))
+        else:
+            figures[figure.name] = data.get(figure.key or figure.name)
+    return figures
+
+
+def of_collectives(kinds: Mapping[str, Mapping[str, int | None]] | None) -> dict[str, Value]:
+    """The figures of a program's collectives: all of them, and each kind; result bytes on one device.
+
+    Args:
+        kinds: for each kind, ``count`` and ``bytes``; ``None`` where they are not known.
+    """
+    if kinds is None:
+        return {}
+    figures: dict[str, Value] = {"collectives": 0, "collectives.bytes": 0}
+    for kind, row in kinds.items():
+        for name, value in ((f"collectives.{kind}", row["count"]), (f"collectives.{kind}.bytes", row["bytes"])):
+            figures[name] = value
+            whole = name.replace(f".{kind}", "")
+            total = figures[whole]
+            figures[whole] = None if value is None or total is None else total + value
+    return figures
+
+
+def _kinds(figures: Figures) -> dict[str, dict[str, Value]] | None:
+    """The inverse of `of_collectives`."""
+    if figures.get("collectives") is None:
+        return None
+    kinds = [name.partition(".")[2] for name in figures if name.count(".") == 1 and name.startswith("collectives.")]
+    return {
+        kind: {"count": figures[f"collectives.{kind}"], "bytes": figures.get(f"collectives.{kind}.bytes")}
+        for kind in kinds
+        if kind != "bytes"
+    }
+
+
+def _members(figure: Figure, figures: Figures) -> Iterator[str]:
+    """The names of a figure, or of the members of a family that there are."""
+    if not figure.name.endswith(".*"):
+        yield figure.name
+        return
+    yield from (name for name in figures if name.startswith(figure.name[:-1]))
+
+
+def _last(figure: Figure, name: str) -> str:
+    """A figure's key within its group."""
+    return name.partition(".")[2] if figure.name.endswith(".*") else figure.key.partition(".")[2]
+
+
+def _is_known(value: Any) -> bool:
+    return any(item is not None for item in value.values()) if isinstance(value, dict) else value is not None

@@ -1,0 +1,261 @@
+"""The one table of operations: distinct rows with weights, which counts, snapshots, rules and diffs are projections of."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from ltc_ir.records.count import EXPANDED, MODULE, Function, Group, LevelCount, Loop, Tally, make_tally
+from ltc_ir.records.executed import Executed
+from ltc_ir.records.figures import Figures, from_json, stored_names, to_json
+from ltc_ir.records.request import Request
+from ltc_ir.records.snapshot import Block, LevelFacts, Snapshot
+from ltc_ir.records.vocabulary import NO_SOURCE, By, Level, Phase
+
+NO_SCOPE, TOP, NO_TRANSFORMS = "(no scope)", "(top)", "(none)"
+"""What groupings print where an operation has no scope, stands in no region, and was transformed by nothing."""
+LIBRARY = " (library)"
+"""What follows a source line that is not the user's."""
+
+
+class Row(NamedTuple):
+    """Operations alike, e.g. ``Row("dot_general", "backward", "ltc_ir.lab.models.ltc:rhs", "ltc_ir/lab/models/ltc.py:40")``.
+
+    ``name`` is spelled as its level spells it (``dot_general``, ``stablehlo.while``, ``all-gather-start``). ``phase`` is
+    ``shared`` where an operation stands once for callers that disagree. ``function`` is the stable key of the function it
+    comes from, ``source`` its ``file:line``; ``scope``, ``region``, ``stack`` and ``transforms`` are read only where they
+    are asked for. ``results`` and ``operands`` are element types in short (``("f32", "i32")``), ``attributes`` names and
+    values as text (a custom call's target is ``target``), ``bytes`` those of one such operation's results on one device;
+    each is empty, or ``None``, where it was not read.
+    """
+
+    name: str
+    phase: str
+    function: str = NO_SOURCE
+    source: str = NO_SOURCE
+    scope: str = NO_SCOPE
+    region: str = TOP
+    stack: str = NO_SOURCE
+    transforms: str = NO_TRANSFORMS
+    results: tuple[str, ...] = ()
+    operands: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    bytes: int | None = None
+
+
+Weights = Mapping[Row, int]
+"""How often each row occurs, by one way of counting; a row that does not occur is absent."""
+
+
+class Constant(NamedTuple):
+    """A closed-over array of more than one element: its bytes, its element type and shape, and who uses it first."""
+
+    bytes: int
+    type: str
+    phase: str
+    function: str = NO_SOURCE
+    source: str = NO_SOURCE
+
+
+@dataclass(frozen=True)
+class Table:
+    """The operations of one level of one program.
+
+    Args:
+        level: ``jaxpr``, ``stablehlo`` or ``hlo``.
+        static: each operation once as it stands in the module's text; ``None`` for a jaxpr and for a snapshot.
+        expanded: each operation once per call path; ``None`` for HLO, and where a function calls itself.
+        executed: how often each operation runs; ``None`` where that was not asked or is unknown.
+        figures: the numbers that are not operation counts, by the names of `ltc_ir.records.figures`.
+        reasons: why something is unknown, by its name.
+        loops: the loops, each kind with its number.
+        functions: the named functions.
+        constants: the arrays that the program closes over, largest first.
+        fingerprint: hash of the structure without names, locations and the values of constants; ``None`` at hlo.
+        run: what a run tells besides how often each operation ran; its tally is empty.
+    """
+
+    level: str
+    static: Weights | None = None
+    expanded: Weights | None = None
+    executed: Weights | None = None
+    figures: Figures = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    loops: tuple[Loop, ...] = ()
+    functions: tuple[Function, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    fingerprint: str | None = None
+    run: Executed | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """How often each row occurs, once per call path where that is known: what snapshots keep and rules bound."""
+        return self.expanded if self.expanded is not None else self.static or {}
+
+    @property
+    def shown(self) -> Weights:
+        """How often each row occurs, as it stands in the text where that is known: what a count shows first."""
+        return self.static if self.static is not None else self.expanded or {}
+
+    @property
+    def total(self) -> int:
+        """All operations, as `weights` has them."""
+        return sum(self.weights.values())
+
+
+@dataclass(frozen=True)
+class ProgramTables:
+    """One program at the levels that were asked for.
+
+    ``devices`` are those the program spans (1 unless it is partitioned), not those of the machine. ``detailed`` says whether
+    rows have operands and attributes.
+    """
+
+    target: str
+    program: str
+    devices: int
+    levels: Mapping[str, Table]
+    detailed: bool = False
+
+
+def matches(name: str, wanted: Collection[str]) -> bool:
+    """Whether an operation is one of ``wanted``, with or without its dialect, ``-`` as ``_``; all are where that is empty."""
+    if not wanted:
+        return True
+    plain = name.replace("-", "_")
+    return plain in wanted or plain.rpartition(".")[2] in wanted
+
+
+def narrowed(weights: Weights, ops: Collection[str], phases: Collection[str]) -> Weights:
+    """The rows of these operations, with or without dialect, and of these phases; all where a collection is empty."""
+    if not ops and not phases:
+        return weights
+    wanted = frozenset(name.replace("-", "_") for name in ops)
+    return {
+        row: number
+        for row, number in weights.items()
+        if matches(row.name, wanted) and (not phases or row.phase in phases)
+    }
+
+
+def tally_of(weights: Weights | Iterable[tuple[Row, int]]) -> Tally:
+    """The rows by name and by phase, largest first, ties by name."""
+    total: Counter[str] = Counter()
+    phases: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row, number in weights.items() if isinstance(weights, Mapping) else weights:
+        total[row.name] += number
+        phases[row.phase][row.name] += number
+    return make_tally(total, phases)
+
+
+def groups_of(weights: Weights, by: Collection[str]) -> tuple[Group, ...] | None:
+    """The rows by these groupings, several joined with `` | ``, largest first, ties by key; ``None`` where there are none."""
+    if not by:
+        return None
+    key = _key_of(by)
+    parts: defaultdict[str, list[tuple[Row, int]]] = defaultdict(list)
+    for row, number in weights.items():
+        parts[key(row)].append((row, number))
+    groups = [Group(name, tally_of(part)) for name, part in parts.items()]
+    return tuple(sorted(groups, key=lambda group: (-group.tally.total, group.key)))
+
+
+def _key_of(by: Collection[str]) -> Callable[[Row], str]:
+    columns = ["name" if name == By.OP else str(name) for name in by]
+    get: Callable[[Row], Any] = attrgetter(*columns)
+    return get if len(columns) == 1 else lambda row: " | ".join(get(row))
+
+
+def attributed(weights: Weights, *, sources: bool = True) -> dict[str, int | float | None]:
+    """The shares of operations with a phase and with a source line of the user's; 1.0 of none.
+
+    The share of sources is ``None`` where they were not read.
+    """
+    total = sum(weights.values())
+    unknown = sum(number for row, number in weights.items() if row.phase == Phase.UNATTRIBUTED)
+    if not sources:
+        return {"phase": share(total - unknown, total), "source": None}
+    foreign = sum(n for row, n in weights.items() if row.source == NO_SOURCE or row.source.endswith(LIBRARY))
+    return {"phase": share(total - unknown, total), "source": share(total - foreign, total)}
+
+
+def share(part: int, total: int) -> float:
+    """A share to six digits, never rounded up to all of it; all of nothing."""
+    return 1.0 if part == total else min(round(part / total, 6), 0.999999)
+
+
+def level_count(table: Table, request: Request) -> LevelCount:
+    """The count of a level as JSON holds it, with the filters and groupings of a request."""
+    by, filters = request.by, (request.ops, request.phases)
+    in_text = table.level == Level.STABLEHLO
+    shown = narrowed(table.shown, *filters)
+    expanded = narrowed(table.expanded, *filters) if in_text and table.expanded is not None else None
+    executed = None
+    if table.run is not None and table.executed is not None:
+        ran = narrowed(table.executed, *filters)
+        executed = replace(table.run, tally=tally_of(ran), by=groups_of(ran, by))
+    return LevelCount(
+        level=table.level,
+        tally=tally_of(shown),
+        attributed=attributed(shown, sources="attributed.source" not in table.reasons),
+        expanded=None if expanded is None else tally_of(expanded),
+        loops=table.loops,
+        functions=table.functions,
+        by=groups_of(shown, by),
+        expanded_by=None if expanded is None else groups_of(expanded, by),
+        basis=EXPANDED if in_text and table.static is None else MODULE,
+        executed=executed,
+        reasons=table.reasons,
+        **to_json(table.level, table.figures),
+    )
+
+
+def table_of_count(count: LevelCount) -> Table:
+    """The table of a stored count: rows of a name and a phase, each operation once per call path."""
+    figures = from_json(count.level, vars(count))
+    known = {name: value for name, value in figures.items() if value is not None}
+    weights = rows_of(count.expanded or count.tally)
+    return Table(count.level, expanded=weights, figures=known, reasons=count.reasons)
+
+
+def rows_of(tally: Tally) -> dict[Row, int]:
+    """The rows of a tally: an operation and a phase each."""
+    return {Row(name, phase): number for phase, ops in tally.phases.items() for name, number in ops.items()}
+
+
+def facts_of(table: Table) -> LevelFacts:
+    """The facts of a level that a snapshot keeps, without the lines they come from."""
+    ops: defaultdict[Block, Counter[str]] = defaultdict(Counter)
+    types: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row, number in table.weights.items():
+        ops[row.phase, row.function][row.name] += number
+        for kind in row.results:
+            types[row.phase][kind] += number
+    kept = {name: table.figures.get(name) for name in stored_names()}
+    return LevelFacts(
+        ops={block: dict(counts) for block, counts in ops.items()},
+        types={phase: dict(counts) for phase, counts in types.items()},
+        metrics={name: int(value) for name, value in kept.items() if value is not None},
+        fingerprint=table.fingerprint,
+    )
+
+
+def table_of_facts(level: str, facts: LevelFacts) -> Table:
+    """The table of a stored level: rows of a name, a phase and a function, each operation once per call path."""
+    weights = {
+        Row(name, phase, function): number
+        for (phase, function), counts in facts.ops.items()
+        for name, number in counts.items()
+    }
+    return Table(level, expanded=weights, figures=dict(facts.metrics), fingerprint=facts.fingerprint)
+
+
+def tables_of_snapshot(snapshot: Snapshot) -> ProgramTables:
+    """What a snapshot holds of its program."""
+    levels = {level: table_of_facts(level, facts) for level, facts in snapshot.levels.items()}
+    if snapshot.hlo is not None:
+        levels[Level.HLO.value] = table_of_facts(Level.HLO.value, snapshot.hlo.facts)
+    return ProgramTables(snapshot.target, snapshot.program, snapshot.identity.devices, levels)
