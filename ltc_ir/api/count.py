@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.api.notebook import ShownCount, shown
 from ltc_ir.errors import UsageError
 from ltc_ir.files import names_stored_file
-from ltc_ir.records.count import Count
+from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.narrowing import narrow
 from ltc_ir.records.request import Options, Request, parse_request
 
@@ -99,20 +99,19 @@ def _narrowed(path: str, stored: Count, request: Request) -> Count:
 def count_target(target: Target, request: Request) -> Count:
     """The count of a live target."""
     from ltc_ir.tables.live import count_program
-    from ltc_ir.targets.prepare import each_program, ownership_of, stage
+    from ltc_ir.targets.prepare import Attempts, ownership_of, stage
     from ltc_ir.targets.stages import environment
 
-    counts: dict[str, Any] = {}
-
-    def count_one(program: str) -> None:
-        counts[program] = count_program(stage(target, program, request.platform), request, ownership_of(target))
-
-    unavailable = each_program(target, request.programs, count_one)
+    counts: dict[str, Mapping[str, LevelCount]] = {}
+    attempts = Attempts(target, request.programs)
+    for program in attempts.names:
+        with attempts.making(program):
+            counts[program] = count_program(stage(target, program, request.platform), request, ownership_of(target))
     return Count(
         target=target.name or "target",
         environment=environment(request.platform or target.platform),
         programs=counts,
-        unavailable=unavailable,
+        unavailable=attempts.unavailable,
         grouped=tuple(by.value for by in request.by),
         filters=request.filters,
     )

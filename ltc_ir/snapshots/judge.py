@@ -58,11 +58,10 @@ def idle(
 def _live(target: Any, rules: Sequence[Rule], request: Request) -> tuple[dict[str, Inventory], dict[str, str]]:
     """The programs of a target, and why one that nobody asked for could not be made."""
     captured = capture_request_here(request.platform, hlo="hlo" in levels_of(rules), details=needs_detail(rules))
-    found: dict[str, Inventory] = {}
-
-    def take(program: str) -> None:
-        found[program] = capture(target, program, captured).inventory
-
+    inventories: dict[str, Inventory] = {}
     named = {rule.selector.program for rule in rules if rule.selector.program}
-    left_out = prepare.each_program(target, request.programs, take, needed=named)
-    return found, {f"{target.name} {program}": why for program, why in left_out.items()}
+    attempts = prepare.Attempts(target, request.programs, needed=named)
+    for program in attempts.names:
+        with attempts.making(program):
+            inventories[program] = capture(target, program, captured).inventory
+    return inventories, {f"{target.name} {program}": why for program, why in attempts.unavailable.items()}

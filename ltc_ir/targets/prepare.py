@@ -40,23 +40,30 @@ def stage(target: Target, program: str, platform: str | None = None, *, clear: b
     return Staged(make_program(target, program), label, platform or target.platform, clear)
 
 
-def each_program(
-    target: Target, programs: Collection[str] | None, do: Callable[[str], None], needed: Collection[str] = ()
-) -> dict[str, str]:
-    """Call ``do`` with each program's name; a program that fails and was neither named nor needed is left out.
+class Attempts:
+    """The programs of a target to make, one after the other, and those that could not be made.
 
-    Returns:
-        the programs left out, each with its reason.
+    Args:
+        target: the target.
+        programs: the programs asked for; all that the target has where ``None``.
+        needed: programs that are needed though they were not asked for.
     """
-    unavailable: dict[str, str] = {}
-    for name in programs or program_names(target):
+
+    def __init__(self, target: Target, programs: Collection[str] | None, needed: Collection[str] = ()) -> None:
+        self.names = tuple(programs or program_names(target))
+        self.required = frozenset(programs or {"forward", *needed})
+        self.unavailable: dict[str, str] = {}
+        """The programs left out, each with its reason."""
+
+    @contextmanager
+    def making(self, program: str) -> Iterator[None]:
+        """Make one program; one that fails and is not required is left out."""
         try:
-            do(name)
+            yield
         except (UsageError, TargetError) as error:
-            if programs or name == "forward" or name in needed:
+            if program in self.required:
                 raise
-            unavailable[name] = error.message
-    return unavailable
+            self.unavailable[program] = error.message
 
 
 def ownership_of(target: Target) -> Ownership:
