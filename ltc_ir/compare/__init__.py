@@ -1,1 +1,1 @@
-"""Records and texts set against each other: pure functions of what was measured. Imports no JAX."""
+"""Two tables, counts or texts compared: pure functions. Imports no JAX."""

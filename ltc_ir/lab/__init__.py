@@ -1,1 +1,1 @@
-"""Holds the published specimen apart from the tool, of which it is a user like any other."""
+"""The LTC publication: models, training, experiments, their records, pictures and command; a user of the api."""

@@ -1,1 +1,1 @@
-"""Pictures of records, drawn with matplotlib, which nothing but the lab imports: timings, sweeps, experiments."""
+"""Pictures of timings and sweeps, drawn with matplotlib, which is imported when one is drawn."""

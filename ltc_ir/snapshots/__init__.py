@@ -1,1 +1,1 @@
-"""Snapshots as files: where each lies, how it is laid out for review, and reading and writing them whole. Imports no JAX."""
+"""The guard: the store of snapshots, and live programs captured, compared with it and recorded."""

@@ -1,1 +1,1 @@
-"""From streams to numbers: folding operations into counts, and reading stored files in a child process."""
+"""From a stream of operations to a Table: one builder for live programs and for stored files."""
