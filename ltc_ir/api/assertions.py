@@ -155,12 +155,11 @@ def _devices(number: int) -> str:
 
 def _unlike(subject: Inspection, reference: Inspection) -> list[str]:
     """How a program differs from another that it should be the same as; nothing where it does not."""
-    from ltc_ir.compare.text.anonymize import nameless
-    from ltc_ir.compare.text.diff import unified
+    from ltc_ir.compare.text.canonical import anonymize, unified_diff
 
     level = subject.level or Level.STABLEHLO.value
-    mine, theirs = (nameless(one.text(level), level) for one in (subject, reference))
-    lines = unified(theirs, mine, level).splitlines()[2:]
+    mine, theirs = (anonymize(one.text(level), level) for one in (subject, reference))
+    lines = unified_diff(theirs, mine, level).splitlines()[2:]
     if not lines:
         return []
     changed = [line for line in lines if line[:1] in {"+", "-"}]

@@ -77,19 +77,19 @@ def diff_text(baseline: str, current: str | None = None, *, form: str | None = N
         form: ``jaxpr``, ``stablehlo`` or ``hlo``; where ``None`` that of a file among the sides, else StableHLO.
         asked: further arguments of `lower`; ``program`` is of both sides.
     """
-    from ltc_ir.compare.text.diff import unified
+    from ltc_ir.compare.text.canonical import unified_diff
 
     if current is None:
         form = form or "stablehlo"
         before, after = (_text(baseline, form, asked | {"program": program}) for program in ("forward", "grad"))
-        return unified(before, after, form, f"{baseline} forward", f"{baseline} grad")
+        return unified_diff(before, after, form, f"{baseline} forward", f"{baseline} grad")
     stored = [stored_text(side) if names_stored_file(side) else None for side in (baseline, current)]
     form = form or next((found[0] for found in stored if found is not None), "stablehlo")
     before, after = (
         _text(side, form, asked) if found is None else text_in_form(side, found, form)
         for side, found in zip((baseline, current), stored, strict=True)
     )
-    return unified(before, after, form, baseline, current)
+    return unified_diff(before, after, form, baseline, current)
 
 
 def _text(side: str, form: str, asked: dict[str, Any]) -> str:

@@ -1,12 +1,15 @@
-"""Whether two counts may be compared, and what is to be said where they were not made alike."""
+"""Whether two records may be compared, and what a reader must know of how each was made."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from ltc_ir.errors import NotComparableError
 from ltc_ir.records.count import Count
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.snapshot import Identity, Snapshot
 
-_SAID = {
+_WORDS = {
     "jax": "made with JAX {} and {}: operations can change with the version alone",
     "jaxlib": "made with jaxlib {} and {}",
     "platform": "warning: lowered for {} and for {}, so operations can differ by platform alone",
@@ -29,25 +32,21 @@ def check_filters(baseline: Count, current: Count) -> None:
         )
 
 
-def environment_notes(baseline: Environment, current: Environment) -> list[str]:
-    """What differs in how the two sides were made; a side that does not say is said to be silent."""
+def compare_environments(baseline: Environment, current: Environment) -> list[str]:
+    """What differs in how the two sides were made, or which side does not say how it was made."""
     silent = [side == Environment() for side in (baseline, current)]
     if any(silent):
         which = "baseline" if silent[0] else "current side"
         return [] if all(silent) else [f"the {which} does not say what it was made with"]
     notes: list[str] = []
-    for name, words in _SAID.items():
+    for name, words in _WORDS.items():
         before, after = getattr(baseline, name), getattr(current, name)
         if before is not None and after is not None and before != after and not (name == "jaxlib" and notes):
             notes.append(words.format(_shown(before), _shown(after)))
     return notes
 
 
-def _shown(value: object) -> str:
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
-
-
-def side_notes(baseline: Count, current: Count) -> list[str]:
+def collect_notes(baseline: Count, current: Count) -> list[str]:
     """The notes of the counts themselves, each with its side."""
     both = [note for note in baseline.notes if note in current.notes]
     return [
@@ -55,3 +54,47 @@ def side_notes(baseline: Count, current: Count) -> list[str]:
         *(f"baseline: {note}" for note in baseline.notes if note not in both),
         *(f"current: {note}" for note in current.notes if note not in both),
     ]
+
+
+def identity_differences(baseline: Identity, current: Identity) -> tuple[str, ...]:
+    """Why two snapshots cannot be compared, each difference in words; none where they can."""
+    return tuple(_identity_differences(baseline, current))
+
+
+def version_note(baseline: Snapshot, current: Snapshot) -> str | None:
+    """That another patch release made the snapshot, where one did."""
+    if baseline.provenance == current.provenance:
+        return None
+    then, now = (f"JAX {side.jax} and jaxlib {side.jaxlib}" for side in (baseline.provenance, current.provenance))
+    return f"recorded with {then}, this is {now}"
+
+
+def _identity_differences(baseline: Identity, current: Identity) -> Iterator[str]:
+    if baseline.jax != current.jax:
+        yield f"recorded with JAX {baseline.jax}, this is JAX {current.jax}"
+    if baseline.platform != current.platform:
+        yield f"recorded for {baseline.platform}, this is lowered for {current.platform}"
+    if baseline.devices != current.devices:
+        yield f"it spanned {_devices(baseline.devices)}, now {_devices(current.devices)}"
+    if baseline.x64 != current.x64:
+        yield f"64-bit types were {_shown(baseline.x64)}, now {_shown(current.x64)}"
+    for name in sorted({*baseline.config, *current.config}):
+        before, after = (identity.config.get(name, "unset") for identity in (baseline, current))
+        if before != after:
+            yield f"{name} was {before}, now {after}"
+    if baseline.declaration != current.declaration:
+        yield _declaration(baseline, current)
+
+
+def _declaration(baseline: Identity, current: Identity) -> str:
+    if baseline.arguments != current.arguments:
+        return f"the arguments were {baseline.arguments or 'none'}, now {current.arguments or 'none'}"
+    return "the target is declared otherwise: shardings, static values, argnums or loss"
+
+
+def _devices(number: int) -> str:
+    return "1 device" if number == 1 else f"{number} devices"
+
+
+def _shown(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ltc_ir.compare.comparability import check_filters, environment_notes, side_notes
+from ltc_ir.compare.comparability import check_filters, collect_notes, compare_environments
 from ltc_ir.compare.metrics import Figures, figures, reason
 from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.aliases import rename, rename_groups, renamed
@@ -37,8 +37,8 @@ def diff_counts(baseline: Count, current: Count) -> Diff:
         for position, count in enumerate((baseline, current))
     )
     left_out = [*_left_out("baseline", baseline, pairs, 0), *_left_out("current", current, pairs, 1)]
-    notes = [*environment_notes(baseline.environment, current.environment), *notes, *left_out]
-    return Diff(left, right, pairs, _grouped(baseline, current), _unique([*notes, *side_notes(baseline, current)]))
+    notes = [*compare_environments(baseline.environment, current.environment), *notes, *left_out]
+    return Diff(left, right, pairs, _grouped(baseline, current), _unique([*notes, *collect_notes(baseline, current)]))
 
 
 def diff_programs(count: Count, baseline: str = "forward", current: str = "grad") -> Diff:

@@ -1,4 +1,4 @@
-"""The facts of one level now against those of its snapshot: what grew, shrank, moved or changed, and in which lines."""
+"""The facts of one level now against those of its snapshot: what grew, shrank, moved or changed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ltc_ir.compare.facts import METRICS, renamed, without
-from ltc_ir.records.aliases import ALIASES
-from ltc_ir.records.check import CheckChange
-from ltc_ir.records.inventory import Entry, LevelInventory
 from ltc_ir.records.snapshot import Block, LevelFacts
-from ltc_ir.rules.locate import NOWHERE, Place, blocks, most_grown, most_moved, place_of, place_of_constants
 
 Sides = tuple[int, int]
 """A figure in the snapshot, and now."""
@@ -69,18 +65,9 @@ def compare(level: str, baseline: LevelFacts, current: LevelFacts) -> Comparison
     )
 
 
-def changes(found: Comparison, live: LevelInventory) -> list[CheckChange]:
-    """What differs, one change per figure, with the block it is in and the live lines there; none breaks a rule yet."""
-    made = [_op(found, live, name, sides) for name, sides in found.ops.items()]
-    made += [_change(found, name, sides, _place_of_metric(found, live, name)) for name, sides in found.metrics.items()]
-    if not found.ops:
-        made += [_op(found, live, name, (found.before.totals()[name],) * 2) for name in found.moved]
-    for name, sides in found.types.items():
-        if not found.ops or not sides[0]:
-            made.append(_change(found, f"types.{name}", sides, _place_of_type(found, live, name)))
-    if found.restructured and not made:
-        made.append(CheckChange("fingerprint", found.level, None, None))
-    return made
+def blocks_of(facts: LevelFacts, name: str) -> dict[Block, int]:
+    """How many operations of a name each block has."""
+    return {block: counts[name] for block, counts in facts.ops.items() if counts.get(name)}
 
 
 def _differing(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Sides]:
@@ -90,11 +77,7 @@ def _differing(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str,
 
 def _moved(before: LevelFacts, after: LevelFacts, differing: Mapping[str, Sides]) -> tuple[str, ...]:
     names = {*before.totals(), *after.totals()} - set(differing)
-    return tuple(sorted(name for name in names if _blocks(before, name) != _blocks(after, name)))
-
-
-def _blocks(facts: LevelFacts, name: str) -> dict[Block, int]:
-    return {block: counts[name] for block, counts in facts.ops.items() if counts.get(name)}
+    return tuple(sorted(name for name in names if blocks_of(before, name) != blocks_of(after, name)))
 
 
 def _types(before: LevelFacts, after: LevelFacts) -> dict[str, Sides]:
@@ -107,37 +90,3 @@ def _types(before: LevelFacts, after: LevelFacts) -> dict[str, Sides]:
         name for phase in phases for name in _differing(before.types.get(phase, {}), after.types.get(phase, {}))
     }
     return {name: (sides[0][name], sides[1][name]) for name in sorted(differing)}
-
-
-def _op(found: Comparison, live: LevelInventory, name: str, sides: Sides) -> CheckChange:
-    block = most_moved(_blocks(found.before, name), _blocks(found.after, name))
-    return _change(found, name, sides, place_of(_named(found, live, name), block))
-
-
-def _named(found: Comparison, live: LevelInventory, name: str) -> list[Entry]:
-    newer = ALIASES.get(found.level, {})
-    return [entry for entry in live.entries if newer.get(entry.name, entry.name) == name]
-
-
-def _change(found: Comparison, metric: str, sides: Sides, place: Place) -> CheckChange:
-    return CheckChange(metric, found.level, *sides, place.phase, place.function, place.sources)
-
-
-def _place_of_metric(found: Comparison, live: LevelInventory, name: str) -> Place:
-    if name == "lines":
-        grown = most_grown(found.before.ops, found.after.ops)
-        return place_of(_named(found, live, grown[1]), grown[0]) if grown else NOWHERE
-    return place_of_constants(live.constants)
-
-
-def _place_of_type(found: Comparison, live: LevelInventory, name: str) -> Place:
-    """The phase in which the type moved most, and the function there with most results of it."""
-    sides = [
-        {(phase, ""): counts.get(name, 0) for phase, counts in one.types.items()} for one in (found.before, found.after)
-    ]
-    moved = most_moved(sides[0], sides[1])
-    if moved is None:
-        return NOWHERE
-    entries = [entry for entry in live.entries if entry.phase == moved[0] and name in entry.results]
-    block = most_moved({}, blocks(entries))
-    return place_of(entries, block) if block else Place(moved[0])

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ltc_ir import compat
-from ltc_ir.ir import element_types
 from ltc_ir.ir.op import Detail, Details
 from ltc_ir.ir.stablehlo.facts import tensor_bytes
+from ltc_ir.records import element_types
 
 Attributes = tuple[tuple[str, str], ...]
 _LONGEST = 200

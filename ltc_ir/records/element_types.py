@@ -1,9 +1,10 @@
-"""Element types as people write them (float32, f32, s8, bf16, pred), so that rules need not know how a level spells them."""
+"""Element types in one short spelling (``f32``, ``i32``, ``bool``, ``key<fry>``), whoever spells them: a level or a rule."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 CLASSES = ("float", "int", "uint", "complex", "bool")
 """Words for many types at once; ``int`` are the signed ones."""
@@ -23,12 +24,50 @@ _CLASS = {"f": "float", "bf": "float", "i": "int", "u": "uint", "c": "complex"}
 _SMALL = re.compile(r"(?:f|float)([468])(e\d+m\d+\w*)", re.ASCII)
 _KEY = re.compile(r"key<\w+>", re.ASCII)
 _PLAIN = re.compile(r"([a-z]+)(\d+)", re.ASCII)
-_SPECIAL = {"bool": "bool", "pred": "bool", "i1": "bool", "complex<f32>": "c64", "complex<f64>": "c128"}
+_COMPLEX = {"complex<f32>": "c64", "complex<f64>": "c128"}
+_SPECIAL = {"bool": "bool", "pred": "bool", "i1": "bool", **_COMPLEX}
+_LONG = {"float": "f", "int": "i", "uint": "u", "complex": "c", "bfloat": "bf"}
+_DTYPE = re.compile(r"(bfloat|float|uint|int|complex)(\d+)((?:_\w+)?)", re.ASCII)
+_EIGHT = re.compile(r"(?:f|float)([48])_?(e\d+m\d+\w*)", re.ASCII)
+
+
+@lru_cache(maxsize=512)
+def of_dtype(dtype: Any) -> str:
+    """The short spelling of a dtype or its name: ``float32`` is ``f32``, ``float8_e4m3fn`` is ``f8_e4m3fn``.
+
+    Pass the dtype itself where there are many: numpy takes longer to name one than to hash it.
+    """
+    name = str(dtype)
+    match = _DTYPE.fullmatch(name)
+    return _LONG[match[1]] + match[2] + match[3] if match else name
+
+
+@lru_cache(maxsize=512)
+def of_mlir(name: str) -> str:
+    """The short spelling of an MLIR element type: ``i1`` is ``bool``, ``ui8`` is ``u8``, ``f8E4M3FN`` is ``f8_e4m3fn``."""
+    if name in _COMPLEX:
+        return _COMPLEX[name]
+    if name == "i1":
+        return "bool"
+    lowered = name.lower()
+    match = _EIGHT.fullmatch(lowered)
+    if match:
+        return f"f{match[1]}_{match[2]}"
+    return lowered.removeprefix("s") if re.fullmatch(r"si\d+", lowered) else re.sub(r"^ui(?=\d)", "u", name)
+
+
+@lru_cache(maxsize=512)
+def of_hlo(name: str) -> str:
+    """The short spelling of an HLO element type: ``pred`` is ``bool``, ``s32`` is ``i32``."""
+    if name == "pred":
+        return "bool"
+    match = _EIGHT.fullmatch(name)
+    return f"f{match[1]}_{match[2]}" if match else re.sub(r"^s(?=\d+$)", "i", name)
 
 
 @lru_cache(maxsize=1024)
-def element(text: str) -> str | None:
-    """The one spelling of an element type: ``f32`` for ``float32``; a class stands for itself; ``None`` for other words."""
+def parse_element_type(text: str) -> str | None:
+    """The short spelling of a type as people write it: ``f32`` for ``float32``; a class is kept; ``None`` for other words."""
     if _KEY.fullmatch(text.strip()):
         return text.strip()
     word = text.strip().lower().replace("_", "")
@@ -42,9 +81,9 @@ def element(text: str) -> str | None:
     return prefix + match[2] if match and prefix and match[2] in _WIDTHS[prefix] else None
 
 
-def is_of(found: str, wanted: str) -> bool:
-    """Whether a type as a level spells it is one that ``wanted``, an element or a class, speaks of."""
-    spelled = element(found) or found
+def is_of_type(element_type: str, wanted: str) -> bool:
+    """Whether a type as a level spells it is the type ``wanted``, or of the class ``wanted``."""
+    spelled = parse_element_type(element_type) or element_type
     return spelled == wanted or class_of(spelled) == wanted
 
 

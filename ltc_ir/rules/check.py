@@ -6,19 +6,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import date
 
+from ltc_ir.compare.comparability import identity_differences, version_note
 from ltc_ir.compare.facts import METRICS, renamed, stable
-from ltc_ir.compare.facts_diff import Comparison, changes, compare
-from ltc_ir.compare.identity import differences, version_note
+from ltc_ir.compare.facts_diff import Comparison, compare
 from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.snapshot import LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
-from ltc_ir.rules import waivers as waiving
 from ltc_ir.rules.evaluate import Complete, judge
 from ltc_ir.rules.grammar import Rule
-from ltc_ir.rules.growth_policy import NO_GROWTH, held, is_growth
+from ltc_ir.rules.growth_policy import NO_GROWTH, Waiver, apply_waivers, find_waiver_problems, held, is_growth
+from ltc_ir.rules.locate import locate_changes
 from ltc_ir.rules.names import plain
-from ltc_ir.rules.waivers import Waiver
 
 Confirm = Callable[[], Snapshot]
 """Captures the program a second time; asked only where something differs."""
@@ -57,7 +56,7 @@ def check_all(
         )
         for number, case in enumerate(cases)
     )  # fmt: skip
-    problems = judged.problems + waiving.problems(waivers, checks, today=today, complete=complete)
+    problems = judged.problems + find_waiver_problems(waivers, checks, today=today, complete=complete)
     return Check(checks, problems, dict(unchecked or {}), strict)
 
 
@@ -88,7 +87,7 @@ def check_program(
         confirm: captures it again where something differs; what the second capture denies is unstable.
         today: the day that waivers are held against.
     """
-    failing = waiving.apply(broken, waivers, inventory.target, today=today)
+    failing = apply_waivers(broken, waivers, inventory.target, today=today)
     made = ProgramCheck(inventory.target, inventory.program, Status.MISSING, failing, file=file, accept=accept)
     if baseline is None:
         return replace(made, totals=_totals({}, current.levels), reason=f"no snapshot for JAX {current.identity.jax}")
@@ -102,7 +101,7 @@ def check_program(
         found = _compared(baseline, current)
     rows: list[CheckChange] = []
     for one in found:
-        differing = changes(one, inventory.levels[one.level])
+        differing = locate_changes(one, inventory.levels[one.level])
         rows += held(differing, one, inventory, baseline, rules=rules, waivers=waivers, today=today)
     shaken = _newly_unstable(baseline, current)
     return replace(
@@ -116,7 +115,7 @@ def check_program(
 
 
 def _incomparable(baseline: Snapshot, current: Snapshot) -> tuple[str, ...]:
-    why = differences(baseline.identity, current.identity)
+    why = identity_differences(baseline.identity, current.identity)
     return why or (() if set(baseline.levels) & set(current.levels) else ("no level is on both sides",))
 
 

@@ -14,8 +14,7 @@ from ltc_ir.records.check import CheckChange, Problem
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.records.vocabulary import Level, Phase
-from ltc_ir.rules.filters import Filter, is_named
-from ltc_ir.rules.grammar import Rule, Selector
+from ltc_ir.rules.grammar import Filter, Rule, Selector, is_named
 from ltc_ir.rules.locate import Place, most_grown, most_moved, place_of, place_of_constants
 from ltc_ir.rules.names import admits, is_collective, resolve
 from ltc_ir.rules.value import Measured, Stepped, level_of, measure, stepped

@@ -1,26 +1,50 @@
-"""Which growth fails: all of it, except what a step rule permits or a waiver tolerates, and the lines that follow from such."""
+"""Which growth fails: all of it, except what a step rule permits or a waiver tolerates for a while, and lines that follow."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import replace
-from datetime import date
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
 
 from ltc_ir.compare.facts import METRICS
 from ltc_ir.compare.facts_diff import Comparison
 from ltc_ir.errors import UsageError
-from ltc_ir.records.check import CheckChange
+from ltc_ir.records.check import CheckChange, Problem, ProgramCheck, Status
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.rules.evaluate import holds
+from ltc_ir.rules.evaluate import Complete, covers, holds
 from ltc_ir.rules.grammar import Rule
 from ltc_ir.rules.names import Meaning, plain
 from ltc_ir.rules.value import stepped
-from ltc_ir.rules.waivers import Waiver, apply
 
 NO_GROWTH, DEFAULT = "no growth", "default"
 """The rule that growth breaks where nothing permits it, and where that stands."""
+
+_KEYS = ("op", "reason", "until", "targets")
+_UNTOLD = frozenset({Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
+_EXAMPLE = 'write {op = "dot_general", reason = "why", until = 2027-01-31}'
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """One operation, or figure, that may break rules up to and on a day.
+
+    ``op`` has a dialect or none; ``targets`` are those it speaks of, all where it is empty.
+    """
+
+    op: str
+    reason: str
+    until: date
+    targets: tuple[str, ...] = ()
+    where: str = "pyproject.toml"
+
+    def waives(self, change: CheckChange, target: str) -> bool:
+        """Whether it speaks of what changed."""
+        wanted, found = _plain(self.op), _plain(change.metric.removesuffix(".bytes"))
+        named = wanted in {found, found.rpartition(".")[2], _plain(change.metric)}
+        return named and (not self.targets or target in self.targets)
 
 
 def held(
@@ -45,7 +69,7 @@ def held(
             made.append(change)
         else:
             made.append(replace(change, rule=NO_GROWTH, where=DEFAULT))
-    return _without_lines(apply(made, waivers, inventory.target, today=today))
+    return _without_lines(apply_waivers(made, waivers, inventory.target, today=today))
 
 
 def is_growth(change: CheckChange) -> bool:
@@ -54,9 +78,57 @@ def is_growth(change: CheckChange) -> bool:
     return grew and not change.metric.startswith("types.")
 
 
+def parse_waiver(entry: Any, *, where: str = "pyproject.toml") -> Waiver:
+    """The waiver of one table.
+
+    Raises:
+        UsageError: it has an unknown key, lacks one, or one has the wrong type.
+    """
+    if not isinstance(entry, Mapping):
+        raise UsageError(f"{where}: the waiver {entry!r} is no table", _EXAMPLE)
+    for key in entry:
+        if key not in _KEYS:
+            raise UsageError(f"{where}: a waiver has an unknown key {key!r}", f"keys are {', '.join(_KEYS)}")
+    for key in ("op", "reason", "until"):
+        if key not in entry:
+            raise UsageError(f"{where}: a waiver has no {key}", _EXAMPLE)
+    for key in ("op", "reason"):
+        if not isinstance(entry.get(key), str) or not entry[key].strip():
+            raise UsageError(f"{where}: a waiver has {key} = {entry[key]!r}", _EXAMPLE)
+    targets = entry.get("targets", [])
+    if not isinstance(targets, list | tuple) or not all(isinstance(name, str) for name in targets):
+        raise UsageError(f"{where}: the waiver for {entry['op']} has targets = {targets!r}", 'write targets = ["ltc"]')
+    return Waiver(entry["op"].strip(), entry["reason"].strip(), _day(entry, where), tuple(targets), where)
+
+
+def apply_waivers(
+    changes: Iterable[CheckChange], waivers: Collection[Waiver], target: str, *, today: date | None = None
+) -> tuple[CheckChange, ...]:
+    """The changes, those that fail and are waived with the waiver's reason."""
+    now = today or date.today()
+    valid = [waiver for waiver in waivers if now <= waiver.until]
+    return tuple(_applied(change, valid, target) for change in changes)
+
+
+def find_waiver_problems(
+    waivers: Iterable[Waiver], checks: Collection[ProgramCheck], *, today: date | None = None, complete: Complete = True
+) -> tuple[Problem, ...]:
+    """What is wrong with waivers: expired, or unused where all they speak of was held against a snapshot."""
+    now = today or date.today()
+    found = []
+    for waiver in waivers:
+        if now > waiver.until:
+            message = f"{waiver.where}: the waiver for {waiver.op} expired on {waiver.until.isoformat()}"
+            found.append(Problem(message, "take it out, or give it a later date and a reason", 1))
+        elif covers(complete, waiver.targets) and not _could_be_used(waiver, checks):
+            message = f"{waiver.where}: the waiver for {waiver.op} waives nothing"
+            found.append(Problem(message, "take it out: what it spoke of holds", 1))
+    return tuple(found)
+
+
 def _permits(rule: Rule, change: CheckChange, found: Comparison, inventory: Inventory, baseline: Snapshot) -> bool:
     selector = rule.selector
-    if selector.level not in {None, change.level} or not _names(rule, change):
+    if selector.level not in {None, change.level} or not _speaks_of_change(rule, change):
         return False
     if selector.phase is not None and not _grew_within(selector.phase, change.metric, found):
         return False
@@ -67,7 +139,7 @@ def _permits(rule: Rule, change: CheckChange, found: Comparison, inventory: Inve
     return holds(rule, step.after + step.unplaced, step.before)
 
 
-def _names(rule: Rule, change: CheckChange) -> bool:
+def _speaks_of_change(rule: Rule, change: CheckChange) -> bool:
     name = rule.selector.name
     if change.metric in METRICS:
         return name == change.metric
@@ -93,3 +165,40 @@ def _without_lines(changes: Iterable[CheckChange]) -> list[CheckChange]:
         replace(change, rule=None, where=None) if change.metric == "lines" and change.rule == NO_GROWTH else change
         for change in made
     ]
+
+
+def _applied(change: CheckChange, waivers: Iterable[Waiver], target: str) -> CheckChange:
+    if not change.fails:
+        return change
+    reason = next((waiver.reason for waiver in waivers if waiver.waives(change, target)), None)
+    return replace(change, waived=reason)
+
+
+def _could_be_used(waiver: Waiver, checks: Iterable[ProgramCheck]) -> bool:
+    """Whether it waives something, or a program it speaks of had no snapshot to grow from."""
+    mine = [check for check in checks if not waiver.targets or check.target in waiver.targets]
+    return any(
+        check.status in _UNTOLD
+        or any(change.waived is not None and waiver.waives(change, check.target) for change in check.changes)
+        for check in mine
+    )
+
+
+def _day(entry: Mapping[str, Any], where: str) -> date:
+    given = entry.get("until")
+    if isinstance(given, datetime):
+        return given.date()
+    if isinstance(given, date):
+        return given
+    try:
+        return date.fromisoformat(given) if isinstance(given, str) else _no_day(entry, where)
+    except ValueError:
+        return _no_day(entry, where)
+
+
+def _no_day(entry: Mapping[str, Any], where: str) -> date:
+    raise UsageError(f"{where}: the waiver for {entry['op']} has until = {entry.get('until')!r}", _EXAMPLE)
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")

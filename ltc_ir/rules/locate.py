@@ -1,4 +1,4 @@
-"""Where a figure's operations stand: the block that has most of them or moved most, and the live lines there."""
+"""Where a figure's operations are: the block that has most of them or moved most, and the live lines there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from ltc_ir.records.inventory import Constant, Entry
+from ltc_ir.compare.facts_diff import Comparison, Sides, blocks_of
+from ltc_ir.records.aliases import ALIASES
+from ltc_ir.records.check import CheckChange
+from ltc_ir.records.inventory import Constant, Entry, LevelInventory
 from ltc_ir.records.snapshot import Block
 from ltc_ir.records.vocabulary import NO_SOURCE
 
@@ -24,6 +27,20 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place()
+
+
+def locate_changes(found: Comparison, live: LevelInventory) -> list[CheckChange]:
+    """What differs, one change per figure, with the block it is in and the live lines there; none breaks a rule yet."""
+    made = [_op(found, live, name, sides) for name, sides in found.ops.items()]
+    made += [_change(found, name, sides, _place_of_metric(found, live, name)) for name, sides in found.metrics.items()]
+    if not found.ops:
+        made += [_op(found, live, name, (found.before.totals()[name],) * 2) for name in found.moved]
+    for name, sides in found.types.items():
+        if not found.ops or not sides[0]:
+            made.append(_change(found, f"types.{name}", sides, _place_of_type(found, live, name)))
+    if found.restructured and not made:
+        made.append(CheckChange("fingerprint", found.level, None, None))
+    return made
 
 
 def most_moved(before: Mapping[Block, int], after: Mapping[Block, int]) -> Block | None:
@@ -96,3 +113,37 @@ def _sizes(constants: Iterable[Constant], key: Callable[[Constant], Key]) -> Cou
     for one in constants:
         found[key(one)] += one.bytes
     return found
+
+
+def _op(found: Comparison, live: LevelInventory, name: str, sides: Sides) -> CheckChange:
+    block = most_moved(blocks_of(found.before, name), blocks_of(found.after, name))
+    return _change(found, name, sides, place_of(_named(found, live, name), block))
+
+
+def _named(found: Comparison, live: LevelInventory, name: str) -> list[Entry]:
+    newer = ALIASES.get(found.level, {})
+    return [entry for entry in live.entries if newer.get(entry.name, entry.name) == name]
+
+
+def _change(found: Comparison, metric: str, sides: Sides, place: Place) -> CheckChange:
+    return CheckChange(metric, found.level, *sides, place.phase, place.function, place.sources)
+
+
+def _place_of_metric(found: Comparison, live: LevelInventory, name: str) -> Place:
+    if name == "lines":
+        grown = most_grown(found.before.ops, found.after.ops)
+        return place_of(_named(found, live, grown[1]), grown[0]) if grown else NOWHERE
+    return place_of_constants(live.constants)
+
+
+def _place_of_type(found: Comparison, live: LevelInventory, name: str) -> Place:
+    """The phase in which the type moved most, and the function there with most results of it."""
+    sides = [
+        {(phase, ""): counts.get(name, 0) for phase, counts in one.types.items()} for one in (found.before, found.after)
+    ]
+    moved = most_moved(sides[0], sides[1])
+    if moved is None:
+        return NOWHERE
+    entries = [entry for entry in live.entries if entry.phase == moved[0] and name in entry.results]
+    block = most_moved({}, blocks(entries))
+    return place_of(entries, block) if block else Place(moved[0])

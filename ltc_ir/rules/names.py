@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Collection, Iterable
+from functools import cache
+from importlib.resources import files
 from typing import NamedTuple
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.aliases import ALIASES
 from ltc_ir.records.inventory import Entry, Inventory
 from ltc_ir.records.vocabulary import COLLECTIVES, Level
-from ltc_ir.rules.filters import calls
-from ltc_ir.rules.grammar import Rule, Selector, homes
-from ltc_ir.rules.vocabulary import names
+from ltc_ir.rules.grammar import Rule, Selector, calls, homes
 
 LEVELS = ("jaxpr", "stablehlo")
 """Where a name without level is looked for, in this order."""
@@ -32,6 +33,21 @@ class Meaning(NamedTuple):
 
     level: str
     is_kernel: bool = False
+
+
+@cache
+def vocabulary(level: str) -> frozenset[str]:
+    """The operation names a level has on any JAX, without dialect and ``-`` as ``_``; none for an unknown level.
+
+    They tell a rule about an absent operation from a misspelt one.
+    """
+    return frozenset(_vocabularies().get(level, ()))
+
+
+@cache
+def _vocabularies() -> dict[str, list[str]]:
+    text = files("ltc_ir.rules").joinpath("vocabularies.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
 
 
 def plain(level: str, name: str) -> str:
@@ -113,7 +129,7 @@ def _candidates(selector: Selector) -> tuple[str, ...]:
 
 
 def _known(name: str, level: str) -> bool:
-    return name in names(level) or plain(level, name) in names(level)
+    return name in vocabulary(level) or plain(level, name) in vocabulary(level)
 
 
 def _present(name: str, level: str, inventories: Iterable[Inventory]) -> bool:
@@ -138,7 +154,7 @@ def _unknown(selector: Selector, inventories: Collection[Inventory]) -> UsageErr
             f"{name} is no operation {at}, only at {', '.join(elsewhere)}", f"write {elsewhere[0]}:{name}"
         )
     levels = _candidates(selector)
-    known = {word for level in levels for word in names(level)}
+    known = {word for level in levels for word in vocabulary(level)}
     known |= {plain(level, entry.name) for level in levels for entry in _entries(level, inventories)}
     near = difflib.get_close_matches(name, sorted(known), 1)
     meant = f"did you mean {near[0]}? " if near else ""

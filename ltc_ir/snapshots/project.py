@@ -13,8 +13,8 @@ from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root
 from ltc_ir.records.request import Request, listed
 from ltc_ir.rules.grammar import Rule, parse_rule
+from ltc_ir.rules.growth_policy import Waiver, parse_waiver
 from ltc_ir.rules.names import levels_of, needs_detail
-from ltc_ir.rules.waivers import Waiver, parse_waiver
 from ltc_ir.snapshots.capture import capture_request
 from ltc_ir.snapshots.store import Store
 

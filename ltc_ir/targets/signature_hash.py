@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ltc_ir.ir import element_types
+from ltc_ir.records import element_types
 from ltc_ir.targets.target import Program, Target
 
 _ADDRESS = re.compile(r"(?: at)? 0x[0-9a-f]+")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ltc_ir import assert_ir, inspect
-from ltc_ir.ir import element_types
+from ltc_ir.records import element_types
 from tests.asserting.programs import failure
 
 pytestmark = pytest.mark.versions

@@ -14,7 +14,7 @@ from ltc_ir.records.inventory import Constant, Entry
 from ltc_ir.records.snapshot import Identity, Provenance
 from ltc_ir.rules.check import Case, check_all, check_program
 from ltc_ir.rules.grammar import parse_rule
-from ltc_ir.rules.waivers import Waiver
+from ltc_ir.rules.growth_policy import Waiver
 from tests.compare.inventories import HERE, JAXPR, MADE, STABLEHLO, changed, inventory, snapshot
 from tests.compare.test_facts import ENTRIES
 

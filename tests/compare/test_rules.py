@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.element_types import element, is_of
+from ltc_ir.records.element_types import is_of_type, parse_element_type
 from ltc_ir.records.inventory import Entry
 from ltc_ir.rules.grammar import parse_rule
 from ltc_ir.rules.names import levels_of, needs_detail
@@ -151,7 +151,7 @@ def test_no_text_ends_in_anything_but_a_rule_or_words(text):
     ],
 )
 def test_every_spelling_of_a_type_is_one_type(spellings, one):
-    assert {element(spelling) for spelling in spellings} == {one}
+    assert {parse_element_type(spelling) for spelling in spellings} == {one}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_every_spelling_of_a_type_is_one_type(spellings, one):
     [("bf16", "float"), ("f8_e4m3fn", "float"), ("s32", "int"), ("u8", "uint"), ("c64", "complex"), ("pred", "bool")],
 )
 def test_a_class_holds_its_types_and_no_others(kind, of):
-    assert [word for word in ("float", "int", "uint", "complex", "bool") if is_of(kind, word)] == [of]
+    assert [word for word in ("float", "int", "uint", "complex", "bool") if is_of_type(kind, word)] == [of]
 
 
 PRODUCT = Entry("dot_general", "forward", results=("i32",), operands=("i8", "i8"))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ltc_ir.compare.text.diff import canonical, unified
+from ltc_ir.compare.text.canonical import canonical_lines, unified_diff
 from ltc_ir.errors import UsageError
 from tests.catalogue import PROGRAMS, get
 
@@ -59,8 +59,8 @@ def test_the_same_program_diffs_empty_whatever_was_traced_between(level: str) ->
     first = text_of(make(), level)
     jax.make_jaxpr(make(extra=True))(*ARGUMENTS)
     second = text_of(make(), level)
-    assert canonical(first, level) == canonical(second, level)
-    assert unified(first, second, level) == ""
+    assert canonical_lines(first, level) == canonical_lines(second, level)
+    assert unified_diff(first, second, level) == ""
 
 
 @pytest.mark.versions
@@ -71,7 +71,7 @@ def test_the_same_program_of_another_process_diffs_empty(level: str) -> None:
         "jax.jit(make(extra=True)).lower(*ARGUMENTS); sys.stdout.write(text_of(make(), sys.argv[1]))"
     )
     made = subprocess.run([sys.executable, "-c", code, level], capture_output=True, text=True, check=True)
-    assert unified(text_of(make(), level), made.stdout, level) == ""
+    assert unified_diff(text_of(make(), level), made.stdout, level) == ""
 
 
 @pytest.mark.versions
@@ -79,7 +79,7 @@ def test_the_same_program_of_another_process_diffs_empty(level: str) -> None:
 def test_debug_info_changes_nothing(level: str) -> None:
     plain, debug = text_of(make(), level), text_of(make(), level, debug=True)
     assert plain != debug
-    assert unified(plain, debug, level) == ""
+    assert unified_diff(plain, debug, level) == ""
 
 
 @pytest.mark.versions
@@ -87,15 +87,15 @@ def test_debug_info_changes_nothing(level: str) -> None:
 def test_every_test_program_diffs_empty_against_its_debug_text(name: str) -> None:
     program = get(name)
     plain, debug = (program.lower().as_text(debug_info=debug) for debug in (False, True))
-    assert unified(plain, debug, "stablehlo") == ""
+    assert unified_diff(plain, debug, "stablehlo") == ""
     jaxprs = [str(program.trace().jaxpr.pretty_print(source_info=debug, use_color=False)) for debug in (False, True)]
-    assert unified(*jaxprs, "jaxpr") == ""
+    assert unified_diff(*jaxprs, "jaxpr") == ""
 
 
 @pytest.mark.versions
 def test_an_inserted_operation_is_an_inserted_line_and_its_use() -> None:
     for level, operation in (("jaxpr", "floor"), ("stablehlo", "stablehlo.floor")):
-        diff = unified(text_of(make(), level), text_of(make(extra=True), level), level)
+        diff = unified_diff(text_of(make(), level), text_of(make(extra=True), level), level)
         added, gone = changed(diff, "+"), changed(diff, "-")
         assert sum(operation in line.split() or f" {operation} " in line for line in added) == 1
         assert all("dot_general" in line or "return" in line or line.startswith("in (") for line in gone), diff
@@ -105,7 +105,7 @@ def test_an_inserted_operation_is_an_inserted_line_and_its_use() -> None:
 @pytest.mark.versions
 @pytest.mark.parametrize("level", ["jaxpr", "stablehlo"])
 def test_another_operation_in_place_of_one_shows_it(level: str) -> None:
-    diff = unified(text_of(make(), level), text_of(make(other=True), level), level)
+    diff = unified_diff(text_of(make(), level), text_of(make(other=True), level), level)
     assert any("sin" in line for line in changed(diff, "-"))
     assert any("atan" in line for line in changed(diff, "+"))
     assert all("tanh" not in line for line in changed(diff, "+")), "an operation that stayed is no change"
@@ -129,7 +129,7 @@ ADD = "%1 = stablehlo.add %0, %arg1 : tensor<f32>"
 def test_swapped_operands_are_a_change_and_only_they() -> None:
     a = module(CALL, ADD, "return %1 : tensor<f32>")
     b = module(CALL, "%1 = stablehlo.add %arg1, %0 : tensor<f32>", "return %1 : tensor<f32>")
-    diff = unified(a, b, "stablehlo")
+    diff = unified_diff(a, b, "stablehlo")
     assert changed(diff, "-") == ["%3 = stablehlo.add %2, %1 : tensor<f32>"]
     assert changed(diff, "+") == ["%3 = stablehlo.add %1, %2 : tensor<f32>"]
 
@@ -138,7 +138,7 @@ def test_a_renumbered_function_and_renamed_values_are_no_change() -> None:
     a = module(CALL, ADD, "return %1 : tensor<f32>")
     b = a.replace("@f_3", "@f_17").replace("%0", "%cst_4").replace("%1 ", "%x ")
     assert a != b
-    assert unified(a, b, "stablehlo") == ""
+    assert unified_diff(a, b, "stablehlo") == ""
 
 
 def test_an_inserted_line_does_not_renumber_the_rest() -> None:
@@ -149,13 +149,13 @@ def test_an_inserted_line_does_not_renumber_the_rest() -> None:
         ADD.replace("%0", "%1").replace("%1 =", "%2 ="),
         "return %2 : tensor<f32>",
     )
-    diff = unified(a, b, "stablehlo")
+    diff = unified_diff(a, b, "stablehlo")
     assert (changed(diff, "-"), changed(diff, "+")) == ([], ["%2' = stablehlo.sine %1 : tensor<f32>"])
 
 
 def test_strings_are_left_alone() -> None:
     line = '%0 = stablehlo.custom_call @foo(%arg0) {note = "loc(%arg9) @f_3 \\" %0"} : (tensor<f32>) -> tensor<f32>'
-    assert 'note = "loc(%arg9) @f_3 \\" %0"' in "\n".join(canonical(module(line), "stablehlo"))
+    assert 'note = "loc(%arg9) @f_3 \\" %0"' in "\n".join(canonical_lines(module(line), "stablehlo"))
 
 
 def test_locations_go_however_deep_they_nest() -> None:
@@ -164,15 +164,15 @@ def test_locations_go_however_deep_they_nest() -> None:
         nested = f"callsite({nested} at #loc1)"
     plain = module(CALL, ADD, "return %1 : tensor<f32>")
     located = plain.replace(ADD, f"{ADD} loc({nested})") + '#loc1 = loc("x":1:1)\n'
-    assert unified(plain, located, "stablehlo") == ""
+    assert unified_diff(plain, located, "stablehlo") == ""
 
 
 def test_a_callback_is_the_same_in_every_process() -> None:
     call = '%0 = stablehlo.custom_call @xla_callback(%arg0) {backend_config = "NUMBER"} : (tensor<f32>) -> tensor<f32>'
     first, second = (module(call.replace("NUMBER", number)) for number in ("1402", "99"))
-    assert unified(first, second, "stablehlo") == ""
+    assert unified_diff(first, second, "stablehlo") == ""
     other = [text.replace("_callback", "_solver") for text in (first, second)]
-    assert unified(*other, "stablehlo") != "", "a configuration that is no id is kept"
+    assert unified_diff(*other, "stablehlo") != "", "a configuration that is no id is kept"
 
 
 HLO = """HloModule jit_f, entry_computation_layout={(f32[])->f32[]}
@@ -198,14 +198,14 @@ ENTRY %main.3 (x.1: f32[]) -> f32[] {
 def test_hlo_numbering_metadata_and_tables_are_no_change() -> None:
     other = HLO.replace("a.py", "b.py").replace(".4", ".44").replace("add.7", "add").replace("jit(f)/add", "jit(g)/add")
     bare = "\n".join(line for line in other.splitlines() if not line.startswith(("FileNames", "1 ", "StackFrames")))
-    assert unified(HLO, bare, "hlo") == ""
-    assert not any("metadata" in line or "a.py" in line for line in canonical(HLO, "hlo"))
+    assert unified_diff(HLO, bare, "hlo") == ""
+    assert not any("metadata" in line or "a.py" in line for line in canonical_lines(HLO, "hlo"))
 
 
 def test_hlo_without_percent_signs_is_read_by_its_definitions() -> None:
     bare = HLO.replace("%", "")
-    assert unified(bare, bare.replace(".4", ".9").replace("fusion.1 ", "fusion.8 "), "hlo") == ""
-    assert changed(unified(bare, bare.replace("add(", "multiply("), "hlo"), "+") == [
+    assert unified_diff(bare, bare.replace(".4", ".9").replace("fusion.1 ", "fusion.8 "), "hlo") == ""
+    assert changed(unified_diff(bare, bare.replace("add(", "multiply("), "hlo"), "+") == [
         "ROOT add' = f32[] multiply(param, param)"
     ]
 
@@ -213,20 +213,20 @@ def test_hlo_without_percent_signs_is_read_by_its_definitions() -> None:
 def test_a_jaxpr_is_the_same_however_it_was_wrapped() -> None:
     flat = "{ lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = add b a in (c,) }"
     wrapped = "{ lambda ; ba:f32[]. let\n    in:f32[] = sin ba\n    add:f32[] = add in\n      ba\n  in (add,) }"
-    assert canonical(flat, "jaxpr") == [
+    assert canonical_lines(flat, "jaxpr") == [
         "{ lambda ; a:f32[]. let", "  b:f32[] = sin a", "  c:f32[] = add b a", "in (c,) }",
     ]  # fmt: skip
-    assert unified(flat, wrapped, "jaxpr") == ""
-    assert unified(flat, wrapped.replace("add in\n", "add ba\n"), "jaxpr") != ""
+    assert unified_diff(flat, wrapped, "jaxpr") == ""
+    assert unified_diff(flat, wrapped.replace("add in\n", "add ba\n"), "jaxpr") != ""
 
 
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown level 'llvm'"):
-        canonical("", "llvm")
+        canonical_lines("", "llvm")
 
 
 def test_a_hundred_thousand_lines_take_seconds() -> None:
     lines = [f"%{n} = stablehlo.add %{max(n - 1, 0)}, %arg0 : tensor<f32>" for n in range(100_000)]
     began = time.perf_counter()
-    assert len(canonical(module(*lines), "stablehlo")) == 100_000 + 7
+    assert len(canonical_lines(module(*lines), "stablehlo")) == 100_000 + 7
     assert time.perf_counter() - began < 12  # about 1 s on one core

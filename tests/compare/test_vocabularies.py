@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from ltc_ir.rules.vocabulary import names
+from ltc_ir.rules.names import vocabulary
 from tests import catalogue, vocabulary_file
 from tests.measure.counted import counted, levels_of, plain
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.versions
 def test_every_name_of_a_test_program_is_known_at_its_level(program):
     made = counted(program)
     for level in levels_of(program):
-        assert {plain(name) for name in made[level].tally.ops} <= names(level)
+        assert {plain(name) for name in made[level].tally.ops} <= vocabulary(level)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_every_name_of_a_test_program_is_known_at_its_level(program):
     ],
 )  # fmt: skip
 def test_a_level_knows_its_own_names_and_no_others(level, known, unknown):
-    assert set(known) <= names(level)
-    assert not set(unknown) & names(level)
+    assert set(known) <= vocabulary(level)
+    assert not set(unknown) & vocabulary(level)
 
 
 def test_the_file_has_every_name_of_this_jax():

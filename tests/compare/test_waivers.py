@@ -8,7 +8,7 @@ import pytest
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.check import CheckChange, ProgramCheck, Status
-from ltc_ir.rules.waivers import Waiver, apply, parse_waiver, problems
+from ltc_ir.rules.growth_policy import Waiver, apply_waivers, find_waiver_problems, parse_waiver
 
 DAY = date(2026, 6, 1)
 GROWN = CheckChange("stablehlo.dot_general", "stablehlo", 3, 5, rule="no growth", where="default")
@@ -57,51 +57,51 @@ def test_what_is_no_waiver(entry, says):
     ],
 )
 def test_what_is_waived(waiver, waived):
-    (change,) = apply([GROWN], [waiver], "ltc", today=DAY)
+    (change,) = apply_waivers([GROWN], [waiver], "ltc", today=DAY)
     assert change.fails != waived
     assert change.waived == ("wanted" if waived else None)
 
 
 def test_what_breaks_nothing_is_not_waived():
     shrunk = CheckChange("dot_general", "jaxpr", 5, 3)
-    assert apply([shrunk], [WAIVER], "ltc", today=DAY) == (shrunk,)
+    assert apply_waivers([shrunk], [WAIVER], "ltc", today=DAY) == (shrunk,)
 
 
 @pytest.mark.parametrize("metric", ["constants.bytes", "lines", "total"])
 def test_figures_are_waived_by_their_names(metric):
     change = CheckChange(metric, "stablehlo", 1, 2, rule="no growth")
-    assert apply([change], [Waiver(metric, "wanted", DAY)], "ltc", today=DAY)[0].waived == "wanted"
+    assert apply_waivers([change], [Waiver(metric, "wanted", DAY)], "ltc", today=DAY)[0].waived == "wanted"
 
 
 def checked(*changes, target="ltc", status=Status.MATCH):
-    return ProgramCheck(target, "grad", status, apply(changes, [WAIVER], target, today=DAY))
+    return ProgramCheck(target, "grad", status, apply_waivers(changes, [WAIVER], target, today=DAY))
 
 
 def test_a_waiver_that_serves_is_no_problem():
-    assert problems([WAIVER], [checked(GROWN)], today=DAY) == ()
+    assert find_waiver_problems([WAIVER], [checked(GROWN)], today=DAY) == ()
 
 
 def test_an_expired_waiver_is_a_problem_even_where_not_all_was_checked():
-    (problem,) = problems([WAIVER], [], today=date(2026, 6, 2), complete=False)
+    (problem,) = find_waiver_problems([WAIVER], [], today=date(2026, 6, 2), complete=False)
     assert problem.message == "pyproject.toml: the waiver for dot_general expired on 2026-06-01"
     assert problem.code == 1
 
 
 def test_an_unused_waiver_is_a_problem_only_where_all_it_speaks_of_was_checked():
-    (problem,) = problems([WAIVER], [checked()], today=DAY)
+    (problem,) = find_waiver_problems([WAIVER], [checked()], today=DAY)
     assert (problem.message, problem.code) == ("pyproject.toml: the waiver for dot_general waives nothing", 1)
-    assert problems([WAIVER], [checked()], today=DAY, complete=False) == ()
-    assert problems([WAIVER], [checked()], today=DAY, complete={"ltc"}) == ()
+    assert find_waiver_problems([WAIVER], [checked()], today=DAY, complete=False) == ()
+    assert find_waiver_problems([WAIVER], [checked()], today=DAY, complete={"ltc"}) == ()
     own = Waiver("dot_general", "wanted", DAY, ("ltc",))
-    assert len(problems([own], [checked()], today=DAY, complete={"ltc"})) == 1
-    assert problems([own], [checked()], today=DAY, complete={"node"}) == ()
+    assert len(find_waiver_problems([own], [checked()], today=DAY, complete={"ltc"})) == 1
+    assert find_waiver_problems([own], [checked()], today=DAY, complete={"node"}) == ()
 
 
 @pytest.mark.parametrize("status", [Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR])
 def test_a_waiver_whose_program_could_not_be_compared_is_not_called_unused(status):
-    assert problems([WAIVER], [checked(status=status)], today=DAY) == ()
+    assert find_waiver_problems([WAIVER], [checked(status=status)], today=DAY) == ()
 
 
 def test_a_missing_snapshot_of_another_target_does_not_excuse_a_waiver():
     own = Waiver("dot_general", "wanted", DAY, ("ltc",))
-    assert problems([own], [checked(), checked(target="node", status=Status.MISSING)], today=DAY)
+    assert find_waiver_problems([own], [checked(), checked(target="node", status=Status.MISSING)], today=DAY)

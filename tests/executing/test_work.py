@@ -20,7 +20,7 @@ from ltc_ir.execution.counter_plan import Planner
 from ltc_ir.records.codec import count_to_dict, dumps, loads
 from ltc_ir.records.executed import Work
 from ltc_ir.render.layouts.count import executed_sheets
-from ltc_ir.rules import vocabulary as vocabularies
+from ltc_ir.rules.names import vocabulary
 
 pytestmark = pytest.mark.versions
 
@@ -204,7 +204,7 @@ def test_no_name_is_counted_twice_or_misspelt():
     )  # fmt: skip
     names = [name for one in sets for name in one]
     assert len(names) == len(set(names))
-    assert {name.replace("-", "_") for name in names} <= vocabularies.names("jaxpr")
+    assert {name.replace("-", "_") for name in names} <= vocabulary("jaxpr")
 
 
 def test_the_table_says_at_least_and_what_is_left_out():

@@ -134,7 +134,7 @@ def test_markdown_cells_escape_what_would_break_a_table() -> None:
 
 def test_comparing_and_showing_import_neither_jax_nor_rich() -> None:
     code = (
-        "import sys, ltc_ir.compare.text.diff, ltc_ir.compare.diff, ltc_ir.render.diff_formats;"
+        "import sys, ltc_ir.compare.text.canonical, ltc_ir.compare.diff, ltc_ir.render.diff_formats;"
         "sys.exit(str(sorted({'jax', 'jaxlib', 'numpy', 'pandas', 'rich', 'networkx', 'matplotlib'} & sys.modules.keys())))"
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,1 +1,1 @@
-"""Two IR texts compared by what they say: lexers, alignment and anonymous names."""
+"""Two IR texts compared as programs: lexers, alignment, canonical form and unified diff."""

@@ -42,8 +42,8 @@ def align(a: Sequence[int], b: Sequence[int]) -> Pairs:
             pairs += anchors
             pending += _between(anchors, inner)
         else:
-            found, edits = _myers(a, b, inner, isqrt(max(steps, 0)))
-            pairs += found
+            matched, edits = _myers(a, b, inner, isqrt(max(steps, 0)))
+            pairs += matched
             steps -= edits * edits
     return sorted(pairs)
 
@@ -69,9 +69,9 @@ def _anchors(a: Sequence[int], b: Sequence[int], box: Box) -> Pairs:
     """Positions of what is unique on both sides, in the longest order both share: the shortest runs that give any."""
     for run in _RUNS:
         left, right = _unique(a, box[0], box[1], run), _unique(b, box[2], box[3], run)
-        found = _rising(sorted((left[key], right[key]) for key in left.keys() & right.keys()))
-        if found:
-            return found
+        rising = _rising(sorted((left[key], right[key]) for key in left.keys() & right.keys()))
+        if rising:
+            return rising
     return []
 
 
@@ -94,12 +94,12 @@ def _rising(pairs: Pairs) -> Pairs:
             heads.append(number)
         else:
             tops[pile], heads[pile] = j, number
-    made: Pairs = []
+    chain: Pairs = []
     number = heads[-1] if heads else -1
     while number >= 0:
-        made.append(pairs[number])
+        chain.append(pairs[number])
         number = before[number]
-    return made[::-1]
+    return chain[::-1]
 
 
 def _between(anchors: Pairs, box: Box) -> Iterator[Box]:
@@ -130,7 +130,7 @@ def _myers(a: Sequence[int], b: Sequence[int], box: Box, most: int) -> tuple[Pai
 
 
 def _walk_back(trace: list[dict[int, int]], x: int, y: int) -> Pairs:
-    made: Pairs = []
+    pairs: Pairs = []
     for edits in range(len(trace), 0, -1):
         reach, k = trace[edits - 1], x - y
         down = k == -edits or (k != edits and reach[k - 1] < reach[k + 1])
@@ -140,7 +140,7 @@ def _walk_back(trace: list[dict[int, int]], x: int, y: int) -> Pairs:
         x_from = x_before if down else x_before + 1
         while x > x_from:
             x, y = x - 1, y - 1
-            made.append((x, y))
+            pairs.append((x, y))
         x, y = x_before, y_before
-    made += [(number, number) for number in range(min(x, y))]
-    return made
+    pairs += [(number, number) for number in range(min(x, y))]
+    return pairs

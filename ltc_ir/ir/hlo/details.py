@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ltc_ir.ir import element_types
 from ltc_ir.ir.details import attribute_name, shortened
 from ltc_ir.ir.hlo.module import Instruction
 from ltc_ir.ir.hlo.scanner import pairs, unquote
 from ltc_ir.ir.hlo.shapes import shape_bytes
 from ltc_ir.ir.op import Detail, Details
+from ltc_ir.records import element_types
 
 _GIVEN = re.compile(r'(?<=[{,\s])([\w.$\-]+) = ("(?:[^"\\]|\\.)*"|[\w.+\-]+(?: : \w+)?)(?=[,}])')
 """The attributes that a caller gave a kernel, nested ones too; arrays and the like are no value that a rule can name."""

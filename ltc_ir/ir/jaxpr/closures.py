@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ltc_ir import compat
-from ltc_ir.ir import element_types
 from ltc_ir.ir.jaxpr.reader import Reader, nested
 from ltc_ir.ir.op import NOWHERE, Origin
+from ltc_ir.records import element_types
 
 
 class Closure(NamedTuple):

@@ -1,33 +1,39 @@
-"""Two IR texts set against each other by what they say, not by how names were numbered or where code came from.
+"""IR texts in canonical form, anonymous where needed, and the unified diff of two of them.
 
-This is a display: it normalises what a printer chose (SSA names, symbol numbers, variable letters, locations, metadata,
-wrapping) and counts nothing. Lines that are equal but for names stand for each other when their names correspond, so that one
-inserted operation is one inserted line, although everything after it was renumbered.
+The diff normalises what a printer chose (SSA names, symbol numbers, variable letters, locations, metadata, wrapping) and
+counts nothing. Lines that are equal but for names match when their names correspond, so that one inserted operation is one
+inserted line, although everything after it was renumbered.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from ltc_ir.compare.text.align import Pairs, align
-from ltc_ir.compare.text.hlo import lex_hlo
-from ltc_ir.compare.text.jaxpr import lex_jaxpr
-from ltc_ir.compare.text.lexer import Lexed
-from ltc_ir.compare.text.stablehlo import lex_stablehlo
+from ltc_ir.compare.text.lexers import Lexed, lex_hlo, lex_jaxpr, lex_stablehlo
 from ltc_ir.errors import UsageError
 
 _LEXERS: Mapping[str, Callable[[str], Lexed]] = {"jaxpr": lex_jaxpr, "stablehlo": lex_stablehlo, "hlo": lex_hlo}
+
+_NAME = r"[\w.$\-]+"
+_FUNCTION = re.compile(rf"^ *func\.func private @(?P<name>{_NAME})(?P<kind>)", re.M)
+_RESULT = re.compile(r' \{jax\.result_info = "[^"]*"\}|(?<=[{ ])jax\.result_info = "[^"]*"(?:, )?')
+_PARAMETER = re.compile(r"(?<=[( ])[A-Za-z_][\w.\-]*(?=: )")
+_COMPUTATION = re.compile(rf"^(?:ENTRY )?%(?P<name>{_NAME}) \((?P<kind>)", re.M)
+_INSTRUCTION = re.compile(rf"^ +(?:ROOT )?%(?P<name>{_NAME}) = .*?(?P<kind>[a-z][\w\-]*)\(", re.M)
+_NAMED = re.compile(r"\bname=[^\s\]]+")
 
 Edit = tuple[str, str]
 """A sign (space, ``-``, ``+``) and a line."""
 
 
-def canonical(text: str, level: str) -> list[str]:
+def canonical_lines(text: str, level: str) -> list[str]:
     """The lines of an IR text in canonical form: equal for two printings of the same program.
 
     StableHLO: values are numbered within their function, functions by base name in order of first use and put in that order;
     locations are gone. HLO: instructions and computations are numbered by base name; metadata and header tables are gone.
-    Jaxpr: one equation a line, variables lettered anew in each nested jaxpr. The numbers of process-bound ids (callbacks,
+    Jaxpr: one equation a line, variables lettered afresh in each nested jaxpr. The numbers of process-bound ids (callbacks,
     object addresses) are gone.
 
     Args:
@@ -40,10 +46,10 @@ def canonical(text: str, level: str) -> list[str]:
     return _lexed(text, level).lines()
 
 
-def unified(  # noqa: PLR0917 - the two names and the context read like those of difflib
+def unified_diff(  # noqa: PLR0917 - the two names and the context read like those of difflib
     a: str, b: str, level: str, name_a: str = "baseline", name_b: str = "current", context: int = 3
 ) -> str:
-    """A unified diff of two IR texts in canonical form; empty where they say the same.
+    """A unified diff of two IR texts in canonical form; empty where they are the same program.
 
     Names of ``b`` that correspond to one of ``a`` are printed as in ``a``, others with a prime
     (``%7'``; functions only where the name is taken). Stretches too
@@ -60,6 +66,21 @@ def unified(  # noqa: PLR0917 - the two names and the context read like those of
     if all(sign == " " for sign, _ in edits):
         edits = _plain_edits(left.lines(), right.lines())
     return "".join(f"{line}\n" for line in [f"--- {name_a}", f"+++ {name_b}", *_hunks(edits, context)])
+
+
+def anonymize(text: str, level: str) -> str:
+    """A text without the names that Python lent it (modules, functions, parameters, results), still readable by the lexers.
+
+    Two programs that differ in nothing else are then the same text.
+    """
+    lines = [line for line in text.splitlines() if not line.startswith(("module @", "HloModule "))]
+    text = "\n".join(lines)
+    if level == "jaxpr":
+        return _NAMED.sub("name=…", text)
+    if level == "stablehlo":
+        return _rename_symbols(_RESULT.sub("", text), _FUNCTION, "@", "function")
+    text = _rename_symbols(_PARAMETER.sub("p", text), _COMPUTATION, "%", "computation")
+    return _rename_symbols(text, _INSTRUCTION, "%", "")
 
 
 def _lexed(text: str, level: str) -> Lexed:
@@ -142,18 +163,26 @@ def _hunks(edits: list[Edit], context: int) -> Iterator[str]:
 
 
 def _stretches(edits: list[Edit], context: int) -> list[tuple[int, int]]:
-    made: list[tuple[int, int]] = []
+    stretches: list[tuple[int, int]] = []
     for number, (sign, _) in enumerate(edits):
         if sign == " ":
             continue
         start, stop = max(0, number - context), min(len(edits), number + context + 1)
-        if made and start <= made[-1][1]:
-            made[-1] = (made[-1][0], stop)
+        if stretches and start <= stretches[-1][1]:
+            stretches[-1] = (stretches[-1][0], stop)
         else:
-            made.append((start, stop))
-    return made
+            stretches.append((start, stop))
+    return stretches
 
 
 def _span(start: int, stop: int) -> str:
     size = stop - start
     return f"{start + (size > 0)}" if size == 1 else f"{start + (size > 0)},{size}"
+
+
+def _rename_symbols(text: str, definition: re.Pattern[str], sign: str, base: str) -> str:
+    """A text whose symbols are named after what they are and numbered in the order in which they are defined."""
+    names: dict[str, str] = {}
+    for match in definition.finditer(text):
+        names.setdefault(match["name"], f"{base or match['kind']}.{len(names)}")
+    return re.sub(rf"{sign}({_NAME})", lambda match: sign + names.get(match[1], match[1]), text)
