@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-import typer
-
 from ltc_ir.errors import UsageError
 from ltc_ir.files import check_writable
 from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir_cli.console import TALK
+from ltc_ir_cli.parameters import Argument, Option
 
 
 def complete_target(incomplete: str) -> list[str]:
@@ -26,25 +25,27 @@ def complete_target(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _version(wanted: bool) -> None:
+def _version(_flag: str, wanted: bool) -> None:
     if wanted:
+        import typer
+
         from ltc_ir import __version__
 
         typer.echo(f"ltc-ir {__version__}")
         raise typer.Exit
 
 
-def _quiet(value: bool) -> bool:
+def _quiet(_flag: str, value: bool) -> bool:
     TALK.quiet = value
     return value
 
 
-def _verbose(value: bool) -> bool:
+def _verbose(_flag: str, value: bool) -> bool:
     TALK.verbose = value
     return value
 
 
-def _no_color(value: bool) -> bool:
+def _no_color(_flag: str, value: bool) -> bool:
     TALK.color = not value
     return value
 
@@ -56,7 +57,7 @@ def _target(value: str) -> str:
     return value
 
 
-def _writable(value: str | None) -> str | None:
+def _writable(_flag: str, value: str | None) -> str | None:
     """Refuse a file that cannot be written before the work, not after it."""
     if value is not None and not value.strip():
         raise UsageError("--output: no file name given", "give one, or leave --output out")
@@ -65,39 +66,39 @@ def _writable(value: str | None) -> str | None:
     return value
 
 
-def given(param: typer.CallbackParam, value: Any) -> Any:
+def given(flag: str, value: Any) -> Any:
     """Refuse an option that was given and holds no word: an empty variable of a script would look like no option."""
     if any(not words(one) for one in ([value] if isinstance(value, str) else value or ())):
-        raise UsageError(f"{param.opts[0]}: nothing given", f"give a value, or leave {param.opts[0]} out")
+        raise UsageError(f"{flag}: nothing given", f"give a value, or leave {flag} out")
     return value
 
 
 TargetArgument = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="[TARGET]",
         help="ltc, ctrnn, node, a project's own name, module:name, file.py:name, or a stored IR file (- is standard input)",
         autocompletion=complete_target,
-        callback=_target,
+        callback=lambda _, value: _target(value),
         show_default=False,
     ),
 ]
 OtherTarget = Annotated[
     str | None,
-    typer.Argument(
+    Argument(
         metavar="[B]",
         help="What to compare A with; A's own gradient without it",
         autocompletion=complete_target,
-        callback=lambda value: value and _target(value),
+        callback=lambda _, value: value and _target(value),
         show_default=False,
     ),
 ]
 Format = Annotated[
-    str, typer.Option("--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT", help="table, json, csv or markdown")
+    str, Option("--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT", help="table, json, csv or markdown")
 ]
 Output = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--output",
         "-o",
         metavar="FILE",
@@ -108,7 +109,7 @@ Output = Annotated[
 ]
 Platform = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--platform",
         metavar="|".join(PLATFORMS),
         envvar="LTC_IR_PLATFORM",
@@ -117,36 +118,32 @@ Platform = Annotated[
     ),
 ]
 X64 = Annotated[
-    bool | None, typer.Option("--x64/--no-x64", envvar="LTC_IR_X64", help="64-bit types on or off", show_default=False)
+    bool | None, Option("--x64/--no-x64", envvar="LTC_IR_X64", help="64-bit types on or off", show_default=False)
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", envvar="LTC_IR_QUIET", callback=_quiet, help="Say nothing on stderr but errors")
+    bool, Option("--quiet", "-q", envvar="LTC_IR_QUIET", callback=_quiet, help="Say nothing on stderr but errors")
 ]
 Verbose = Annotated[
     bool,
-    typer.Option(
-        "--verbose", "-v", envvar="LTC_IR_VERBOSE", callback=_verbose, help="Show tracebacks of a target's failure"
-    ),
+    Option("--verbose", "-v", envvar="LTC_IR_VERBOSE", callback=_verbose, help="Show tracebacks of a target's failure"),
 ]
-NoColor = Annotated[bool, typer.Option("--no-color", envvar="LTC_IR_NO_COLOR", callback=_no_color, help="No colour")]
-Version = Annotated[
-    bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave")
-]
+NoColor = Annotated[bool, Option("--no-color", envvar="LTC_IR_NO_COLOR", callback=_no_color, help="No colour")]
+Version = Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version and leave")]
 Args = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--args", metavar="TYPES", help='Example arguments: "f32[8,128] i32[]", or module:callable', show_default=False
     ),
 ]
 Loss = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--loss", metavar="sum|mean|module:fn", help="Make a scalar of the output for the gradient", show_default=False
     ),
 ]
 Argnums = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--argnums",
         metavar="N,…",
         help="Arguments the gradient is taken with respect to",
@@ -155,19 +152,19 @@ Argnums = Annotated[
     ),
 ]
 HasAux = Annotated[
-    bool | None, typer.Option("--has-aux", help="The function returns (output, auxiliary)", show_default=False)
+    bool | None, Option("--has-aux", help="The function returns (output, auxiliary)", show_default=False)
 ]
 StaticArgnums = Annotated[
     str | None,
-    typer.Option("--static-argnums", metavar="N,…", help="Static positions", callback=given, show_default=False),
+    Option("--static-argnums", metavar="N,…", help="Static positions", callback=given, show_default=False),
 ]
 StaticArgnames = Annotated[
     str | None,
-    typer.Option("--static-argnames", metavar="NAME,…", help="Static keywords", callback=given, show_default=False),
+    Option("--static-argnames", metavar="NAME,…", help="Static keywords", callback=given, show_default=False),
 ]
 Programs = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--program",
         "-p",
         metavar="PROGRAM",
@@ -176,10 +173,10 @@ Programs = Annotated[
         show_default=False,
     ),
 ]
-Grad = Annotated[bool, typer.Option("--grad", help="The gradient (beside the forward program, in a count)")]
+Grad = Annotated[bool, Option("--grad", help="The gradient (beside the forward program, in a count)")]
 Levels = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--level",
         "-l",
         metavar="LEVEL,…",
@@ -190,7 +187,7 @@ Levels = Annotated[
 ]
 By = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--by",
         metavar="KEY,…",
         help="Group by source, function, scope, stack, region or transforms",
@@ -200,18 +197,18 @@ By = Annotated[
 ]
 Ops = Annotated[
     list[str] | None,
-    typer.Option("--op", metavar="NAME", help="Only these operations (repeatable)", callback=given, show_default=False),
+    Option("--op", metavar="NAME", help="Only these operations (repeatable)", callback=given, show_default=False),
 ]
 Phases = Annotated[
     list[str] | None,
-    typer.Option("--phase", metavar="PHASE", help="Only these phases (repeatable)", callback=given, show_default=False),
+    Option("--phase", metavar="PHASE", help="Only these phases (repeatable)", callback=given, show_default=False),
 ]
 Top = Annotated[
-    int | None, typer.Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)
+    int | None, Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)
 ]
 Sweep = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--sweep",
         metavar="SIZE=N,N,…",
         help="Over these sizes, and how fast each figure grows: hidden=8,16,32; x.0=8,16 (a dimension of argument x)",
@@ -220,23 +217,23 @@ Sweep = Annotated[
     ),
 ]
 Library = Annotated[
-    bool, typer.Option("--library", help="Let library frames count as sources, so that a library's cost can be named")
+    bool, Option("--library", help="Let library frames count as sources, so that a library's cost can be named")
 ]
 
 
 ManyTargets = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[TARGET]...",
         help="ltc, ctrnn, node, a project's own name, module:name or file.py:name; several may stand here",
         autocompletion=complete_target,
-        callback=lambda value: [_target(one) for one in value or ()],
+        callback=lambda _, value: [_target(one) for one in value or ()],
         show_default=False,
     ),
 ]
 Rules = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--rule",
         metavar="RULE",
         help='Hold this too: "while = 0", "grad/total +5%" (repeatable)',
@@ -246,23 +243,21 @@ Rules = Annotated[
 ]
 Directory = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--dir", metavar="DIR", help="Where the snapshots are (default snapshots)", callback=given, show_default=False
     ),
 ]
-KeepHlo = Annotated[bool, typer.Option("--hlo", help="Facts of optimised HLO too; compiles")]
+KeepHlo = Annotated[bool, Option("--hlo", help="Facts of optimised HLO too; compiles")]
 
 
-def one_line(param: typer.CallbackParam, value: str | None) -> str | None:
+def one_line(flag: str, value: str | None) -> str | None:
     """Refuse a reason that says nothing, or that would not fit on the line it is kept on."""
     if value is None:
         return None
     if not value.strip():
-        raise UsageError(
-            f"{param.opts[0]}: no reason given", f'say why: {param.opts[0]} "heads are computed twice now"'
-        )
+        raise UsageError(f"{flag}: no reason given", f'say why: {flag} "heads are computed twice now"')
     if not value.isprintable():
-        raise UsageError(f"{param.opts[0]}: the reason is more than one line", "say it in one line of plain text")
+        raise UsageError(f"{flag}: the reason is more than one line", "say it in one line of plain text")
     return value.strip()
 
 

@@ -1,6 +1,6 @@
 """The ``experiment`` command: runs the published experiments over seeds and compares them with the published values."""
 
-# Typer reads a command's options from its signature; an option that acts through its callback stays unused.
+# A command's options are read from its signature; an option that acts through its callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
+from ltc_ir_cli.parameters import Argument, Option
 from ltc_ir_cli.pictures import PICTURES, renderer
 from ltc_ir_cli.progress import steps
 
@@ -24,30 +23,26 @@ if TYPE_CHECKING:
 
 Name = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="NAME",
         help="base, switch, transfer, extrapolation, noise, tau, mdl, attractor, or all; figures (of the text), data",
         show_default=False,
     ),
 ]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="How many seeds, counted from 42")]
-Epochs = Annotated[int, typer.Option("--epochs", metavar="N", min=1, help="Epochs of each training")]
+Seeds = Annotated[int, Option("--seeds", metavar="N", min=1, help="How many seeds, counted from 42")]
+Epochs = Annotated[int, Option("--epochs", metavar="N", min=1, help="Epochs of each training")]
 TrajectorySeeds = Annotated[
-    int, typer.Option("--trajectory-seeds", metavar="N", min=0, help="Seeds with Omega along the trajectory (mdl)")
+    int, Option("--trajectory-seeds", metavar="N", min=0, help="Seeds with Omega along the trajectory (mdl)")
 ]
-Folder = Annotated[
-    str, typer.Option("--dir", metavar="DIR", help="Where trainings and results are kept", callback=opt.given)
-]
+Folder = Annotated[str, Option("--dir", metavar="DIR", help="Where trainings and results are kept", callback=opt.given)]
 Format = Annotated[
     str,
-    typer.Option(
+    Option(
         "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
         help="table, json, csv or markdown; of one experiment also svg or png",
     ),
 ]  # fmt: skip
-Jobs = Annotated[
-    int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes (one a core)", show_default=False)
-]
+Jobs = Annotated[int | None, Option("--jobs", metavar="N", min=1, help="Processes (one a core)", show_default=False)]
 
 
 def experiment(
@@ -55,7 +50,7 @@ def experiment(
     seeds: Seeds = 20,
     epochs: Epochs = 300,
     trajectory_seeds: TrajectorySeeds = 5,
-    noisy: Annotated[bool, typer.Option("--noisy", help="Train on the noisy copy of the data")] = False,
+    noisy: Annotated[bool, Option("--noisy", help="Train on the noisy copy of the data")] = False,
     directory: Folder = "experiments",
     jobs: Jobs = None,
     format: Format = "table",

@@ -1,6 +1,6 @@
 """The ``count`` command: what a program's IR holds, by phase and by source; with rules, whether it keeps to them."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
+from ltc_ir_cli.parameters import Option
 from ltc_ir_cli.sweeps import swept
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 Rules = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--rule",
         metavar="RULE",
         help='Judge this instead: "while = 0", "grad/backward.dot_general <= 6" (repeatable)',
@@ -30,11 +29,11 @@ Rules = Annotated[
     ),
 ]
 Executed = Annotated[
-    bool, typer.Option("--executed", help="Count how often each operation runs, by running the program if need be")
+    bool, Option("--executed", help="Count how often each operation runs, by running the program if need be")
 ]
 Format = Annotated[
     str,
-    typer.Option(
+    Option(
         "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
         help="table, json, csv or markdown; by stack also folded, speedscope or pprof; with --rule also junit or github; "
         "with --sweep also svg or png",
@@ -42,7 +41,7 @@ Format = Annotated[
 ]  # fmt: skip
 Fill = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--fill",
         metavar="zeros|normal:SEED",
         help="Values for arguments that are only shapes, to run with",
@@ -60,8 +59,8 @@ def count(
     op: opt.Ops = None,
     phase: opt.Phases = None,
     top: opt.Top = None,
-    text: Annotated[bool, typer.Option("--text/--no-text", help="Print StableHLO for its lines and bytes")] = True,
-    source: Annotated[bool, typer.Option("--source/--no-source", help="Resolve source lines")] = True,
+    text: Annotated[bool, Option("--text/--no-text", help="Print StableHLO for its lines and bytes")] = True,
+    source: Annotated[bool, Option("--source/--no-source", help="Resolve source lines")] = True,
     library: opt.Library = False,
     executed: Executed = False,
     fill: Fill = None,

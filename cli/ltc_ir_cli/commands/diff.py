@@ -1,18 +1,17 @@
 """The ``diff`` command: what changed between two programs, targets or files."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
+from ltc_ir_cli.parameters import Option
 
 DIFFERENT = 1
 
@@ -25,8 +24,8 @@ def diff(
     by: opt.By = None,
     op: opt.Ops = None,
     phase: opt.Phases = None,
-    text: Annotated[bool, typer.Option("--text", help="A unified diff of the canonicalised texts")] = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when the sides differ")] = False,
+    text: Annotated[bool, Option("--text", help="A unified diff of the canonicalised texts")] = False,
+    exit_code: Annotated[bool, Option("--exit-code", help="Exit 1 when the sides differ")] = False,
     top: opt.Top = None,
     library: opt.Library = False,
     args: opt.Args = None,

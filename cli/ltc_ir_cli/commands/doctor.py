@@ -1,6 +1,6 @@
 """The ``doctor`` command: what this installation can do, and what to paste into a bug report."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations

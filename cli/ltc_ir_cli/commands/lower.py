@@ -1,26 +1,25 @@
 """The ``lower`` command: a program's IR and nothing else."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import stdout_is_data
 from ltc_ir_cli.emit import emit
+from ltc_ir_cli.parameters import Option
 
 
 def lower(
     target: opt.TargetArgument = "ltc",
-    grad: Annotated[bool, typer.Option("--grad", help="The gradient")] = False,
+    grad: Annotated[bool, Option("--grad", help="The gradient")] = False,
     program: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--program",
             "-p",
             metavar="PROGRAM",
@@ -29,12 +28,12 @@ def lower(
             show_default=False,
         ),
     ] = None,
-    jaxpr: Annotated[bool, typer.Option("--jaxpr", help="The jaxpr")] = False,
-    stablehlo: Annotated[bool, typer.Option("--stablehlo", help="StableHLO text (the default)")] = False,
-    hlo: Annotated[bool, typer.Option("--hlo", help="Optimised HLO text; compiles")] = False,
-    bytecode: Annotated[bool, typer.Option("--bytecode", help="StableHLO as a portable artifact")] = False,
+    jaxpr: Annotated[bool, Option("--jaxpr", help="The jaxpr")] = False,
+    stablehlo: Annotated[bool, Option("--stablehlo", help="StableHLO text (the default)")] = False,
+    hlo: Annotated[bool, Option("--hlo", help="Optimised HLO text; compiles")] = False,
+    bytecode: Annotated[bool, Option("--bytecode", help="StableHLO as a portable artifact")] = False,
     debug_info: Annotated[
-        bool, typer.Option("--debug-info", help="Keep names and source locations (optimised HLO always has them)")
+        bool, Option("--debug-info", help="Keep names and source locations (optimised HLO always has them)")
     ] = False,
     args: opt.Args = None,
     loss: opt.Loss = None,

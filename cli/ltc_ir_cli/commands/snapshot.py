@@ -1,6 +1,6 @@
 """The ``snapshot`` commands: programs held against what was recorded of them, and what is recorded."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
@@ -9,29 +9,20 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import append, emit
+from ltc_ir_cli.parameters import Option
 from ltc_ir_cli.progress import progress
 
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 """The variable by which GitHub names the file whose Markdown it shows as a job's summary."""
 WORKSPACE = "GITHUB_WORKSPACE"
 """The variable by which GitHub names the folder it checked the repository out to."""
-WRONG_USAGE = 2
-
-snapshot_app = typer.Typer(
-    name="snapshot",
-    help="Record programs, and say when they grow.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-)
 
 CheckFormat = Annotated[
     str,
-    typer.Option(
+    Option(
         "--format",
         "-f",
         metavar="FORMAT",
@@ -41,21 +32,12 @@ CheckFormat = Annotated[
 ]
 
 
-@snapshot_app.callback(invoke_without_command=True)
-def top(context: typer.Context) -> None:
-    """Record programs, and say when they grow."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(WRONG_USAGE)
-
-
-@snapshot_app.command()
 def check(
     target: opt.ManyTargets = None,
     program: opt.Programs = None,
     directory: opt.Directory = None,
     rule: opt.Rules = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on what shrank, moved or changed as well")] = False,
+    strict: Annotated[bool, Option("--strict", help="Fail on what shrank, moved or changed as well")] = False,
     hlo: opt.KeepHlo = False,
     args: opt.Args = None,
     loss: opt.Loss = None,
@@ -98,14 +80,13 @@ def check(
     return made.exit_code
 
 
-@snapshot_app.command()
 def update(
     target: opt.ManyTargets = None,
     program: opt.Programs = None,
     directory: opt.Directory = None,
     accept_growth: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--accept-growth",
             metavar="REASON",
             help="Record what grew, too, and keep why, in one line",
@@ -113,7 +94,7 @@ def update(
             show_default=False,
         ),
     ] = None,
-    ci: Annotated[bool, typer.Option("--ci", help="Write even where CI is set")] = False,
+    ci: Annotated[bool, Option("--ci", help="Write even where CI is set")] = False,
     hlo: opt.KeepHlo = False,
     args: opt.Args = None,
     loss: opt.Loss = None,
@@ -163,7 +144,6 @@ def _in_repository() -> str:
     return "" if below == "." else f"{below}/"
 
 
-@snapshot_app.command("list")
 def listing(
     target: opt.ManyTargets = None,
     directory: opt.Directory = None,
@@ -186,7 +166,6 @@ def listing(
         emit(render("snapshots", stored_rows(found)), output)
 
 
-@snapshot_app.command()
 def show(
     target: opt.ManyTargets = None,
     program: opt.Programs = None,
@@ -212,11 +191,10 @@ def show(
         emit(render(guarding.show(tuple(target or ()), programs=programs, directory=directory)), output)
 
 
-@snapshot_app.command()
 def prune(
     target: opt.ManyTargets = None,
     directory: opt.Directory = None,
-    write: Annotated[bool, typer.Option("--write", help="Remove them; without it they are only listed")] = False,
+    write: Annotated[bool, Option("--write", help="Remove them; without it they are only listed")] = False,
     format: opt.Format = "table",
     output: opt.Output = None,
     quiet: opt.Quiet = False,

@@ -1,6 +1,6 @@
 """The ``targets`` command: what targets there are."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations

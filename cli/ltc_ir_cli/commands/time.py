@@ -1,6 +1,6 @@
 """The ``time`` command: what each stage of a program costs, and after how many calls its compile has paid for itself."""
 
-# Typer reads a command's options from its signature; what only speaks through a callback stays unused.
+# A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001, PLR0917
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import complain, stdout_is_data
 from ltc_ir_cli.emit import emit, laid_out
+from ltc_ir_cli.parameters import Option
 from ltc_ir_cli.pictures import draw_timings, renderer
 from ltc_ir_cli.progress import bar
 from ltc_ir_cli.sweeps import swept
@@ -27,54 +26,50 @@ LIMIT_S, SWEEP_LIMIT_S = 30.0, 5.0
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 Repeat = Annotated[
-    int | None, typer.Option("--repeat", metavar="N", min=1, help="Exactly N runs of each stage", show_default=False)
+    int | None, Option("--repeat", metavar="N", min=1, help="Exactly N runs of each stage", show_default=False)
 ]
 Confidence = Annotated[
-    float, typer.Option("--confidence", metavar="PERCENT", help="How sure the interval of each median is to be")
+    float, Option("--confidence", metavar="PERCENT", help="How sure the interval of each median is to be")
 ]
-Within = Annotated[
-    float, typer.Option("--within", metavar="PERCENT", help="How near the median that interval is to lie")
-]
+Within = Annotated[float, Option("--within", metavar="PERCENT", help="How near the median that interval is to lie")]
 Limit = Annotated[
     float | None,
-    typer.Option(
+    Option(
         "--limit", metavar="SECONDS", help="No further run of a program begins after that (30; 5 at each size of a sweep)",
         show_default=False,
     ),
 ]  # fmt: skip
-Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")
-]
+Timeout = Annotated[float, Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")]
 MemoryLimit = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--memory", metavar="SIZE", help="What takes more memory is ended, e.g. 4GiB (most of the machine's)",
         show_default=False,
     ),
 ]  # fmt: skip
 Top = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--top", metavar="N", min=1, help="With --passes: only the N largest rows of each table", show_default=False
     ),
 ]
 Format = Annotated[
     str,
-    typer.Option(
+    Option(
         "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
         help="table, json, csv, markdown, svg or png; with --passes also folded, speedscope or chrome-trace",
     ),
 ]  # fmt: skip
 Eager = Annotated[
     bool | None,
-    typer.Option(
+    Option(
         "--eager/--no-eager", help="Call the function without jax.jit, too (the default, but in a sweep)",
         show_default=False,
     ),
 ]  # fmt: skip
 Fill = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--fill", metavar="zeros|normal:SEED", callback=opt.given, show_default=False,
         help="Values for arguments that are shapes alone",
     ),
@@ -85,9 +80,9 @@ def time(
     target: opt.ManyTargets = None,
     program: opt.Programs = None,
     eager: Eager = None,
-    op_by_op: Annotated[bool, typer.Option("--op-by-op", help="And with every jax.jit inside disabled")] = False,
-    warm: Annotated[bool, typer.Option("--warm", help="Compile from a persistent compilation cache, too")] = False,
-    passes: Annotated[bool, typer.Option("--passes", help="Compile time by pass and kernel, too")] = False,
+    op_by_op: Annotated[bool, Option("--op-by-op", help="And with every jax.jit inside disabled")] = False,
+    warm: Annotated[bool, Option("--warm", help="Compile from a persistent compilation cache, too")] = False,
+    passes: Annotated[bool, Option("--passes", help="Compile time by pass and kernel, too")] = False,
     top: Top = None,
     repeat: Repeat = None,
     confidence: Confidence = 90.0,

@@ -1,0 +1,103 @@
+"""Runs a command line through Typer: for help, completion, errors of usage, and every line that is not plain."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from ltc_ir_cli.commands import COMMANDS, GROUP_HELP, HELP, command_at
+from ltc_ir_cli.options import Version
+from ltc_ir_cli.parameters import Argument, Parameter, parameters_of
+
+WRONG_USAGE = 2
+COMPLETION = "_LTC_IR_COMPLETE"
+"""The variable by which a shell asks for completions."""
+_SETTINGS: dict[str, Any] = {
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "rich_markup_mode": None,
+    "invoke_without_command": True,
+}
+
+
+def invoke(argv: list[str]) -> int:
+    """Run a command line and return its exit code.
+
+    Not by Typer's own main, which would make exit 1 of a closed pipe and swallow an interrupt's line. Only the command that
+    the line names is built, which the help of all commands and completion need more than.
+    """
+    completes = COMPLETION in os.environ
+    app = _app(argv[:1] if argv[:1] and argv[0] in COMMANDS and not completes else COMMANDS)
+    if completes:
+        app(args=argv, prog_name="ltc-ir")
+    command: Any = typer.main.get_command(app)
+    try:
+        with command.make_context("ltc-ir", argv) as context:
+            result = command.invoke(context)
+    except typer.Exit as left:
+        return left.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return result if isinstance(result, int) else 0
+
+
+def _app(names: Iterable[str]) -> typer.Typer:
+    """The program with these of its commands."""
+    app = typer.Typer(name="ltc-ir", help=HELP, pretty_exceptions_enable=False, callback=_top, **_SETTINGS)
+    for name in names:
+        place = COMMANDS[name]
+        if isinstance(place, str):
+            app.command(name)(_typed(command_at(place)))
+        else:
+            group = typer.Typer(name=name, help=GROUP_HELP[name], callback=_group, **_SETTINGS)
+            for below, part in place.items():
+                group.command(below)(_typed(command_at(part)))
+            app.add_typer(group)
+    return app
+
+
+def _group(context: typer.Context) -> None:
+    """Print the help where no command is named."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(WRONG_USAGE)
+
+
+def _typed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with its parameters annotated as Typer reads them."""
+
+    @functools.wraps(command)
+    def typed(**values: Any) -> Any:
+        return command(**values)
+
+    base = get_type_hints(command)
+    hints = {one.name: Annotated[base[one.name], _declared(one)] for one in parameters_of(command)}
+    parameters = inspect.signature(command).parameters.values()
+    typed.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter.replace(annotation=hints[parameter.name]) for parameter in parameters]
+    )
+    typed.__annotations__ = hints
+    return typed
+
+
+def _declared(parameter: Parameter) -> Any:
+    """A parameter's declaration as Typer's own."""
+    declared = parameter.declared
+    words: dict[str, Any] = {**declared.help_words, "envvar": declared.envvar, "min": declared.min}
+    callback = declared.callback
+    if callback is not None:
+        words["callback"] = lambda value: callback(parameter.label, value)
+    if isinstance(declared, Argument):
+        return typer.Argument(**words)
+    return typer.Option(*declared.flags, is_eager=declared.is_eager, **words)
+
+
+_VERSION = _declared(Parameter("version", get_args(Version)[1], bool, many=False, default=False))
+
+
+def _top(context: typer.Context, version: Annotated[bool, _VERSION] = False) -> None:  # noqa: ARG001 - acts by callback
+    _group(context)
