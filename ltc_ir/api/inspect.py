@@ -15,7 +15,7 @@ from ltc_ir.rules.names import levels_of
 from ltc_ir.rules.value import Measured, measure
 from ltc_ir.snapshots.capture import Captured, capture, capture_request_here
 from ltc_ir.targets import prepare
-from ltc_ir.targets.options import refuse_idle
+from ltc_ir.targets.prepare import refuse_options
 
 
 class Inspection:
@@ -138,7 +138,7 @@ def request_here(options: Options | None, platform: str | None, x64: bool | None
 
 def target_of(fn: Any, args: Any, options: Any) -> Any:
     """The Target that a caller means; arguments stand beside a function only, options beside a name."""
-    refuse_idle(fn, options)
+    refuse_options(fn, options)
     if args and not callable(fn):
         raise UsageError("arguments are given beside a target that has its own", "leave them out: write None for them")
     return prepare.resolve(fn, args, options)

@@ -27,7 +27,6 @@ from ltc_ir.snapshots.survey import (
     of_tests,
     selected,
 )
-from ltc_ir.snapshots.target_names import name_of
 from ltc_ir.snapshots.update import record, recorded, unwritten
 from ltc_ir.targets import prepare
 
@@ -71,7 +70,7 @@ def check(
         cases = confirmed(looked)
         unchecked = looked.unchecked | ({} if targets else of_tests(guard.store))
         complete: bool | Collection[str] = (
-            (not targets or [name_of(one, guard.store) for one in named]) if programs is None else False
+            (not targets or [guard.store.name_of(one) for one in named]) if programs is None else False
         )
         made = check_all(
             cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
@@ -190,7 +189,7 @@ class Stored:
 def listing(targets: Sequence[str] = (), *, directory: str | None = None) -> list[Stored]:
     """The files of a store, in the order of their paths; of these targets only, where some are named."""
     store = guard_of(directory).store
-    return [_stored(path, one) for path, one in store.find([name_of(name, store) for name in listed(targets)])]
+    return [_stored(path, one) for path, one in store.find([store.name_of(name) for name in listed(targets)])]
 
 
 def _stored(path: Path, one: Snapshot | LtcIrError) -> Stored:
@@ -221,7 +220,7 @@ def show(
     """
     store = guard_of(directory).store
     found = []
-    for _, one in store.find([name_of(name, store) for name in listed(targets)]):
+    for _, one in store.find([store.name_of(name) for name in listed(targets)]):
         if isinstance(one, LtcIrError):
             raise one
         if programs is None or one.program in listed(programs):
@@ -247,7 +246,7 @@ def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: b
     """The files whose target or program is gone; removed only where ``write``."""
     store = guard_of(directory).store
     found = []
-    for path, one in list(store.find([name_of(name, store) for name in listed(targets)])):
+    for path, one in list(store.find([store.name_of(name) for name in listed(targets)])):
         reason = reason_to_prune(one, store)
         if reason is not None:
             if write:

@@ -137,10 +137,10 @@ class _Subject:
             from ltc_ir.records.request import Options
 
             return {"target": self.target, "options": replace(self.options or Options(), size=(self.parameter, value))}
-        from ltc_ir.targets.options import refuse_idle
+        from ltc_ir.targets.prepare import refuse_options
         from ltc_ir.targets.sizes import resized
 
-        refuse_idle(self.target, self.options)
+        refuse_options(self.target, self.options)
         return {"target": resized(prepare.resolve(self.target, self.args), self.parameter, value)}
 
 

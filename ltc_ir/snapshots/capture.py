@@ -16,7 +16,6 @@ from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Sna
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.naming import jax_minor
 from ltc_ir.snapshots.store import Store
-from ltc_ir.snapshots.target_names import findable
 from ltc_ir.targets import prepare
 from ltc_ir.workers.process import command_of, environment_of
 
@@ -106,7 +105,7 @@ def capture_again(
 
     message = {
         "wanted": {name: list(programs) for name, programs in wanted.items()},
-        "places": {name: findable(name, store) for name in wanted},
+        "places": {name: store.findable(name) for name in wanted},
         "request": request.to_plain(),
     }
     answer = _in_child(json.dumps(message))

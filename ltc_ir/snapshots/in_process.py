@@ -23,7 +23,7 @@ from ltc_ir.snapshots.survey import TEST, case_of, differs, is_red, kept_program
 from ltc_ir.snapshots.update import record
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
-from ltc_ir.targets.options import refuse_idle
+from ltc_ir.targets.prepare import refuse_options
 
 SKIPPED = "skipped"
 """The status of a program whose snapshots are all of other JAX versions, platforms or widths."""
@@ -81,7 +81,7 @@ def check_in_test(
     """
     if isinstance(args, str):
         raise UsageError(f"args is the rule {args!r}", 'rules come third: check_ir("ltc", None, "while = 0")')
-    refuse_idle(subject, request.options)
+    refuse_options(subject, request.options)
     guard = guard_of(directory, request=request)
     if isinstance(subject, str):
         target = named(subject, guard.store, request.options)

@@ -9,7 +9,6 @@ from ltc_ir.files import project_root
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.snapshots.store import Store
 from ltc_ir.snapshots.survey import TEST
-from ltc_ir.snapshots.target_names import findable
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
 
@@ -21,7 +20,7 @@ def reason_to_prune(one: Snapshot | LtcIrError, store: Store) -> str | None:
     if TEST in one.target:
         return _of_test(one.target)
     try:
-        target = prepare.resolve(findable(one.target, store))
+        target = prepare.resolve(store.findable(one.target))
     except UsageError as error:
         return error.message if _is_gone(error) else None
     except LtcIrError:

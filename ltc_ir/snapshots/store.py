@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.files import OTHER_FOLDER, make_folder, read_bytes, write_whole
+from ltc_ir.files import OTHER_FOLDER, make_folder, project_root, read_bytes, write_whole
 from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.snapshot import Identity, Snapshot
 from ltc_ir.snapshots import naming
@@ -30,6 +31,39 @@ class Store:
     def __init__(self, directory: str | Path = DIRECTORY) -> None:
         self.directory = Path(directory)
         self._held = False
+
+    def name_of(self, target: Any) -> str:
+        """What snapshots call a target: a file's path is relative to the project, its own or that of the store.
+
+        Raises:
+            UsageError: it is a Target without a name, or neither a name nor a Target.
+        """
+        if not isinstance(target, str):
+            return _own_name(target)
+        path, name = _split(target)
+        if path is None:
+            return target
+        local = (Path.cwd() / path).resolve()
+        place = local if local.is_file() else self._existing(path) or local
+        for root in self._roots():
+            if place.is_relative_to(root):
+                return f"{place.relative_to(root).as_posix()}:{name}"
+        return naming.canonical(f"{place}:{name}")
+
+    def findable(self, name: str) -> str:
+        """A name of a snapshot's target as it is found from the current folder; as it is where there is no such file."""
+        path, rest = _split(name)
+        file = None if path is None else self._existing(path)
+        return name if file is None else f"{file}:{rest}"
+
+    def _existing(self, path: str) -> Path | None:
+        return next((root / path for root in self._roots() if (root / path).is_file()), None)
+
+    def _roots(self) -> Iterator[Path]:
+        """The project of the current folder, and that which the store lies in."""
+        yield project_root().resolve()
+        folder = self.directory.resolve()
+        yield from (parent for parent in folder.parents if (parent / "pyproject.toml").is_file())
 
     def path_of(self, target: str, program: str, identity: Identity) -> Path:
         """Where the snapshot of a program lies, or would lie."""
@@ -215,3 +249,18 @@ def _is_python(part: str) -> bool:
 
 def _release(minor: str) -> tuple[int, ...]:
     return tuple(int(part) for part in minor.split("."))
+
+
+def _own_name(target: Any) -> str:
+    name = getattr(target, "name", None)
+    if not isinstance(name, str) or not name:
+        raise UsageError(
+            f"a {type(target).__name__} without a name has no snapshots", 'give a name, or a Target with name="step"'
+        )
+    return name
+
+
+def _split(target: str) -> tuple[str | None, str]:
+    """The file of a target and the name in it; no file where it is none of ``file.py:name``."""
+    path, separator, name = target.rpartition(":")
+    return (path, name) if separator and path.endswith(".py") else (None, target)

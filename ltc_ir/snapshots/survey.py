@@ -18,7 +18,6 @@ from ltc_ir.snapshots.capture import Captured, capture, capture_again
 from ltc_ir.snapshots.naming import ENDING, jax_minor, slug
 from ltc_ir.snapshots.project import Guard
 from ltc_ir.snapshots.store import Store
-from ltc_ir.snapshots.target_names import findable, name_of
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
 
@@ -39,12 +38,12 @@ def selected(targets: Sequence[Any], guard: Guard, verb: str = "check") -> list[
                 "name the target itself, or compare a file with `ltc-ir diff FILE TARGET`",
             )
     if targets:
-        return list({name_of(one, guard.store) if isinstance(one, str) else id(one): one for one in targets}.values())
+        return list({guard.store.name_of(one) if isinstance(one, str) else id(one): one for one in targets}.values())
     said = config.guard().targets
     if said:
-        return [findable(name, guard.store) for name in said]
+        return [guard.store.findable(name) for name in said]
     stored = [one.target for _, one in guard.store.all() if isinstance(one, Snapshot) and TEST not in one.target]
-    found = [findable(name, guard.store) for name in dict.fromkeys([*config.targets(), *stored])]
+    found = [guard.store.findable(name) for name in dict.fromkeys([*config.targets(), *stored])]
     if not found:
         where = guard.store.directory.as_posix()
         kept = f"{where} has snapshots of tests only" if guard.store.paths() else f"{where} has no snapshots"
@@ -109,7 +108,7 @@ class Look:
 
     def at(self, target: Any) -> None:
         """Look at all programs of one target; a failure is its own, and the others go on."""
-        name = name_of(target, self.guard.store)
+        name = self.guard.store.name_of(target)
         try:
             found = named(target, self.guard.store, self.guard.request.options)
             kept = kept_programs(self.guard.store, name)
@@ -154,8 +153,8 @@ def named(target: Any, store: Store, options: Options | None = None) -> Any:
     """A Target under the name that its snapshots bear: a file's path is relative to the project."""
     if not isinstance(target, str):
         return prepare.resolve(target, None, options)
-    name = name_of(target, store)
-    return replace(prepare.resolve(findable(name, store), None, options), name=name)
+    name = store.name_of(target)
+    return replace(prepare.resolve(store.findable(name), None, options), name=name)
 
 
 def case_of(guard: Guard, captured: Captured) -> Case:

@@ -34,6 +34,17 @@ def resolve(target: Inspectable, args: tuple[Any, ...] | None = None, options: O
     return Target(target, tuple(args or ()), name=getattr(target, "__name__", type(target).__name__))
 
 
+def refuse_options(fn: Any, options: Options | None) -> None:
+    """Refuse options of a function or a Target: they change a target found by name only."""
+    if options is None or not (callable(fn) or hasattr(fn, "fn")):
+        return
+    what = "a function" if callable(fn) else "a Target"
+    raise UsageError(
+        f"options are given beside {what}, and are those of a target found by name",
+        'build a Target in their place, as in ltc_ir.Target(f, (x,), loss="sum")',
+    )
+
+
 def stage(target: Target, program: str, platform: str | None = None, *, clear: bool = True) -> Staged:
     """A program of a target, ready to pass the stages; from cleared caches unless ``clear`` is false."""
     label = f"{target.name or 'target'} {program}"

@@ -16,6 +16,23 @@ _MOST_OFFERED = 8
 """Sizes a hint names at most."""
 
 
+class OpenSizes:
+    """The sizes that arguments may leave open: ``n`` in ``f32[n,8]``, or a parameter of what makes them."""
+
+    def __init__(self, size: tuple[str, int] | None) -> None:
+        names, self.value = ("", 0) if size is None else size
+        self.left = names.split("+") if names else []
+        self.taken: set[str] = set()
+
+    def take(self, name: str) -> int | None:
+        """The value of an open size; ``None`` where it is none of those that were given, as in ``n+m``."""
+        if name not in self.left and name not in self.taken:
+            return None
+        self.left = [open_name for open_name in self.left if open_name != name]
+        self.taken.add(name)
+        return self.value
+
+
 def resized(target: Target, size: str, value: int) -> Target:
     """The target with a size changed, under the same name.
 
