@@ -11,12 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.profiling import DATA, ROOT, filled
-from ltc_ir.lab.formats import EXPERIMENT_FORMATS, to_experiment_csv
-from ltc_ir.lab.layouts import distribution, number
-from ltc_ir.lab.plots.experiment import experiment_picture
-from ltc_ir.lab.record_codec import experiments_to_json, loads_experiment
-from ltc_ir.lab.records import Experiment, Row
-from ltc_ir.lab.setup import Setup
+from ltc_ir.lab.layouts import EXPERIMENT_FORMATS, format_distribution, format_number, to_experiment_csv
+from ltc_ir.lab.plans import Settings
+from ltc_ir.lab.plots.experiment_plot import experiment_picture
+from ltc_ir.lab.records import Experiment, Row, experiments_to_json, loads_experiment
 
 PAGE = ROOT / "docs" / "experiments.md"
 STORED = DATA / "experiments.json"
@@ -88,7 +86,14 @@ def outside(made: Sequence[Experiment]) -> Iterator[str]:
                 what = " ".join(
                     filter(None, (row.case, row.variant, row.model, "" if row.metric == "mse" else row.metric))
                 )
-                yield f"| {one.name} | {what} | {number(row.published, row.metric)} | {distribution(row)} | {_beyond(row)} |"
+                cells = (
+                    one.name,
+                    what,
+                    format_number(row.published, row.metric),
+                    format_distribution(row),
+                    _beyond(row),
+                )
+                yield f"| {' | '.join(cells)} |"
 
 
 def _beyond(row: Row) -> str:
@@ -106,26 +111,26 @@ def picture(name: str, dark: bool) -> Path:
 
 def draw(made: Sequence[Experiment], folder: Path) -> Iterator[str]:
     """Draw each experiment, and the figures of the text where all their trainings are kept in the folder; their names."""
-    from ltc_ir.lab.figures import FIGURES, untrained
+    from ltc_ir.lab.plots.publication_figures import FIGURES, untrained
 
     PICTURES.mkdir(exist_ok=True)
     for one in made:
         for dark in (False, True):
             picture(f"experiment-{one.name}", dark).write_bytes(experiment_picture(one, "svg", dark))
         yield f"experiment-{one.name}"
-    setup = setup_of(made[0])
-    if untrained(setup, folder):
+    settings = settings_of(made[0])
+    if untrained(settings, folder):
         return
     for name, figure in FIGURES.items():
         for dark in (False, True):
-            picture(f"figure-{name}", dark).write_bytes(figure(folder, setup, "svg", dark))
+            picture(f"figure-{name}", dark).write_bytes(figure(folder, settings, "svg", dark))
         yield f"figure-{name}"
 
 
-def setup_of(one: Experiment) -> Setup:
+def settings_of(one: Experiment) -> Settings:
     """The seeds and epochs that an experiment was run with."""
     seeds, first, epochs = (int(str(one.settings[key])) for key in ("seeds", "first seed", "epochs"))
-    return Setup(tuple(range(first, first + seeds)), epochs, noisy=one.settings["data"] == "noisy")
+    return Settings(tuple(range(first, first + seeds)), epochs, noisy=one.settings["data"] == "noisy")
 
 
 def main() -> None:

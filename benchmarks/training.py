@@ -16,8 +16,8 @@ from benchmarks.common import Result, of_pairs, timed
 from ltc_ir.lab.data import oscillator_set
 from ltc_ir.lab.models import MODELS
 from ltc_ir.lab.models.common import adam_start
-from ltc_ir.lab.running import ONE_THREAD
 from ltc_ir.lab.training import problem_of
+from ltc_ir.lab.training_pool import ONE_THREAD
 
 SEEDS = 4
 ZETAS = ("0.1", "1.2")

@@ -18,7 +18,7 @@ from ltc_ir_cli.pictures import PICTURES, renderer
 from ltc_ir_cli.progress import steps
 
 if TYPE_CHECKING:
-    from ltc_ir.lab.experimenting import Kept
+    from ltc_ir.lab.experiment_runs import WrittenFile
     from ltc_ir.lab.records import Experiment
 
 Name = Annotated[
@@ -66,29 +66,28 @@ def experiment(
     draws just these, as figure-NAME.svg; data writes data.npz and data.csv. Both list the files they wrote; data with
     --format csv prints the data.
     """
-    from ltc_ir.lab.formats import EXPERIMENT_FORMATS
+    from ltc_ir.lab.layouts import EXPERIMENT_FORMATS
 
     render = renderer(format, EXPERIMENT_FORMATS, _draw_experiment)
     with stdout_is_data():
-        from ltc_ir.lab.experimenting import DATA, FIGURES, FIRST_SEED, names_of
-        from ltc_ir.lab.setup import Setup
+        from ltc_ir.lab.experiment_runs import DATA, FIGURES, FIRST_SEED, experiment_names
+        from ltc_ir.lab.plans import Settings
 
-        asked = names_of(name)
-        if format in PICTURES and len(asked) != 1:
+        if format in PICTURES and len(experiment_names(name)) != 1:
             _refuse_picture(name)
         folder = Path(directory)
-        setup = Setup(tuple(range(FIRST_SEED, FIRST_SEED + seeds)), epochs, trajectory_seeds, noisy)
+        settings = Settings(tuple(range(FIRST_SEED, FIRST_SEED + seeds)), epochs, trajectory_seeds, noisy)
         if name == DATA:
-            emit(_data(folder, format), output)
+            emit(_write_data(folder, format), output)
         elif name == FIGURES:
-            emit(_listed(_figures(setup, folder, jobs), format), output)
+            emit(_list_files(_draw_figures(settings, folder, jobs), format), output)
         else:
-            emit(_experiments(name, setup, folder, jobs, render), output)
+            emit(_run_experiments(name, settings, folder, jobs, render), output)
 
 
 def _draw_experiment(experiments: Sequence[Experiment], format: str) -> bytes:
     """The picture of the one experiment there is: `experiment` refuses a picture of several."""
-    from ltc_ir.lab.plots.experiment import experiment_picture
+    from ltc_ir.lab.plots.experiment_plot import experiment_picture
 
     (record,) = experiments
     return experiment_picture(record, format)
@@ -101,35 +100,35 @@ def _refuse_picture(name: str) -> None:
     )
 
 
-def _experiments(name: str, setup: Any, folder: Path, jobs: int | None, render: Callable[..., Any]) -> Any:
-    """Run them and keep what they gave; with all of them the figures are drawn, whose trainings are there by then."""
-    from ltc_ir.lab.experimenting import ALL, experiment, figures, keep
+def _run_experiments(name: str, settings: Any, folder: Path, jobs: int | None, render: Callable[..., Any]) -> Any:
+    """Run them and write their files; with all of them the figures are drawn too, from the trainings that are kept by then."""
+    from ltc_ir.lab.experiment_runs import ALL, draw_figures, run_experiments, write_experiments
 
-    with steps(f"experiment {name}", "trainings") as tell:
-        made = experiment(name, setup, folder, jobs, tell)
-    files = keep(made, folder)
+    with steps(f"experiment {name}", "trainings") as report:
+        experiments = run_experiments(name, settings, folder, jobs, report)
+    paths = write_experiments(experiments, folder)
     if name == ALL:
-        files += [kept.file for kept in figures(setup, folder, jobs)]
-    for file in files:
-        say(f"wrote {file}")
-    return render(made)
+        paths += [figure.file for figure in draw_figures(settings, folder, jobs)]
+    for path in paths:
+        say(f"wrote {path}")
+    return render(experiments)
 
 
-def _figures(setup: Any, folder: Path, jobs: int | None) -> list[Kept]:
-    from ltc_ir.lab.experimenting import figures
+def _draw_figures(settings: Any, folder: Path, jobs: int | None) -> list[WrittenFile]:
+    from ltc_ir.lab.experiment_runs import draw_figures
 
-    with steps("figures", "trainings") as tell:
-        return figures(setup, folder, jobs, tell)
-
-
-def _data(folder: Path, format: str) -> Any:
-    from ltc_ir.lab.experimenting import data
-
-    text, kept = data(folder)
-    return text if format == "csv" else _listed(kept, format)
+    with steps("figures", "trainings") as report:
+        return draw_figures(settings, folder, jobs, report)
 
 
-def _listed(kept: list[Kept], format: str) -> Any:
+def _write_data(folder: Path, format: str) -> Any:
+    from ltc_ir.lab.experiment_runs import write_data
+
+    text, files = write_data(folder)
+    return text if format == "csv" else _list_files(files, format)
+
+
+def _list_files(files: list[WrittenFile], format: str) -> Any:
     from ltc_ir.render.layouts.listing import LISTING_FORMATS
 
-    return LISTING_FORMATS[format]("files", [one._asdict() for one in kept])
+    return LISTING_FORMATS[format]("files", [file._asdict() for file in files])

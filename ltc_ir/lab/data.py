@@ -1,4 +1,4 @@
-"""Makes the published data sets from the closed form, seeded, and keeps them with what they were made of."""
+"""Makes the published data sets from the closed form, seeded, and stores them with their parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,14 +93,31 @@ def exact(times: NDArray[np.float64], zetas: tuple[float, ...]) -> NDArray[np.fl
 def oscillator_set(seed: int = SEED) -> dict[str, Series]:
     """The series of each damping ratio, `POINTS` equally spaced points from 0 to `END`."""
     times = np.linspace(0.0, END, POINTS)
-    return {f"{zeta:g}": _series((zeta,), times, seed) for zeta in ZETAS}
+    return {f"{zeta:g}": _make_series((zeta,), times, seed) for zeta in ZETAS}
 
 
 def switch_set(seed: int = SEED) -> dict[str, Series]:
     """The series of each switch: half the points on [0, 10], then the last half of as many and one on [10, 20]."""
     half = POINTS // 2
     times = np.concatenate([np.linspace(0.0, SWITCH_TIME, half), np.linspace(SWITCH_TIME, END, half + 1)[1:]])
-    return {switch_name(*zetas): _series(zetas, times, seed) for zetas in SWITCHES}
+    return {switch_name(*zetas): _make_series(zetas, times, seed) for zetas in SWITCHES}
+
+
+@cache
+def oscillators() -> dict[str, Series]:
+    """The published oscillator series."""
+    return oscillator_set()
+
+
+@cache
+def switches() -> dict[str, Series]:
+    """The published switch series."""
+    return switch_set()
+
+
+def switches_from(own: str) -> list[Series]:
+    """The switches that start from a damping ratio."""
+    return [series for series in switches().values() if f"{series.zetas[0]:g}" == own]
 
 
 def switch_name(before: float, after: float) -> str:
@@ -108,11 +125,11 @@ def switch_name(before: float, after: float) -> str:
     return f"{before:g} -> {after:g}"
 
 
-def _series(zetas: tuple[float, ...], times: NDArray[np.float64], seed: int) -> Series:
+def _make_series(zetas: tuple[float, ...], times: NDArray[np.float64], seed: int) -> Series:
     clean = exact(times, zetas)
-    drawn = np.random.default_rng([seed, *(round(1000 * zeta) for zeta in zetas)]).standard_normal(clean.shape)
+    noise = np.random.default_rng([seed, *(round(1000 * zeta) for zeta in zetas)]).standard_normal(clean.shape)
     name = switch_name(*zetas) if len(zetas) == 2 else f"{zetas[0]:g}"
-    stored = (array.astype(np.float32) for array in (times, clean, clean + NOISE * drawn))
+    stored = (array.astype(np.float32) for array in (times, clean, clean + NOISE * noise))
     return Series(name, zetas, seed, *stored)
 
 
@@ -123,9 +140,9 @@ def save(path: str, sets: Mapping[str, Series]) -> None:
     for number, series in enumerate(sets.values()):
         about.append({"name": series.name, "zetas": list(series.zetas), "seed": series.seed})
         arrays |= {f"{number}.{part}": getattr(series, part) for part in ("times", "clean", "noisy")}
-    told = {"kind": KIND, "noise": NOISE, "equation": "u'' + 2 zeta u' + u = 0", "series": about}
+    description = {"kind": KIND, "noise": NOISE, "equation": "u'' + 2 zeta u' + u = 0", "series": about}
     file = io.BytesIO()
-    np.savez(file, about=np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8), **arrays)
+    np.savez(file, about=np.frombuffer(json.dumps(description, sort_keys=True).encode(), np.uint8), **arrays)
     write_whole(path, file.getvalue())
 
 
@@ -138,22 +155,23 @@ def load(path: str) -> dict[str, Series]:
     """
     data = read_bytes(path)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as held:
-            told = json.loads(held["about"].tobytes())
-            if told["kind"] != KIND:
-                raise ValueError(told["kind"])
-            return {made.name: made for made in map(_from, enumerate(told["series"]), [held] * len(told["series"]))}
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            description = json.loads(arrays["about"].tobytes())
+            if description["kind"] != KIND:
+                raise ValueError(description["kind"])
+            return {
+                about["name"]: _load_series(number, about, arrays) for number, about in enumerate(description["series"])
+            }
     except Exception as error:
         raise UsageError(f"{path} holds no data of ours", "make it with ltc_ir.lab.data.save") from error
 
 
-def _from(numbered: tuple[int, Mapping[str, Any]], held: Any) -> Series:
-    number, about = numbered
-    arrays = [held[f"{number}.{part}"] for part in ("times", "clean", "noisy")]
-    points = len(arrays[0])
-    if [array.shape for array in arrays] != [(points,), (points, 2), (points, 2)]:
+def _load_series(number: int, about: Mapping[str, Any], arrays: Any) -> Series:
+    parts = [arrays[f"{number}.{part}"] for part in ("times", "clean", "noisy")]
+    points = len(parts[0])
+    if [part.shape for part in parts] != [(points,), (points, 2), (points, 2)]:
         raise ValueError(about["name"])
-    return Series(about["name"], tuple(about["zetas"]), about["seed"], *arrays)
+    return Series(about["name"], tuple(about["zetas"]), about["seed"], *parts)
 
 
 COLUMNS = ("series", "split", "time", "u", "v", "u_noisy", "v_noisy")

@@ -1,34 +1,43 @@
-"""Lays an experiment out as sheets: the published value beside each way of running it, then the claims."""
+"""The text formats of experiments: sheets with the published value next to each way of running, then the claims; CSV; JSON."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from ltc_ir.lab.records import Claim, Experiment, Row, Together
+from ltc_ir.lab.records import Claim, Experiment, PooledValues, Row, experiments_to_json, row_to_dict
 from ltc_ir.render.layouts.count import Cell, Sheet
+from ltc_ir.render.markdown import to_markdown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    Rendered = str | list[RenderableType]
 
 NOTHING = "-"
 Way = tuple[str, str]
 """A rollout and a selection."""
 
 
-def experiment_sheets(made: Sequence[Experiment]) -> list[Sheet]:
+def experiment_sheets(experiments: Sequence[Experiment]) -> list[Sheet]:
     """The sheets of each experiment."""
-    return [sheet for one in made for sheet in _sheets(one)]
+    return [sheet for experiment in experiments for sheet in _sheets(experiment)]
 
 
-def _sheets(made: Experiment) -> Iterator[Sheet]:
-    columns = _columns(made.rows)
-    metrics = list(dict.fromkeys(row.metric for row in made.rows))
+def _sheets(experiment: Experiment) -> Iterator[Sheet]:
+    columns = _columns(experiment.rows)
+    metrics = list(dict.fromkeys(row.metric for row in experiment.rows))
     for metric in metrics:
-        rows = [row for row in made.rows if row.metric == metric]
-        notes = tuple(_notes(made, columns)) if metric == metrics[-1] else ()
-        yield _table(f"{made.name}: {metric}", rows, columns, notes)
-    if made.together:
-        yield together_sheet(made.name, made.together)
-    if made.claims:
-        yield claims_sheet(made.name, made.claims)
+        rows = [row for row in experiment.rows if row.metric == metric]
+        notes = tuple(_notes(experiment, columns)) if metric == metrics[-1] else ()
+        yield _metric_sheet(f"{experiment.name}: {metric}", rows, columns, notes)
+    if experiment.together:
+        yield pooled_sheet(experiment.name, experiment.together)
+    if experiment.claims:
+        yield claims_sheet(experiment.name, experiment.claims)
 
 
 def _columns(rows: Sequence[Row]) -> dict[Way, str]:
@@ -46,37 +55,37 @@ def _columns(rows: Sequence[Row]) -> dict[Way, str]:
     return columns
 
 
-def _table(title: str, rows: Sequence[Row], columns: Mapping[Way, str], notes: tuple[str, ...]) -> Sheet:
+def _metric_sheet(title: str, rows: Sequence[Row], columns: Mapping[Way, str], notes: tuple[str, ...]) -> Sheet:
     """A row for each case and model; a column for the published value and for each way."""
-    found: dict[tuple[str, str, str], dict[Way, Row]] = {}
+    rows_by_case: dict[tuple[str, str, str], dict[Way, Row]] = {}
     for row in rows:
-        found.setdefault((row.case, row.variant, row.model), {})[row.rollout, row.selection] = row
-    here = [way for way in columns if any(way in by_way for by_way in found.values())]
-    cases = [" ".join(filter(None, key)) for key in found]
-    lines = tuple(_line(name, by_way, here) for name, by_way in zip(cases, found.values(), strict=True))
-    keys = [key[:2] for key in found]
-    rules = frozenset(number for number in range(1, len(keys)) if keys[number] != keys[number - 1])
-    return Sheet(title, ("case", "published", "inside", *(columns[way] for way in here)), lines, notes, rules)
+        rows_by_case.setdefault((row.case, row.variant, row.model), {})[row.rollout, row.selection] = row
+    ways = [way for way in columns if any(way in by_way for by_way in rows_by_case.values())]
+    cases = [" ".join(filter(None, key)) for key in rows_by_case]
+    lines = tuple(_line(name, by_way, ways) for name, by_way in zip(cases, rows_by_case.values(), strict=True))
+    keys = [key[:2] for key in rows_by_case]
+    rules = frozenset(at for at in range(1, len(keys)) if keys[at] != keys[at - 1])
+    return Sheet(title, ("case", "published", "inside", *(columns[way] for way in ways)), lines, notes, rules)
 
 
 def _line(name: str, by_way: Mapping[Way, Row], ways: Sequence[Way]) -> tuple[Cell, ...]:
     published = next((row for row in by_way.values() if row.published is not None), None)
-    shown = [NOTHING if way not in by_way else distribution(by_way[way]) for way in ways]
+    shown = [NOTHING if way not in by_way else format_distribution(by_way[way]) for way in ways]
     if published is None:
         return (name, NOTHING, NOTHING, *shown)
-    return (name, number(published.published, published.metric), "yes" if published.inside else "no", *shown)
+    return (name, format_number(published.published, published.metric), "yes" if published.inside else "no", *shown)
 
 
-def distribution(row: Row) -> str:
+def format_distribution(row: Row) -> str:
     """The median and the interval of 90 % of the seeds, and how many diverged where any did; one figure where all agree."""
-    low, median, high = (number(value, row.metric) for value in (row.low, row.median, row.high))
+    low, median, high = (format_number(value, row.metric) for value in (row.low, row.median, row.high))
     if row.seeds > 1 and row.low == row.high and math.isfinite(row.median):
         return median
     mark = f", {row.diverged} of {row.seeds} diverged" if row.diverged else ""
     return f"{median} ({low} to {high}{mark})"
 
 
-def number(value: float | None, metric: str = "") -> str:
+def format_number(value: float | None, metric: str = "") -> str:
     """Three digits that count, four of a ratio, which lies near 1; a number that is none is called so."""
     if value is None:
         return NOTHING
@@ -88,11 +97,16 @@ def number(value: float | None, metric: str = "") -> str:
 _DIGITS = {"ratio": 4}
 
 
-def together_sheet(name: str, together: Sequence[Together]) -> Sheet:
+def pooled_sheet(name: str, pooled: Sequence[PooledValues]) -> Sheet:
     """The published figures of each model taken together, beside the seeds."""
     rows = tuple(
-        (one.model, f"{one.inside} of {one.published}", number(one.distance), f"{one.farther} of {one.seeds}")
-        for one in together
+        (
+            values.model,
+            f"{values.inside} of {values.published}",
+            format_number(values.distance),
+            f"{values.farther} of {values.seeds}",
+        )
+        for values in pooled
     )
     notes = (
         "distance: from the medians of the seeds, in median absolute deviations, the mean over a model's published values",
@@ -115,15 +129,48 @@ def claims_sheet(name: str, claims: Sequence[Claim]) -> Sheet:
 _SAID = {True: "yes", False: "no", None: NOTHING}
 
 
-def _notes(made: Experiment, columns: Mapping[Way, str]) -> Iterator[str]:
-    here, machine = made.environment, made.machine
-    yield made.about
-    both = [name for (rollout, _), name in columns.items() if name == rollout and name]
-    if both:
-        yield f"{', '.join(both)}: best on test and best on validation give the same figures, seed by seed"
+def _notes(experiment: Experiment, columns: Mapping[Way, str]) -> Iterator[str]:
+    environment, machine = experiment.environment, experiment.machine
+    yield experiment.about
+    equal = [name for (rollout, _), name in columns.items() if name == rollout and name]
+    if equal:
+        yield f"{', '.join(equal)}: best on test and best on validation give the same figures, seed by seed"
     yield "median over seeds, in brackets the interval that holds 90 % of them; inside: whether the published value lies in it"
-    settings = ", ".join(f"{key} {value}" for key, value in made.settings.items())
+    settings = ", ".join(f"{key} {value}" for key, value in experiment.settings.items())
     yield settings
     cores = f"{machine.usable_cores or '?'} of {machine.cores or '?'} cores"
-    yield f"{machine.cpu or 'unknown processor'}, {cores}; Python {here.python}, JAX {here.jax}, jaxlib {here.jaxlib}"
-    yield from made.notes
+    versions = f"Python {environment.python}, JAX {environment.jax}, jaxlib {environment.jaxlib}"
+    yield f"{machine.cpu or 'unknown processor'}, {cores}; {versions}"
+    yield from experiment.notes
+
+
+COLUMNS = (
+    "model", "case", "variant", "metric", "rollout", "selection", "published", "median", "low", "high", "seeds",
+    "inside", "diverged",
+)  # fmt: skip
+
+
+def to_experiment_csv(experiments: Sequence[Experiment]) -> str:
+    """A line a row; what could not be had, or is no number, is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["experiment", *COLUMNS])
+    for experiment in experiments:
+        rows = (row_to_dict(row) for row in experiment.rows)
+        writer.writerows([experiment.name, *(row[column] for column in COLUMNS)] for row in rows)
+    return text.getvalue()
+
+
+def _table(experiments: Sequence[Experiment]) -> list[RenderableType]:
+    from ltc_ir.render.table import to_table
+
+    return [to_table(sheet) for sheet in experiment_sheets(experiments)]
+
+
+EXPERIMENT_FORMATS: dict[str, Callable[[Sequence[Experiment]], Rendered]] = {
+    "table": _table,
+    "json": lambda experiments: experiments_to_json(list(experiments)),
+    "csv": to_experiment_csv,
+    "markdown": lambda experiments: to_markdown(experiment_sheets(experiments)),
+}
+"""How experiments can be shown in text."""

@@ -1,11 +1,14 @@
-"""The record of an experiment: per model, case and metric the distribution over seeds, beside the value that was published."""
+"""The record of an experiment, and its JSON: per model, case and metric the values of all seeds and the published value."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from ltc_ir.errors import UsageError
+from ltc_ir.records.codec import SCHEMA, built, dumps, parsed
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Machine
 
@@ -13,8 +16,8 @@ DIVERGED = 1.0
 """A mean squared error above which a model has diverged: no state of the data is larger."""
 
 
-def worst(metric: str) -> float:
-    """What a figure is taken for that is no number: the worse end of its metric."""
+def worst_value(metric: str) -> float:
+    """The value that stands for one that is not finite: the worse end of its metric."""
     return -math.inf if metric == "improvement" else math.inf
 
 
@@ -101,7 +104,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Together:
+class PooledValues:
     """The published figures of a model taken together, beside the seeds.
 
     ``inside`` of ``published`` figures lie in the interval of the seeds. ``distance`` is how far the ``figures`` that can be
@@ -131,5 +134,114 @@ class Experiment:
     claims: tuple[Claim, ...] = ()
     seconds: float | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
-    together: tuple[Together, ...] = ()
+    together: tuple[PooledValues, ...] = ()
     kind: str = "experiment"
+
+
+def experiment_to_json(experiment: Experiment) -> str:
+    """An experiment as JSON text; a value that is not finite becomes ``null``."""
+    return dumps(experiment_to_dict(experiment))
+
+
+def experiments_to_json(experiments: list[Experiment]) -> str:
+    """One experiment as a record, several as one record that lists them."""
+    if len(experiments) == 1:
+        return experiment_to_json(experiments[0])
+    return dumps(
+        {
+            "schema": SCHEMA,
+            "kind": "experiments",
+            "experiments": [experiment_to_dict(experiment) for experiment in experiments],
+        }
+    )
+
+
+def experiment_to_dict(experiment: Experiment) -> dict[str, Any]:
+    """An experiment as JSON holds it: a row for each metric of a model in a case, and the values of its seeds beside it."""
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "kind": experiment.kind,
+        "name": experiment.name,
+        "about": experiment.about,
+        "environment": asdict(experiment.environment),
+        "machine": asdict(experiment.machine),
+        "settings": dict(experiment.settings),
+        "seconds": experiment.seconds,
+        "rows": [row_to_dict(row) for row in experiment.rows],
+    }
+    optional = {
+        "together": [_pooled_to_dict(values) for values in experiment.together],
+        "claims": [asdict(claim) for claim in experiment.claims],
+        "notes": list(experiment.notes),
+    }
+    return data | {key: value for key, value in optional.items() if value}
+
+
+def _pooled_to_dict(values: PooledValues) -> dict[str, Any]:
+    return asdict(values) | {"distance": _finite(values.distance)}
+
+
+def row_to_dict(row: Row) -> dict[str, Any]:
+    """A row with what follows from its values."""
+    return {
+        "model": row.model,
+        "case": row.case,
+        "variant": row.variant,
+        "metric": row.metric,
+        "rollout": row.rollout,
+        "selection": row.selection,
+        "published": row.published,
+        "median": _finite(row.median),
+        "low": _finite(row.low),
+        "high": _finite(row.high),
+        "seeds": row.seeds,
+        "inside": row.inside,
+        "diverged": row.diverged,
+        "values": [_finite(value) for value in row.values],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def loads_experiment(text: str, where: str = "the record") -> Experiment:
+    """An experiment from its JSON text.
+
+    Raises:
+        UsageError: not JSON, no experiment of ours, of a newer schema, or broken; the message names ``where``.
+    """
+    data = parsed(text, where)
+    if not isinstance(data, dict) or data.get("kind") != "experiment":
+        raise UsageError(f"{where} is no experiment", "make one with ltc-ir experiment NAME --format json")
+    if data.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{where} has schema {data.get('schema')!r}; this ltc-ir reads {SCHEMA}", "upgrade ltc-ir or run it anew"
+        )
+    return built(_experiment_from_dict, data, where)
+
+
+def _experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
+    return Experiment(
+        name=str(data["name"]),
+        about=str(data["about"]),
+        environment=Environment(**data["environment"]),
+        machine=Machine(**data["machine"]),
+        settings=data["settings"],
+        rows=tuple(_row_from_dict(row) for row in data["rows"]),
+        claims=tuple(Claim(**claim) for claim in data.get("claims", ())),
+        seconds=data["seconds"],
+        notes=tuple(data.get("notes", ())),
+        together=tuple(_pooled_from_dict(each) for each in data.get("together", ())),
+    )
+
+
+def _pooled_from_dict(data: Mapping[str, Any]) -> PooledValues:
+    return PooledValues(**{**data, "distance": math.inf if data["distance"] is None else float(data["distance"])})
+
+
+def _row_from_dict(data: Mapping[str, Any]) -> Row:
+    """A row; what follows from its values is computed again."""
+    words = {key: str(data[key]) for key in ("model", "case", "metric", "rollout", "selection", "variant")}
+    values = tuple(worst_value(words["metric"]) if value is None else float(value) for value in data["values"])
+    return Row(**words, values=values, published=data["published"])

@@ -217,9 +217,11 @@ def train(
     if series.name != recipe.series:
         raise UsageError(f"the recipe is for {recipe.series}, the series is {series.name}", "give the series it names")
     kept = None if folder is None else folder / f"{recipe.name}.npz"
-    about = _about(recipe, series)
+    about = _identify_training(recipe, series)
     if kept is not None and kept.is_file():
-        return _made(recipe, *_taken_up(about, kept, start(recipe), range(recipe.epochs, recipe.epochs + 1)))
+        return _build_trained(
+            recipe, *_load_checkpoint(about, kept, start(recipe), range(recipe.epochs, recipe.epochs + 1))
+        )
     if jnp.result_type(float) != jnp.float32:
         raise UsageError("trainings are in float32, and JAX is set to 64 bits", "run it without JAX_ENABLE_X64")
     part = None if folder is None else folder / f"{recipe.name}.part.npz"
@@ -231,7 +233,7 @@ def train(
     evaluated: list[Any] = []
     if part is not None and part.is_file():
         step = each * recipe.every
-        carry, losses, evaluated = _taken_up(about, part, carry, range(step, recipe.epochs, step))
+        carry, losses, evaluated = _load_checkpoint(about, part, carry, range(step, recipe.epochs, step))
         done = sum(map(len, losses))
     while done < recipe.epochs:
         carry, (lost, judged) = program(carry, *arguments)
@@ -239,13 +241,13 @@ def train(
         evaluated.append(np.asarray(judged))
         done += each * recipe.every
         if part is not None and done < recipe.epochs:
-            _keep(part, about, carry, losses, evaluated)
+            _write_checkpoint(part, about, carry, losses, evaluated)
         if tell is not None:
             tell(done)
     if kept is not None and part is not None:
-        _keep(kept, about, carry, losses, evaluated)
+        _write_checkpoint(kept, about, carry, losses, evaluated)
         part.unlink(missing_ok=True)
-    return _made(recipe, carry, losses, evaluated)
+    return _build_trained(recipe, carry, losses, evaluated)
 
 
 def program_of(recipe: Recipe, series: Series, evaluations: int) -> tuple[Any, tuple[Any, Any]]:
@@ -258,7 +260,7 @@ def program_of(recipe: Recipe, series: Series, evaluations: int) -> tuple[Any, t
     return program, (given, jnp.float32(recipe.weight))
 
 
-def _about(recipe: Recipe, series: Series) -> dict[str, Any]:
+def _identify_training(recipe: Recipe, series: Series) -> dict[str, Any]:
     """What a training is of: the recipe, JAX, and a digest of the data."""
     digest = hashlib.sha256()
     for split in (series.train, series.test, series.validation):
@@ -267,7 +269,7 @@ def _about(recipe: Recipe, series: Series) -> dict[str, Any]:
     return {"recipe": asdict(recipe), "jax": jax.__version__, "data": digest.hexdigest()}
 
 
-def _keep(
+def _write_checkpoint(
     path: Path,
     about: Mapping[str, Any],
     carry: Carry,
@@ -286,7 +288,9 @@ def _keep(
     write_whole(str(path), file.getvalue())
 
 
-def _taken_up(wanted: Mapping[str, Any], path: Path, like: Carry, done: range) -> tuple[Carry, list[Any], list[Any]]:
+def _load_checkpoint(
+    wanted: Mapping[str, Any], path: Path, like: Carry, done: range
+) -> tuple[Carry, list[Any], list[Any]]:
     """The training of a checkpoint, which is as far as one of ``done`` epochs.
 
     Raises:
@@ -309,23 +313,25 @@ def _taken_up(wanted: Mapping[str, Any], path: Path, like: Carry, done: range) -
         )
     every = int(wanted["recipe"]["every"])
     whole = losses.ndim == 1 and len(losses) in done and evaluations.shape == (len(losses) // every, 2)
-    if not whole or any(_form(one) != _form(other) for one, other in zip(leaves, flat, strict=True)):
+    if not whole or any(
+        _shape_and_type(one) != _shape_and_type(other) for one, other in zip(leaves, flat, strict=True)
+    ):
         raise UsageError(f"{path} holds arrays of another form than this training's", again)
     return jax.tree.unflatten(tree, map(jnp.asarray, leaves)), [losses], [evaluations]
 
 
-def _form(array: Any) -> tuple[Any, ...]:
+def _shape_and_type(array: Any) -> tuple[Any, ...]:
     return array.shape, array.dtype
 
 
-def _made(recipe: Recipe, carry: Carry, losses: list[Any], evaluated: list[Any]) -> Trained:
-    test, validation = map(_chosen, (carry.test, carry.validation))
+def _build_trained(recipe: Recipe, carry: Carry, losses: list[Any], evaluated: list[Any]) -> Trained:
+    test, validation = map(_best_params, (carry.test, carry.validation))
     return Trained(
         recipe, np.asarray(carry.params), test, validation, np.concatenate(losses), np.concatenate(evaluated)
     )
 
 
-def _chosen(best: Best) -> NDArray[np.float32]:
+def _best_params(best: Best) -> NDArray[np.float32]:
     """The best parameters; no numbers where no evaluation gave a loss, for what then stands there was never trained."""
     params = np.asarray(best.params)
     return params if np.isfinite(best.loss) else np.full_like(params, np.nan)

@@ -11,10 +11,10 @@ import pytest
 from benchmarks.experiments import COMMAND, PAGE, STORED, blocks, picture, stored
 from ltc_ir.lab import published
 from ltc_ir.lab.data import ZETAS, oscillator_set
-from ltc_ir.lab.experiments import PLANS
-from ltc_ir.lab.figures import FIGURES
-from ltc_ir.lab.formats import to_experiment_csv
-from ltc_ir.lab.plots.experiment import experiment_picture
+from ltc_ir.lab.layouts import to_experiment_csv
+from ltc_ir.lab.plans import PLANS
+from ltc_ir.lab.plots.experiment_plot import experiment_picture
+from ltc_ir.lab.plots.publication_figures import FIGURES
 from ltc_ir.lab.records import Experiment
 
 TEXT = PAGE.read_text(encoding="utf-8")

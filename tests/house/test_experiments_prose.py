@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.experiments import PAGE, stored
 from ltc_ir.lab import published
-from ltc_ir.lab.claimed import NAMES
+from ltc_ir.lab.claims import SWITCH_NAMES
 from ltc_ir.lab.records import Row
 
 TEXT = " ".join(PAGE.read_text(encoding="utf-8").split())
@@ -52,9 +52,11 @@ def test_which_claims_do_not_hold_in_the_published_tables():
     no = {claim.name for made in MADE.values() for claim in made.claims if claim.published is False}
     assert no == {"the only one", "second-best", "harder back", "range", "more from higher", "paired 0.3 -> 0.8"}
     after = {
-        (model, name): published.PUBLISHED["switch"][model, name, "", "mse after"] for model in MODELS for name in NAMES
+        (model, name): published.PUBLISHED["switch"][model, name, "", "mse after"]
+        for model in MODELS
+        for name in SWITCH_NAMES
     }
-    largest = {model: max(after[model, name] for name in NAMES) for model in MODELS}
+    largest = {model: max(after[model, name] for name in SWITCH_NAMES) for model in MODELS}
     assert largest["ctrnn"] < largest["ltc"]
     assert max(MODELS, key=lambda model: after[model, "1.2 -> 0.1"]) == "ltc"
     assert all(after[model, "1.2 -> 0.1"] < after[model, "0.1 -> 1.2"] for model in MODELS)
@@ -69,7 +71,7 @@ def test_which_claims_do_not_hold_in_the_published_tables():
 def test_what_saying_0_costs():
     times = [
         published.PUBLISHED["switch"][model, name, "", "mse after"] / row("switch", "zero", name, "mse after").median
-        for model, name in product(MODELS, NAMES)
+        for model, name in product(MODELS, SWITCH_NAMES)
     ]
     says(f"the published models err by {min(times):.1g} to {max(times) / 1e6:.0f},000,000 times as much as saying 0")
     for ratio, model in product(RATIOS, MODELS):
@@ -85,7 +87,8 @@ def test_what_saying_0_costs():
 
 def test_what_no_rollout_and_no_selection_changes():
     largest = max(
-        max(row("switch", model, name, "mse after", "teacher-forced").values) for model, name in product(MODELS, NAMES)
+        max(row("switch", model, name, "mse after", "teacher-forced").values)
+        for model, name in product(MODELS, SWITCH_NAMES)
     )
     says(f"the largest error after a switch, of any seed, is {largest:.2g}")
     for made in MADE.values():
@@ -158,7 +161,7 @@ def test_omega():
     def gain(name: str, variant: str) -> Row:
         return row("mdl", "ltc", name, "improvement", variant=variant)
 
-    gains = [gain(name, "static, adaptive") for name in NAMES]
+    gains = [gain(name, "static, adaptive") for name in SWITCH_NAMES]
     positive = [one for one in gains if (one.published or 0) > 0]
     assert all(one.published is not None and one.published > one.high for one in positive)
     highs = [one.high for one in positive]
@@ -167,7 +170,7 @@ def test_omega():
         f"its gains end at {min(highs):.0f} to {max(highs):.0f} % "
         f"where the published ones are {min(said):.0f} to {max(said):.0f} %"
     )
-    another = [gain(name, "no Omega, another seed") for name in NAMES]
+    another = [gain(name, "no Omega, another seed") for name in SWITCH_NAMES]
     says(f"reaches from {min(one.low for one in another):,.0f} % to {max(one.high for one in another):.0f} %")
     (by_half,) = (claim for claim in MADE["mdl"].claims if (claim.name, claim.rollout) == ("by half", "two-pass"))
     assert "in 61 of 380 pairs" in by_half.why

@@ -50,7 +50,7 @@ def test_every_module_says_in_its_first_line_why_it_exists():
 def test_functions_and_modules_stay_small():
     for path in modules():
         text = path.read_text(encoding="utf-8")
-        assert text.count("\n") <= 400, f"{path.name} is over 400 lines"
+        assert text.count("\n") <= 500, f"{path.name} is over 500 lines"
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 60, f"{path.name}: {node.name} is over 60 lines"

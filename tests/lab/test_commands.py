@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ltc_ir.lab import experimenting, figures
+from ltc_ir.lab import experiment_runs
 from ltc_ir.lab.data import load, oscillator_set, switch_set
-from ltc_ir.lab.experiments import PLANS
-from ltc_ir.lab.setup import Setup
+from ltc_ir.lab.plans import PLANS, Settings
+from ltc_ir.lab.plots import publication_figures as figures
 from ltc_ir.lab.training import Recipe
 from tests.cli.conftest import Command, data_of, record_of
 from tests.house.test_cold_start import imported
@@ -92,7 +92,7 @@ def test_figures_are_written_and_listed(command: Command, tmp_path: Path, one_fi
 
 
 def test_all_writes_the_figures_too(command: Command, results: Path, one_figure: None, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(experimenting, "PLANS", {NAME: PLANS[NAME]})
+    monkeypatch.setattr(experiment_runs, "PLANS", {NAME: PLANS[NAME]})
     ran = command("experiment", "all", *SHORT, "--dir", str(results))
     assert ran.code == 0, ran.err
     assert f"wrote {results / 'figure-data.svg'}" in ran.err
@@ -105,16 +105,16 @@ def test_every_figure_is_written_and_nothing_is_trained_twice(command: Command, 
     made = record_of(command("experiment", "figures", *SHORT, "--dir", str(tmp_path), "-f", "json"))
     assert {Path(one["file"]).name for one in made["files"]} == {f"figure-{name}.svg" for name in figures.FIGURES}
     assert all("<svg" in Path(one["file"]).read_text() for one in made["files"])
-    assert figures.untrained(Setup((42,), 1), tmp_path) == []
+    assert figures.untrained(Settings((42,), 1), tmp_path) == []
     assert len(list((tmp_path / "trained").iterdir())) == 15
 
 
 def test_what_the_figures_still_need_is_what_is_not_kept(tmp_path: Path):
-    needed = figures.untrained(Setup((42, 43), 1), tmp_path)
+    needed = figures.untrained(Settings((42, 43), 1), tmp_path)
     assert len({recipe.name for recipe in needed}) == 30
     (tmp_path / "trained").mkdir()
     (tmp_path / "trained" / f"{needed[0].name}.npz").touch()
-    assert figures.untrained(Setup((42, 43), 1), tmp_path) == needed[1:]
+    assert figures.untrained(Settings((42, 43), 1), tmp_path) == needed[1:]
 
 
 def test_the_data_are_written_and_listed(command: Command, tmp_path: Path):

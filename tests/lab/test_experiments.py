@@ -13,29 +13,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
-from ltc_ir.lab import evaluating, experimenting, measuring, published, running
-from ltc_ir.lab.claimed import paired
-from ltc_ir.lab.claims import claims_of
+from ltc_ir.lab import evaluation, experiment_runs, measurements, published, training_pool
+from ltc_ir.lab.claims import compare_pairs, judge_claims
 from ltc_ir.lab.data import exact, oscillator_set, switch_set
-from ltc_ir.lab.experiments import PLANS, rows_of, unmatched
-from ltc_ir.lab.formats import to_experiment_csv
-from ltc_ir.lab.layouts import experiment_sheets
-from ltc_ir.lab.published_starts import STARTS
-from ltc_ir.lab.record_codec import experiment_to_json, loads_experiment
-from ltc_ir.lab.records import Claim, Experiment, Row, quantile
-from ltc_ir.lab.running import HERE, run, work_of
-from ltc_ir.lab.setup import Raw, Setup
-from ltc_ir.lab.together import together_of
+from ltc_ir.lab.layouts import experiment_sheets, to_experiment_csv
+from ltc_ir.lab.measurements import Measurement
+from ltc_ir.lab.plans import PLANS, Settings, build_rows, unmatched_values
+from ltc_ir.lab.pooled_values import pool_values
+from ltc_ir.lab.published import STARTS
+from ltc_ir.lab.records import Claim, Experiment, Row, experiment_to_json, loads_experiment, quantile
 from ltc_ir.lab.training import Recipe, Trained, start
+from ltc_ir.lab.training_pool import IN_THIS_PROCESS, plan_trainings, run_trainings
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Machine
 from tests.cli.conftest import Command
 
-SHORT = Setup((42, 43), epochs=2, trajectory_seeds=1)
+SHORT = Settings((42, 43), epochs=2, trajectory_seeds=1)
 TABLES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "published"
 
 
@@ -43,18 +40,18 @@ TABLES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "publish
 def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Experiment]:
     """All experiments with two seeds and two epochs, few draws of noise and few orbits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measuring, "REPEATS", 2)
-        patch.setattr(measuring, "STARTS", STARTS[:4])
-        measuring.orbits.cache_clear()
-        made = experimenting.experiment("all", SHORT, tmp_path_factory.mktemp("all"), jobs=HERE)
-    measuring.orbits.cache_clear()
+        patch.setattr(measurements, "REPEATS", 2)
+        patch.setattr(measurements, "STARTS", STARTS[:4])
+        measurements.true_orbits.cache_clear()
+        made = experiment_runs.run_experiments("all", SHORT, tmp_path_factory.mktemp("all"), jobs=IN_THIS_PROCESS)
+    measurements.true_orbits.cache_clear()
     return {one.name: one for one in made}
 
 
 @pytest.mark.long
 def test_the_numbers_are_the_same_bit_for_bit_however_many_processes_there_are(tmp_path: Path):
-    work = work_of(["tau", "attractor"], Setup((42, 43), epochs=2))
-    one, two = (run(work, tmp_path / str(jobs), jobs) for jobs in (1, 2))
+    work = plan_trainings(["tau", "attractor"], Settings((42, 43), epochs=2))
+    one, two = (run_trainings(work, tmp_path / str(jobs), jobs) for jobs in (1, 2))
     assert one == two
     for name in (path.name for path in (tmp_path / "1" / "trained").iterdir()):
         files = [(tmp_path / jobs / "trained" / name).read_bytes() for jobs in "12"]
@@ -62,16 +59,18 @@ def test_the_numbers_are_the_same_bit_for_bit_however_many_processes_there_are(t
 
 
 def test_a_second_run_gives_the_same_bits(tmp_path: Path):
-    work = work_of(["tau"], SHORT)
-    assert run(work, tmp_path / "one", HERE) == run(work, tmp_path / "two", HERE)
+    work = plan_trainings(["tau"], SHORT)
+    assert run_trainings(work, tmp_path / "one", IN_THIS_PROCESS) == run_trainings(
+        work, tmp_path / "two", IN_THIS_PROCESS
+    )
 
 
 def test_processes_end_with_the_one_that_started_them():
     """They hold its standard output open, so this waits until the last of them is gone."""
     killed = (
         "import os, signal\n"
-        "from ltc_ir.lab.running import _pool\n"
-        "with _pool(1) as pool:\n"
+        "from ltc_ir.lab.training_pool import _process_pool\n"
+        "with _process_pool(1) as pool:\n"
         "    pool.submit(os.getpid).result()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -83,7 +82,7 @@ def test_processes_end_with_the_one_that_started_them():
 def test_every_published_figure_has_a_row(name: str, everything: dict[str, Experiment]):
     rows = everything[name].rows
     assert rows
-    assert unmatched(PLANS[name], rows) == set()
+    assert unmatched_values(PLANS[name], rows) == set()
     assert {row.published for row in rows} - {None} == set(published.PUBLISHED[name].values())
     assert all(row.seeds == (1 if row.variant.startswith("trajectory") else 2) for row in rows)
 
@@ -126,10 +125,12 @@ def test_a_rollout_on_its_own_is_never_told_of_the_switch_and_one_fed_the_truth_
     switched, calm = switch_set()["0.3 -> 0.8"].test, switch_set()["0.3 -> 0.8"].test
     calm = calm._replace(clean=exact(calm.times.astype(np.float64), (0.3,)).astype(np.float32))
     assert np.abs(switched.clean - calm.clean).max() > 0.01
-    for roll in evaluating.ROLL.values():
+    for roll in evaluation.ROLLOUTS.values():
         one, other = (roll("ltc", params, split.times, split.clean[0]) for split in (switched, calm))
         np.testing.assert_array_equal(one, other)
-    one, other = (evaluating.teacher_forced("ltc", params, split.times, split.clean) for split in (switched, calm))
+    one, other = (
+        evaluation.teacher_forced_states("ltc", params, split.times, split.clean) for split in (switched, calm)
+    )
     assert np.abs(one - other).max() > 1e-3
 
 
@@ -141,12 +142,12 @@ def test_another_seed_with_no_omega_stands_beside_the_improvement(everything: di
 
 
 def test_an_improvement_on_what_diverged_is_counted():
-    raws = [
-        Raw("ltc", "0.3 -> 0.8", variant, "mse after", "two-pass", "test", seed, value)
+    seed_values = [
+        Measurement("ltc", "0.3 -> 0.8", variant, "mse after", "two-pass", "test", seed, value)
         for seed, plain, omega in ((1, math.inf, 0.1), (2, 0.2, 0.1))
         for variant, value in (("no Omega", plain), ("static, adaptive", omega))
     ]
-    rows = {(row.variant, row.metric): row for row in rows_of(PLANS["mdl"], raws)}
+    rows = {(row.variant, row.metric): row for row in build_rows(PLANS["mdl"], seed_values)}
     row = rows["static, adaptive", "improvement"]
     assert (row.values, row.diverged, row.low) == ((-math.inf, 50.0), 1, -math.inf)
     made = Experiment("mdl", "errors", Environment("0", "0", "3", "cpu", False, 1), Machine(), {"seeds": 2}, (row,))
@@ -180,15 +181,22 @@ def test_what_was_killed_ends_in_the_same_table(tmp_path: Path):
         if done == 2:
             raise KilledError
 
-    whole = rows_of(PLANS["tau"], run(work_of(["tau"], SHORT), tmp_path / "whole", HERE)["tau"])
+    whole = build_rows(
+        PLANS["tau"], run_trainings(plan_trainings(["tau"], SHORT), tmp_path / "whole", IN_THIS_PROCESS)["tau"]
+    )
     with pytest.raises(KilledError):
-        run(work_of(["tau"], SHORT), tmp_path / "killed", HERE, kill)
+        run_trainings(plan_trainings(["tau"], SHORT), tmp_path / "killed", IN_THIS_PROCESS, kill)
     assert len(list((tmp_path / "killed" / "trained").iterdir())) == 2
-    assert rows_of(PLANS["tau"], run(work_of(["tau"], SHORT), tmp_path / "killed", HERE)["tau"]) == whole
+    assert (
+        build_rows(
+            PLANS["tau"], run_trainings(plan_trainings(["tau"], SHORT), tmp_path / "killed", IN_THIS_PROCESS)["tau"]
+        )
+        == whole
+    )
 
 
 def test_a_training_that_several_experiments_need_is_done_once():
-    work = work_of(PLANS, SHORT)
+    work = plan_trainings(PLANS, SHORT)
     assert len({recipe.name for recipe in work}) == len(work)
     shared = work[Recipe("ltc", "0.3", 42, 2, 2)]
     assert shared == ["base", "switch", "transfer", "extrapolation", "noise", "mdl", "attractor"]
@@ -275,8 +283,8 @@ def test_a_training_that_gave_no_numbers_is_counted_and_no_median_hangs_on_where
         params = np.asarray(start(recipe).params) * (np.nan if recipe.seed == 43 else 1)
         return Trained(recipe, params, params, params, np.zeros(2, np.float32), np.zeros((1, 2), np.float32))
 
-    monkeypatch.setattr(running, "train", trained)
-    (made,) = experimenting.experiment("tau", Setup((42, 43, 44), epochs=2), tmp_path, jobs=HERE)
+    monkeypatch.setattr(training_pool, "train", trained)
+    (made,) = experiment_runs.run_experiments("tau", Settings((42, 43, 44), epochs=2), tmp_path, jobs=IN_THIS_PROCESS)
     rows = [row for row in made.rows if row.metric != "share of steps up"]
     assert [row.diverged for row in rows] == [1] * 15
     assert all(row.values[1] == math.inf and row.median == max(row.values[0], row.values[2]) for row in rows)
@@ -313,7 +321,7 @@ def rows_with(node: tuple[float, ...], ltc: tuple[float, ...]) -> tuple[Row, ...
     ],
 )
 def test_a_claim_is_held_against_the_seeds(node: tuple[float, ...], ltc: tuple[float, ...], verdicts: tuple[str, ...]):
-    claims = claims_of("switch", rows_with(node, ltc))
+    claims = judge_claims("switch", rows_with(node, ltc))
     assert tuple(claim.verdict for claim in claims[:3]) == verdicts
     assert all((claim.seeds, claim.rollout) == (2, "two-pass") for claim in claims)
 
@@ -337,16 +345,17 @@ def seeds_beside(values: np.ndarray, published: np.ndarray) -> tuple[Row, ...]:
     return tuple(Row("ltc", case, "mse", tuple(one), "two-pass", "test", published=said) for case, one, said in cases)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100))
 def test_were_it_one_more_seed_any_number_farther_would_be_as_likely(drawn: int):
     values = np.random.default_rng(drawn).lognormal(size=(4, 21))
-    found = [together_of(seeds_beside(np.delete(values, one, axis=1), values[:, one]))[0] for one in range(21)]
+    found = [pool_values(seeds_beside(np.delete(values, one, axis=1), values[:, one]))[0] for one in range(21)]
     assert sorted(one.farther for one in found) == list(range(21))
     assert {(one.published, one.figures, one.seeds) for one in found} == {(4, 4, 20)}
 
 
 def test_what_no_seed_comes_near_to_is_none_of_them():
-    (one,) = together_of(seeds_beside(np.random.default_rng(1).lognormal(size=(3, 20)), np.full(3, 1e6)))
+    (one,) = pool_values(seeds_beside(np.random.default_rng(1).lognormal(size=(3, 20)), np.full(3, 1e6)))
     assert (one.farther, one.inside) == (0, 0)
     assert one.distance > 10
 
@@ -354,8 +363,8 @@ def test_what_no_seed_comes_near_to_is_none_of_them():
 def test_figures_that_cannot_be_compared_are_left_out():
     same = Row("ltc", "0.1", "recovery points", (51.0,) * 20, published=51.0)
     lost = Row("ltc", "0.3", "mse", (math.inf,) * 20, published=0.1)
-    assert together_of([same, lost]) == ()
-    (one,) = together_of([same, *seeds_beside(np.arange(1.0, 61.0).reshape(3, 20), np.array([10.0, 30.0, 90.0]))])
+    assert pool_values([same, lost]) == ()
+    (one,) = pool_values([same, *seeds_beside(np.arange(1.0, 61.0).reshape(3, 20), np.array([10.0, 30.0, 90.0]))])
     assert (one.figures, one.published, one.inside) == (3, 4, 3)
 
 
@@ -367,29 +376,29 @@ def test_what_compares_unlike_things_is_called_so(everything: dict[str, Experime
 
 def test_a_paired_comparison_names_test_and_effect():
     before = np.linspace(1, 2, 12)
-    assert "effect +1.00" in paired(before, before - 0.5)
-    assert "effect -1.00" in paired(before, before + 0.5)
-    assert paired(before, before) == "too few pairs that differ for a test"
-    assert "p = 0.00049" in paired(before, before - np.linspace(0.1, 0.5, 12))
+    assert "effect +1.00" in compare_pairs(before, before - 0.5)
+    assert "effect -1.00" in compare_pairs(before, before + 0.5)
+    assert compare_pairs(before, before) == "too few pairs that differ for a test"
+    assert "p = 0.00049" in compare_pairs(before, before - np.linspace(0.1, 0.5, 12))
 
 
 def test_a_switch_recovers_at_the_first_point_that_is_near():
     split = switch_set()["0.1 -> 1.2"].test
     after = split.times >= 10
     said = split.clean + 1.0
-    assert evaluating.switch_errors(said, split) == pytest.approx(
+    assert evaluation.switch_errors(said, split) == pytest.approx(
         {"overall": 1, "before": 1, "after": 1, "recovery": after.sum()}, rel=1e-5
     )
     at = np.flatnonzero(after)[3]
     said[at] = split.clean[at]
-    assert evaluating.switch_errors(said, split)["recovery"] == 3
-    assert evaluating.mse(np.full_like(said, np.nan), split.clean) == math.inf
+    assert evaluation.switch_errors(said, split)["recovery"] == 3
+    assert evaluation.mean_squared_error(np.full_like(said, np.nan), split.clean) == math.inf
 
 
 def test_hausdorff_is_the_largest_distance_to_the_nearest():
     one, other = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 3.0]])
-    assert evaluating.hausdorff(one, other) == 3
-    assert evaluating.hausdorff(one, np.full((2, 2), np.nan)) == math.inf
+    assert evaluation.hausdorff_distance(one, other) == 3
+    assert evaluation.hausdorff_distance(one, np.full((2, 2), np.nan)) == math.inf
 
 
 def test_two_pass_feeds_back_what_it_said():
@@ -406,7 +415,7 @@ def test_two_pass_feeds_back_what_it_said():
         return np.asarray(CTRNN.rollout(params, Problem(np.zeros(8), inputs, split.times, inputs)))[:, :2]
 
     again = np.concatenate([once[:1], rolled(once)[:-1]])
-    found = evaluating.two_pass("ctrnn", params, split.times, first)
+    found = evaluation.two_pass_rollout("ctrnn", params, split.times, first)
     np.testing.assert_allclose(found, rolled(again), atol=1e-5)
 
 
@@ -424,7 +433,7 @@ def test_a_closed_loop_obeys_the_dynamics_with_itself_as_input():
         lambda _, s: np.asarray(NODE.dynamics(record, s.astype(np.float32), s[:2].astype(np.float32))),
         (float(split.times[0]), float(split.times[-1])), begin, t_eval=split.times[:20].astype(float), rtol=1e-6, atol=1e-8,
     )  # fmt: skip
-    found = evaluating.closed_loop("node", np.asarray(params), split.times, split.clean[0])
+    found = evaluation.closed_loop_rollout("node", np.asarray(params), split.times, split.clean[0])
     np.testing.assert_allclose(found[:20], made.y.T[:, :2], atol=1e-3)
 
 
@@ -457,13 +466,13 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(command: 
 
 
 def test_raws_of_seeds_become_rows_in_the_order_of_seeds():
-    raws = [Raw("ltc", "0.3", "", "mse", "two-pass", "test", seed, float(seed)) for seed in (44, 42, 43)]
-    row, zero = rows_of(PLANS["base"], raws)
+    seed_values = [Measurement("ltc", "0.3", "", "mse", "two-pass", "test", seed, float(seed)) for seed in (44, 42, 43)]
+    row, zero = build_rows(PLANS["base"], seed_values)
     assert zero.model == "zero"
     assert row.values == (42.0, 43.0, 44.0)
     assert replace(row, published=43.0).inside
 
 
 def test_the_share_of_steps_up_of_what_is_no_number_is_counted_as_lost():
-    assert measuring.share_of_steps_up(np.array([1.0, 2.0, 1.5, 3.0], np.float32)) == pytest.approx(2 / 3)
-    assert measuring.share_of_steps_up(np.array([1.0, np.nan, 1.5], np.float32)) == math.inf
+    assert measurements.share_of_steps_up(np.array([1.0, 2.0, 1.5, 3.0], np.float32)) == pytest.approx(2 / 3)
+    assert measurements.share_of_steps_up(np.array([1.0, np.nan, 1.5], np.float32)) == math.inf

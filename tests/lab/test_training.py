@@ -204,7 +204,9 @@ def test_a_training_that_was_never_better_than_nothing_has_no_parameters(tmp_pat
     """Its initial values are no model that was trained, and its figures must not look like those of one."""
     carry = start(SHORT)._replace(validation=training.Best(start(SHORT).params, jnp.float32(0.5)))
     lost = [np.full(8, np.nan, np.float32)], [np.full((4, 2), np.nan, np.float32)]
-    training._keep(tmp_path / f"{SHORT.name}.npz", training._about(SHORT, SERIES["0.5"]), carry, *lost)
+    training._write_checkpoint(
+        tmp_path / f"{SHORT.name}.npz", training._identify_training(SHORT, SERIES["0.5"]), carry, *lost
+    )
     made = train(SHORT, SERIES["0.5"], tmp_path)
     assert np.isnan(made.test).all()
     assert made.validation.tolist() == carry.params.tolist()

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ltc_ir.lab.plots.experiment import experiment_figure, experiment_picture
+from ltc_ir.lab.plots.experiment_plot import experiment_figure, experiment_picture
 from ltc_ir.lab.records import Experiment, Row
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Machine
@@ -138,9 +138,11 @@ def test_the_seeds_the_median_and_the_interval_are_drawn_on_a_logarithmic_axis()
 
 def test_each_published_value_has_its_own_mark_beside_the_published_way():
     figure = drawn(base())
-    two_pass, closed_loop = figure.axes
-    assert heights(two_pass, "published") == pytest.approx([math.log10(0.03)] * 12)  # paper and ink, of six rows
-    assert heights(closed_loop, "published") == []
+    two_pass_rollout, closed_loop_rollout = figure.axes
+    assert heights(two_pass_rollout, "published") == pytest.approx(
+        [math.log10(0.03)] * 12
+    )  # paper and ink, of six rows
+    assert heights(closed_loop_rollout, "published") == []
     assert "published" in texts(figure)
     assert "published" not in texts(drawn(of(row())))
     assert "5 seeds, 300 epochs; 6 of 6 published values lie in the interval" in texts(figure)

@@ -11,17 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ltc_ir.errors import UsageError
-from ltc_ir.lab import figures, published
+from ltc_ir.lab import published
 from ltc_ir.lab.data import oscillator_set, switch_set
-from ltc_ir.lab.figures import FIGURES
-from ltc_ir.lab.setup import Setup
+from ltc_ir.lab.plans import Settings
+from ltc_ir.lab.plots import publication_figures as figures
+from ltc_ir.lab.plots.publication_figures import FIGURES
 from ltc_ir.lab.training import Recipe, Trained
 from ltc_ir.plots import style
 from tests.plots.reading import faults, texts
 
 pytestmark = pytest.mark.long  # three models are compiled for each way they run
 
-SHORT = Setup((42, 43), epochs=2)
+SHORT = Settings((42, 43), epochs=2)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("figures")
 
 
-def drawn(name: str, folder: Path, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Figure:
+def drawn(name: str, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Figure:
     """The figure that becomes the bytes."""
     made: list[Figure] = []
     saved = style._saved
@@ -40,7 +41,7 @@ def drawn(name: str, folder: Path, setup: Setup, monkeypatch: pytest.MonkeyPatch
         return saved(figure, form)
 
     monkeypatch.setattr(style, "_saved", keep)
-    FIGURES[name](folder, setup, "png", False)
+    FIGURES[name](folder, settings, "png", False)
     return made[0]
 
 
@@ -146,7 +147,7 @@ def test_losses_are_those_of_the_trainings(folder: Path, monkeypatch: pytest.Mon
     figure = drawn("losses", folder, SHORT, monkeypatch)
     assert len(figure.axes) == 5
     medians = labelled(figure.axes[0], "median")
-    trained = figures._trainings(folder, SHORT, "ltc", 0.1)
+    trained = figures._load_or_train(folder, SHORT, "ltc", 0.1)
     np.testing.assert_allclose(medians[0], np.median([one.losses for one in trained], axis=0), rtol=1e-6)
     strokes = {str(line.get_linestyle()) for line in figure.axes[0].lines if line.get_label() == "median"}
     assert len(medians) == len(strokes) == 3
@@ -155,4 +156,4 @@ def test_losses_are_those_of_the_trainings(folder: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", ["switches", "tau", "phase", "losses"])
 def test_no_seeds_are_told(name: str, tmp_path: Path):
     with pytest.raises(UsageError, match="no seeds"):
-        FIGURES[name](tmp_path, Setup(()), "svg", False)
+        FIGURES[name](tmp_path, Settings(()), "svg", False)

@@ -14,14 +14,25 @@ from numpy.typing import NDArray
 
 from ltc_ir.errors import UsageError
 from ltc_ir.lab import published
-from ltc_ir.lab.data import NOISE, SEED, SWITCH_TIME, SWITCHES, ZETAS, Series, oscillator_set, switch_name
-from ltc_ir.lab.evaluating import ROLL, Floats, mean_tau, teacher_forced, two_pass
+from ltc_ir.lab.data import (
+    NOISE,
+    SEED,
+    SWITCH_TIME,
+    SWITCHES,
+    ZETAS,
+    Series,
+    oscillator_set,
+    oscillators,
+    switch_name,
+    switches,
+)
+from ltc_ir.lab.evaluation import ROLLOUTS, Floats, mean_tau, teacher_forced_states, two_pass_rollout
 from ltc_ir.lab.physics import oscillator
+from ltc_ir.lab.plans import Settings
 from ltc_ir.lab.plots.panels import MODEL_WORDS, MODELS
-from ltc_ir.lab.published_starts import STARTS
-from ltc_ir.lab.running import TRAINED
-from ltc_ir.lab.setup import Setup, oscillators, switches
+from ltc_ir.lab.published import STARTS
 from ltc_ir.lab.training import Recipe, Trained, train
+from ltc_ir.lab.training_pool import TRAINED
 from ltc_ir.plots import style
 from ltc_ir.plots.panelled import Cell, Entry, Sheet, laid_out, panel
 from ltc_ir.plots.style import SMALL, STROKES, Look, Picture
@@ -45,17 +56,17 @@ How = dict[str, Any]
 """How a line is drawn: keywords of matplotlib's."""
 
 
-def _trainings(folder: Path, setup: Setup, model: str, zeta: float) -> list[Trained]:
+def _load_or_train(folder: Path, settings: Settings, model: str, zeta: float) -> list[Trained]:
     """The training of each seed: a kept one, or a new one that is kept."""
-    if not setup.seeds:
+    if not settings.seeds:
         raise UsageError("no seeds", "give one or more")
-    recipes = [setup.recipe(model, zeta, seed) for seed in setup.seeds]
+    recipes = [settings.recipe(model, zeta, seed) for seed in settings.seeds]
     return [train(recipe, oscillators()[recipe.series], folder / TRAINED) for recipe in recipes]
 
 
-def _about(setup: Setup) -> str:
-    seeds = "seed" if len(setup.seeds) == 1 else "seeds"
-    return f"{len(setup.seeds)} {seeds} from {setup.seeds[0]}, {setup.epochs} epochs" if setup.seeds else ""
+def _about(settings: Settings) -> str:
+    seeds = "seed" if len(settings.seeds) == 1 else "seeds"
+    return f"{len(settings.seeds)} {seeds} from {settings.seeds[0]}, {settings.epochs} epochs" if settings.seeds else ""
 
 
 def _quantiles(curves: Sequence[Any]) -> tuple[Many, Many, Many]:
@@ -91,12 +102,12 @@ def _interval(color: str) -> Entry:
     return Entry({"color": color, "linewidth": 8.0, "alpha": 0.3, "solid_capstyle": "butt"}, "90 % of the seeds")
 
 
-def data_picture(_folder: Path, setup: Setup, form: str = "svg", dark: bool = False) -> bytes:
+def data_picture(_folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The series of the five damping ratios, and of one a part so large that training, test and noisy points are seen."""
-    return style.drawn(lambda look: _data(setup, look), form, dark)
+    return style.drawn(lambda look: _data(settings, look), form, dark)
 
 
-def _data(setup: Setup, look: Look) -> Figure:
+def _data(settings: Settings, look: Look) -> Figure:
     lines: list[How] = [{"color": look.series[one], "linestyle": STROKES[one], "linewidth": 1.5} for one in (0, 1)]
     points: list[How] = [
         {"linestyle": "none", "marker": "o", "markersize": 4.6, "color": look.series[0], "markeredgewidth": 0},
@@ -105,7 +116,7 @@ def _data(setup: Setup, look: Look) -> Figure:
     ]
     words = ("u", "u'", "training points", "test points", f"noisy copy, standard deviation {NOISE:g}")
     legend = [Entry(how, text) for how, text in zip([*lines, *points], words, strict=True)]
-    trained = "the noisy copy is trained on" if setup.noisy else "the clean points are trained on"
+    trained = "the noisy copy is trained on" if settings.noisy else "the clean points are trained on"
     sheet = Sheet(
         "data: the damped oscillator from rest at u = 1", "u'' + 2 ζ u' + u = 0, exact; every other point is a training "
         f"point, the others test; {trained}", 3, 2, (2.55, 1.55), legend, gap=0.5,
@@ -152,16 +163,16 @@ def _magnified(
     around.add_patch(frame)
 
 
-def switches_picture(folder: Path, setup: Setup, form: str = "svg", dark: bool = False) -> bytes:
+def switches_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The four switches: the truth, and each model's published rollout as median and interval over seeds."""
-    return style.drawn(lambda look: _switches(folder, setup, look), form, dark)
+    return style.drawn(lambda look: _switches(folder, settings, look), form, dark)
 
 
-def _switches(folder: Path, setup: Setup, look: Look) -> Figure:
+def _switches(folder: Path, settings: Settings, look: Look) -> Figure:
     truth: How = {"color": look.ink, "linestyle": (0, (4, 2)), "linewidth": 1.1}
     legend = [Entry(truth, "truth"), *_lines(look, apart=False)]
     sheet = Sheet(
-        "switch: the damping ratio changes at t = 10", f"two-pass rollouts, medians at each time; {_about(setup)}", 3,
+        "switch: the damping ratio changes at t = 10", f"two-pass rollouts, medians at each time; {_about(settings)}", 3,
         len(SWITCHES), (2.55, 1.2), legend, ("upright line: the switch", LEAVE),
     )  # fmt: skip
     page, top = laid_out(sheet, look)
@@ -170,8 +181,8 @@ def _switches(folder: Path, setup: Setup, look: Look) -> Figure:
         for across, model in enumerate(MODELS):
             cell = Cell(f"{MODEL_WORDS[model]}, {zetas[0]:g} → {zetas[1]:g}", TIME, None if across else "u")
             axes = panel(page, sheet, top, down * 3 + across, cell)
-            made = _trainings(folder, setup, model, zetas[0])
-            said = [two_pass(model, one.test, split.times, split.clean[0])[:, 0] for one in made]
+            made = _load_or_train(folder, settings, model, zetas[0])
+            said = [two_pass_rollout(model, one.test, split.times, split.clean[0])[:, 0] for one in made]
             axes.set_xlim(0, 20)
             axes.set_ylim(-FAR, FAR)
             axes.axvline(SWITCH_TIME, color=look.quiet, linewidth=1.0)
@@ -191,12 +202,12 @@ def _count(axes: Axes, said: Sequence[Floats], edge: float, look: Look) -> None:
         )  # fmt: skip
 
 
-def tau_picture(folder: Path, setup: Setup, form: str = "svg", dark: bool = False) -> bytes:
+def tau_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The LTC's mean time constant from the switch on: every seed, median and interval, and the published levels."""
-    return style.drawn(lambda look: _tau(folder, setup, look), form, dark)
+    return style.drawn(lambda look: _tau(folder, settings, look), form, dark)
 
 
-def _tau(folder: Path, setup: Setup, look: Look) -> Figure:
+def _tau(folder: Path, settings: Settings, look: Look) -> Figure:
     mark: How = {
         "linestyle": "none",
         "marker": "D",
@@ -211,7 +222,7 @@ def _tau(folder: Path, setup: Setup, look: Look) -> Figure:
     ]  # fmt: skip
     sheet = Sheet(
         "tau: the LTC's mean time constant from the switch on",
-        f"mean over the neurons, along the two-pass rollout; {_about(setup)}", len(published.TAU_CASES), 1, (2.55, 2.5),
+        f"mean over the neurons, along the two-pass rollout; {_about(settings)}", len(published.TAU_CASES), 1, (2.55, 2.5),
         legend, (LEAVE,),
     )  # fmt: skip
     page, top = laid_out(sheet, look)
@@ -220,7 +231,7 @@ def _tau(folder: Path, setup: Setup, look: Look) -> Figure:
     for number, zeta in enumerate(published.TAU_CASES):
         series = _from_switch(zeta)
         after = series.test.times >= SWITCH_TIME
-        curves = [mean_tau(one.test, series.test)[after] for one in _trainings(folder, setup, "ltc", zeta)]
+        curves = [mean_tau(one.test, series.test)[after] for one in _load_or_train(folder, settings, "ltc", zeta)]
         going = f"switch {series.name.replace('->', '→')}" if len(series.zetas) == 2 else f"{series.name}, no switch"
         axes = panel(page, sheet, top, number, Cell(going, TIME, None if number else "mean tau, in units of 1/ω₀"))
         for curve in curves:
@@ -243,12 +254,12 @@ def _from_switch(zeta: float) -> Series:
     return next((one for one in switches().values() if one.zetas[0] == zeta), oscillators()[f"{zeta:g}"])
 
 
-def phase_picture(folder: Path, setup: Setup, form: str = "svg", dark: bool = False) -> bytes:
+def phase_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """Phase portraits of the first seed: some orbits of the attractor experiment, teacher-forced and in a closed loop."""
-    return style.drawn(lambda look: _phase(folder, setup, look), form, dark)
+    return style.drawn(lambda look: _phase(folder, settings, look), form, dark)
 
 
-def _phase(folder: Path, setup: Setup, look: Look) -> Figure:
+def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
     starts = np.array(STARTS[:ORBITS])
     times = np.linspace(0.0, 20.0, len(STARTS))
     truths = [oscillator(times, PORTRAIT, (u, v)).astype(np.float32) for u, v in starts]
@@ -264,7 +275,7 @@ def _phase(folder: Path, setup: Setup, look: Look) -> Figure:
     models = _lines(look, apart=False)[:-1]
     sheet = Sheet(
         f"phase portraits: damping ratio {PORTRAIT:g}, {ORBITS} initial conditions",
-        f"seed {setup.seeds[0] if setup.seeds else '?'}, {setup.epochs} epochs", 3, 2, (2.5, 2.5),
+        f"seed {settings.seeds[0] if settings.seeds else '?'}, {settings.epochs} epochs", 3, 2, (2.5, 2.5),
         [*models, Entry(truth, "truth"), Entry(start, "its start")],
         ("teacher-forced, as published: a model starts at rest, in the origin, and its input is the truth",
          "closed loop: it starts where the truth does, and its input is its own state", LEAVE),
@@ -272,9 +283,11 @@ def _phase(folder: Path, setup: Setup, look: Look) -> Figure:
     page, top = laid_out(sheet, look)
     at = times.astype(np.float32)
     for across, model in enumerate(MODELS):
-        flat = _trainings(folder, Setup(setup.seeds[:1], setup.epochs, 0, setup.noisy), model, PORTRAIT)[0].test
-        forced = [teacher_forced(model, flat, at, one)[:, :2] for one in truths]
-        alone: list[Floats] = [ROLL["closed loop"](model, flat, at, one[0]) for one in truths]
+        flat = _load_or_train(
+            folder, Settings(settings.seeds[:1], settings.epochs, 0, settings.noisy), model, PORTRAIT
+        )[0].test
+        forced = [teacher_forced_states(model, flat, at, one)[:, :2] for one in truths]
+        alone: list[Floats] = [ROLLOUTS["closed loop"](model, flat, at, one[0]) for one in truths]
         for down, (way, orbits) in enumerate((("teacher-forced", forced), ("closed loop", alone))):
             cell = Cell(f"{MODEL_WORDS[model]}, {way}", "u", None if across else "u'")
             axes = panel(page, sheet, top, down * 3 + across, cell)
@@ -288,21 +301,22 @@ def _phase(folder: Path, setup: Setup, look: Look) -> Figure:
     return page.figure
 
 
-def losses_picture(folder: Path, setup: Setup, form: str = "svg", dark: bool = False) -> bytes:
+def losses_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The training loss of each model on each damping ratio, over epochs: median and interval over seeds."""
-    return style.drawn(lambda look: _losses(folder, setup, look), form, dark)
+    return style.drawn(lambda look: _losses(folder, settings, look), form, dark)
 
 
-def _losses(folder: Path, setup: Setup, look: Look) -> Figure:
+def _losses(folder: Path, settings: Settings, look: Look) -> Figure:
     legend = _lines(look, apart=True)
     sheet = Sheet(
         "losses: the training loss before each step",
-        f"mean squared error on the training points, teacher-forced; {_about(setup)}",
+        f"mean squared error on the training points, teacher-forced; {_about(settings)}",
         3, 2, (2.55, 1.75), legend, (LEAVE,),
     )  # fmt: skip
     page, top = laid_out(sheet, look)
     held = {
-        zeta: [[one.losses for one in _trainings(folder, setup, model, zeta)] for model in MODELS] for zeta in ZETAS
+        zeta: [[one.losses for one in _load_or_train(folder, settings, model, zeta)] for model in MODELS]
+        for zeta in ZETAS
     }
     known = np.concatenate([curve for models in held.values() for curves in models for curve in curves])
     known = known[(known > 0) & (known <= BOUND)]
@@ -312,22 +326,22 @@ def _losses(folder: Path, setup: Setup, look: Look) -> Figure:
         axes = panel(page, sheet, top, number, Cell(f"damping ratio {zeta:g}", "epochs done", up))
         axes.set_yscale("log")
         axes.set_ylim(low, high)
-        axes.set_xlim(0, setup.epochs)
+        axes.set_xlim(0, settings.epochs)
         at = ticks(low, high, "")
         label_axis(axes, "y", at, ["" if number % 3 else label(tick, "") for tick in at])
         for one, curves in enumerate(models):
-            _band(axes, range(setup.epochs), curves, one, look, stroke=STROKES[one])
+            _band(axes, range(settings.epochs), curves, one, look, stroke=STROKES[one])
         _count(axes, [curve for curves in models for curve in curves], BOUND, look)
     return page.figure
 
 
-def untrained(setup: Setup, folder: Path) -> list[Recipe]:
+def untrained(settings: Settings, folder: Path) -> list[Recipe]:
     """The trainings that the figures need and the folder does not hold; alike programs in a row."""
-    needed = [setup.recipe(model, zeta, seed) for model in MODELS for zeta in ZETAS for seed in setup.seeds]
+    needed = [settings.recipe(model, zeta, seed) for model in MODELS for zeta in ZETAS for seed in settings.seeds]
     return [recipe for recipe in needed if not (folder / TRAINED / f"{recipe.name}.npz").is_file()]
 
 
-FIGURES: dict[str, Callable[[Path, Setup, str, bool], bytes]] = {
+FIGURES: dict[str, Callable[[Path, Settings, str, bool], bytes]] = {
     "data": data_picture,
     "switches": switches_picture,
     "tau": tau_picture,
