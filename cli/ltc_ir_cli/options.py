@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import check_writable
+from ltc_ir.records.request import Options
 from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir_cli.console import TALK
 from ltc_ir_cli.parameters import Argument, Option
@@ -162,6 +164,65 @@ StaticArgnames = Annotated[
     str | None,
     Option("--static-argnames", metavar="NAME,…", help="Static keywords", callback=given, show_default=False),
 ]
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """What is said of a target that is found by name."""
+
+    args: Args = None
+    loss: Loss = None
+    argnums: Argnums = None
+    has_aux: HasAux = None
+    static_argnums: StaticArgnums = None
+    static_argnames: StaticArgnames = None
+
+    def parse(self) -> Options:
+        """The Options these words spell."""
+        return Options(
+            args=self.args,
+            loss=self.loss,
+            argnums=numbers(self.argnums, "--argnums"),
+            has_aux=self.has_aux,
+            static_argnums=numbers(self.static_argnums, "--static-argnums"),
+            static_argnames=words(self.static_argnames) if self.static_argnames else None,
+        )
+
+    def of_one(self, targets: Sequence[str]) -> Options | None:
+        """The Options of the one target they are about; ``None`` where none were given."""
+        options = self.parse()
+        given = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
+        if not given:
+            return None
+        if len(targets) != 1:
+            raise UsageError(
+                f"{given[0]} is about one target, not {len(targets) or 'all'}", "name the one target it is about"
+            )
+        refuse_for_file(targets[0], options)
+        return options
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What programs are lowered for."""
+
+    platform: Platform = None
+    x64: X64 = None
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What every command understands; each speaks through its callback."""
+
+    quiet: Quiet = False
+    verbose: Verbose = False
+    no_color: NoColor = False
+    version: Version = False
+
+
+TARGET_OPTIONS, MACHINE, TALKS = TargetOptions(), Machine(), Talk()
+"""The groups where nothing was given."""
+
 Programs = Annotated[
     list[str] | None,
     Option(
@@ -261,20 +322,6 @@ def one_line(flag: str, value: str | None) -> str | None:
     return value.strip()
 
 
-def options_of_one(targets: Sequence[str], *given: Any, **more: Any) -> Any:
-    """The Options of the one target they are about; ``None`` where none were given."""
-    options = target_options(*given, **more)
-    named = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
-    if not named:
-        return None
-    if len(targets) != 1:
-        raise UsageError(
-            f"{named[0]} is about one target, not {len(targets) or 'all'}", "name the one target it is about"
-        )
-    refuse_for_file(targets[0], options)
-    return options
-
-
 def words(values: str | Iterable[str] | None) -> tuple[str, ...]:
     """The words of a comma-separated or repeated option."""
     listed = [values] if isinstance(values, str) else list(values or ())
@@ -298,20 +345,6 @@ def sizes(sweep: str) -> tuple[str, tuple[int, ...]]:
     if not (name and equals and listed):
         raise UsageError(f"--sweep: {sweep!r} names no size with numbers", "write --sweep hidden=8,16,32")
     return name, numbers(listed, f"--sweep {name}=") or ()
-
-
-def target_options(args: str | None, loss: str | None, argnums: str | None, **more: Any) -> Any:
-    """The Options of a target found by name."""
-    from ltc_ir.records.request import Options
-
-    return Options(
-        args=args,
-        loss=loss,
-        argnums=numbers(argnums, "--argnums"),
-        has_aux=more.get("has_aux"),
-        static_argnums=numbers(more.get("static_argnums"), "--static-argnums"),
-        static_argnames=words(more["static_argnames"]) if more.get("static_argnames") else None,
-    )
 
 
 def refuse_for_file(target: str, options: Any, more: Mapping[str, object] | None = None) -> None:

@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -46,11 +47,12 @@ class Argument(Option):
 
 
 class Parameter(NamedTuple):
-    """A parameter of a command function: ``kind`` is the type of one value, ``many`` whether it takes several."""
+    """A parameter of a command function: ``type`` as annotated, ``kind`` that of one value, ``many`` if it takes several."""
 
     name: str
     declared: Option
-    kind: type
+    type: Any
+    kind: Any
     many: bool
     default: Any
 
@@ -61,15 +63,45 @@ class Parameter(NamedTuple):
 
 
 def parameters_of(command: Callable[..., Any]) -> list[Parameter]:
-    """The parameters of a command function, whose annotations are ``Annotated[type, Option(...)]``."""
+    """The parameters of a command function, in order, those of a group in its place.
+
+    An annotation is ``Annotated[type, Option(...)]``, or a group: a dataclass whose fields are annotated so.
+    """
     hints = get_type_hints(command, include_extras=True)
-    return [
-        Parameter(name, get_args(hints[name])[1], *_kind_of(get_args(hints[name])[0]), parameter.default)
-        for name, parameter in inspect.signature(command).parameters.items()
-    ]
+    found: list[Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        group = _group_of(hints[name])
+        if group is None:
+            found.append(_parameter(name, hints[name], parameter.default))
+        else:
+            of_fields = get_type_hints(group, include_extras=True)
+            found += [_parameter(field.name, of_fields[field.name], field.default) for field in fields(group)]
+    return found
 
 
-def _kind_of(annotation: Any) -> tuple[type, bool]:
+def grouped(command: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a command function from the values of its parameters: those of a group as one dataclass."""
+    arguments: dict[str, Any] = {}
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        group = _group_of(hint)
+        if group is not None:
+            arguments[name] = group(**{field.name: values[field.name] for field in fields(group)})
+        elif name in values:
+            arguments[name] = values[name]
+    return arguments
+
+
+def _group_of(hint: Any) -> Any:
+    """The dataclass that an annotation is; ``None`` where it is not one."""
+    return hint if isinstance(hint, type) and is_dataclass(hint) else None
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    annotation, declared = get_args(hint)
+    return Parameter(name, declared, annotation, *_kind_of(annotation), default)
+
+
+def _kind_of(annotation: Any) -> tuple[Any, bool]:
     """The type of one value, and whether there may be several."""
     if isinstance(annotation, UnionType):
         (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
@@ -98,7 +130,7 @@ def plain_arguments(command: Callable[..., Any], words: Sequence[str]) -> dict[s
         if parameter.declared.callback is not None:
             value = parameter.declared.callback(parameter.label, values[parameter.name])
             values[parameter.name] = value or None if parameter.many else value
-    return values
+    return grouped(command, values)
 
 
 def _given(parameters: Sequence[Parameter], words: Sequence[str]) -> Mapping[str, list[Any]]:

@@ -6,13 +6,13 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args
 
 import typer
 
 from ltc_ir_cli.commands import COMMANDS, GROUP_HELP, HELP, command_at
 from ltc_ir_cli.options import Version
-from ltc_ir_cli.parameters import Argument, Parameter, parameters_of
+from ltc_ir_cli.parameters import Argument, Parameter, grouped, parameters_of
 
 WRONG_USAGE = 2
 COMPLETION = "_LTC_IR_COMPLETE"
@@ -72,15 +72,19 @@ def _typed(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def typed(**values: Any) -> Any:
-        return command(**values)
+        return command(**grouped(command, values))
 
-    base = get_type_hints(command)
-    hints = {one.name: Annotated[base[one.name], _declared(one)] for one in parameters_of(command)}
-    parameters = inspect.signature(command).parameters.values()
-    typed.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [parameter.replace(annotation=hints[parameter.name]) for parameter in parameters]
-    )
-    typed.__annotations__ = hints
+    parameters = [
+        inspect.Parameter(
+            one.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=one.default,
+            annotation=Annotated[one.type, _declared(one)],
+        )
+        for one in parameters_of(command)
+    ]
+    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    typed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return typed
 
 
@@ -96,7 +100,7 @@ def _declared(parameter: Parameter) -> Any:
     return typer.Option(*declared.flags, is_eager=declared.is_eager, **words)
 
 
-_VERSION = _declared(Parameter("version", get_args(Version)[1], bool, many=False, default=False))
+_VERSION = _declared(Parameter("version", get_args(Version)[1], bool, bool, many=False, default=False))
 
 
 def _top(context: typer.Context, version: Annotated[bool, _VERSION] = False) -> None:  # noqa: ARG001 - acts by callback

@@ -55,10 +55,7 @@ def experiment(
     jobs: Jobs = None,
     format: Format = "table",
     output: opt.Output = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Run a published experiment over seeds.
 

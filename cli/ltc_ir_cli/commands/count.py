@@ -66,27 +66,20 @@ def count(
     fill: Fill = None,
     sweep: opt.Sweep = None,
     rule: Rules = None,
-    args: opt.Args = None,
-    loss: opt.Loss = None,
-    argnums: opt.Argnums = None,
-    has_aux: opt.HasAux = None,
-    static_argnums: opt.StaticArgnums = None,
-    static_argnames: opt.StaticArgnames = None,
+    options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Format = "table",
     output: opt.Output = None,
-    platform: opt.Platform = None,
-    x64: opt.X64 = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    machine: opt.Machine = opt.MACHINE,
+    talk: opt.Talk = opt.TALKS,
 ) -> int | None:
     """Count operations by level, AD phase and source line."""
-    options = opt.target_options(
-        args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
-    )
     programs = opt.words(program) or (("forward", "grad") if grad else None)
-    asked: dict[str, Any] = {"programs": programs, "options": options, "platform": platform, "x64": x64}
+    asked: dict[str, Any] = {
+        "programs": programs,
+        "options": options.parse(),
+        "platform": machine.platform,
+        "x64": machine.x64,
+    }
     narrowed: dict[str, Any] = {
         "levels": opt.words(level) or None,
         "ops": opt.words(op),

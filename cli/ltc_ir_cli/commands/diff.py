@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir_cli import options as opt
@@ -28,32 +28,19 @@ def diff(
     exit_code: Annotated[bool, Option("--exit-code", help="Exit 1 when the sides differ")] = False,
     top: opt.Top = None,
     library: opt.Library = False,
-    args: opt.Args = None,
-    loss: opt.Loss = None,
-    argnums: opt.Argnums = None,
-    has_aux: opt.HasAux = None,
-    static_argnums: opt.StaticArgnums = None,
-    static_argnames: opt.StaticArgnames = None,
+    options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: opt.Format = "table",
     output: opt.Output = None,
-    platform: opt.Platform = None,
-    x64: opt.X64 = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    machine: opt.Machine = opt.MACHINE,
+    talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Compare A with B, or A's forward with its gradient."""
     from ltc_ir.render.diff_formats import DIFF_FORMATS
 
     render = DIFF_FORMATS[opt.known_format(format, DIFF_FORMATS)]
-    asked = {
-        "options": opt.target_options(
-            args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
-        ),
-        "platform": platform,
-        "x64": x64,
-    }
+    asked: dict[str, Any] = {
+        "options": options.parse(), "platform": machine.platform, "x64": machine.x64,
+    }  # fmt: skip
     with stdout_is_data():
         from ltc_ir.api.diff import diff, diff_text
 

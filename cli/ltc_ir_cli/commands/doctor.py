@@ -1,7 +1,7 @@
 """The ``doctor`` command: what this installation can do, and what to paste into a bug report."""
 
 # A command's options are read from its signature; what only speaks through a callback stays unused.
-# ruff: noqa: ARG001, PLR0917
+# ruff: noqa: ARG001
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from ltc_ir_cli.emit import emit
 def doctor(
     format: opt.Format = "table",
     output: opt.Output = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Say what this installation can do, for bug reports."""
     from ltc_ir.render.layouts.listing import LISTING_FORMATS

@@ -35,19 +35,10 @@ def lower(
     debug_info: Annotated[
         bool, Option("--debug-info", help="Keep names and source locations (optimised HLO always has them)")
     ] = False,
-    args: opt.Args = None,
-    loss: opt.Loss = None,
-    argnums: opt.Argnums = None,
-    has_aux: opt.HasAux = None,
-    static_argnums: opt.StaticArgnums = None,
-    static_argnames: opt.StaticArgnames = None,
+    options: opt.TargetOptions = opt.TARGET_OPTIONS,
     output: opt.Output = None,
-    platform: opt.Platform = None,
-    x64: opt.X64 = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    machine: opt.Machine = opt.MACHINE,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Print a program's IR and nothing else."""
     forms = {"jaxpr": jaxpr, "stablehlo": stablehlo, "hlo": hlo, "bytecode": bytecode}
@@ -56,20 +47,18 @@ def lower(
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", "one form at a time")
     if grad and program not in (None, "grad"):
         raise UsageError(f"--grad and --program {program} exclude each other", "one program at a time")
-    options = opt.target_options(
-        args, loss, argnums, has_aux=has_aux, static_argnums=static_argnums, static_argnames=static_argnames
-    )
+    changes = options.parse()
     with stdout_is_data():
         from ltc_ir.api.lower import lower
 
-        opt.refuse_for_file(target, options, {"--grad": grad, "--program": program, "--debug-info": debug_info})
+        opt.refuse_for_file(target, changes, {"--grad": grad, "--program": program, "--debug-info": debug_info})
         made = lower(
             target,
             program="grad" if grad else program or "forward",
             form=chosen[0],
-            options=options,
-            platform=platform,
-            x64=x64,
+            options=changes,
+            platform=machine.platform,
+            x64=machine.x64,
             debug_info=debug_info,
         )
         emit(made, output)

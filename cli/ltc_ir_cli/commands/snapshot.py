@@ -39,20 +39,11 @@ def check(
     rule: opt.Rules = None,
     strict: Annotated[bool, Option("--strict", help="Fail on what shrank, moved or changed as well")] = False,
     hlo: opt.KeepHlo = False,
-    args: opt.Args = None,
-    loss: opt.Loss = None,
-    argnums: opt.Argnums = None,
-    has_aux: opt.HasAux = None,
-    static_argnums: opt.StaticArgnums = None,
-    static_argnames: opt.StaticArgnames = None,
+    options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: CheckFormat = "table",
     output: opt.Output = None,
-    platform: opt.Platform = None,
-    x64: opt.X64 = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    machine: opt.Machine = opt.MACHINE,
+    talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Hold programs against snapshots and rules.
 
@@ -65,13 +56,16 @@ def check(
 
     render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
     with stdout_is_data():
-        statics = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
-        asked = _asked(target, program, directory, opt.options_of_one(target or (), args, loss, argnums, **statics))
+        asked = _asked(target, program, directory, options, machine)
         from ltc_ir.api import snapshot as guarding
 
         with progress() as shown:
             made = guarding.check(
-                **asked, rules=tuple(rule or ()), strict=strict, hlo=hlo, platform=platform, x64=x64, progress=shown
+                **asked,
+                rules=tuple(rule or ()),
+                strict=strict,
+                hlo=hlo,
+                progress=shown,
             )
         emit(check_to_github(made, _in_repository()) if format == "github" else render(made), output)
         if format == "github" and os.environ.get(JOB_SUMMARY):
@@ -96,20 +90,11 @@ def update(
     ] = None,
     ci: Annotated[bool, Option("--ci", help="Write even where CI is set")] = False,
     hlo: opt.KeepHlo = False,
-    args: opt.Args = None,
-    loss: opt.Loss = None,
-    argnums: opt.Argnums = None,
-    has_aux: opt.HasAux = None,
-    static_argnums: opt.StaticArgnums = None,
-    static_argnames: opt.StaticArgnames = None,
+    options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: opt.Format = "table",
     output: opt.Output = None,
-    platform: opt.Platform = None,
-    x64: opt.X64 = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    machine: opt.Machine = opt.MACHINE,
+    talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Record programs; grown ones with a reason.
 
@@ -119,13 +104,16 @@ def update(
 
     render = UPDATE_FORMATS[opt.known_format(format, UPDATE_FORMATS)]
     with stdout_is_data():
-        statics = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
-        asked = _asked(target, program, directory, opt.options_of_one(target or (), args, loss, argnums, **statics))
+        asked = _asked(target, program, directory, options, machine)
         from ltc_ir.api import snapshot as guarding
 
         with progress() as shown:
             made = guarding.update(
-                **asked, accept_growth=accept_growth, in_ci=ci, hlo=hlo, platform=platform, x64=x64, progress=shown
+                **asked,
+                accept_growth=accept_growth,
+                in_ci=ci,
+                hlo=hlo,
+                progress=shown,
             )
         emit(render(made), output)
         _say_unless_shown(update_summary(made), format, output)
@@ -149,10 +137,7 @@ def listing(
     directory: opt.Directory = None,
     format: opt.Format = "table",
     output: opt.Output = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List the snapshots there are."""
     from ltc_ir.render.layouts.listing import LISTING_FORMATS
@@ -172,10 +157,7 @@ def show(
     directory: opt.Directory = None,
     format: opt.Format = "table",
     output: opt.Output = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Show what snapshots hold.
 
@@ -197,10 +179,7 @@ def prune(
     write: Annotated[bool, Option("--write", help="Remove them; without it they are only listed")] = False,
     format: opt.Format = "table",
     output: opt.Output = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List or remove snapshots of what is gone."""
     from ltc_ir.render.layouts.listing import LISTING_FORMATS
@@ -217,13 +196,21 @@ def prune(
             say(f"note: nothing was removed; --write removes {'this file' if left == 1 else f'these {left} files'}")
 
 
-def _asked(target: list[str] | None, program: list[str] | None, directory: str | None, options: Any) -> dict[str, Any]:
+def _asked(
+    target: list[str] | None,
+    program: list[str] | None,
+    directory: str | None,
+    options: opt.TargetOptions,
+    machine: opt.Machine,
+) -> dict[str, Any]:
     """What is held or recorded, as the verbs take it."""
     return {
         "targets": tuple(target or ()),
         "programs": opt.words(program) or None,
         "directory": directory,
-        "options": options,
+        "options": options.of_one(target or ()),
+        "platform": machine.platform,
+        "x64": machine.x64,
     }
 
 

@@ -1,7 +1,7 @@
 """The ``targets`` command: what targets there are."""
 
 # A command's options are read from its signature; what only speaks through a callback stays unused.
-# ruff: noqa: ARG001, PLR0917
+# ruff: noqa: ARG001
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from ltc_ir_cli.emit import emit
 def targets(
     format: opt.Format = "table",
     output: opt.Output = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List the project's own and the built-in targets."""
     from ltc_ir import config

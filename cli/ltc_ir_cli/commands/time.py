@@ -92,20 +92,11 @@ def time(
     memory: MemoryLimit = None,
     fill: Fill = None,
     sweep: opt.Sweep = None,
-    args: opt.Args = None,
-    loss: opt.Loss = None,
-    argnums: opt.Argnums = None,
-    has_aux: opt.HasAux = None,
-    static_argnums: opt.StaticArgnums = None,
-    static_argnames: opt.StaticArgnames = None,
+    options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Format = "table",
     output: opt.Output = None,
-    platform: opt.Platform = None,
-    x64: opt.X64 = None,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_color: opt.NoColor = False,
-    version: opt.Version = False,
+    machine: opt.Machine = opt.MACHINE,
+    talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Time trace, lower, compile, first call, steady calls and calls without jax.jit."""
     from ltc_ir.render.timing_formats import TIMING_FORMATS
@@ -120,10 +111,9 @@ def time(
         )
     limit = limit if limit is not None else LIMIT_S if sweep is None else SWEEP_LIMIT_S
     eager = eager if eager is not None else sweep is None
-    more = {"has_aux": has_aux, "static_argnums": static_argnums, "static_argnames": static_argnames}
     asked: dict[str, Any] = {
-        "options": opt.options_of_one(targets, args, loss, argnums, **more),
-        "programs": opt.words(program) or None, "platform": platform, "x64": x64, "repeat": repeat,
+        "options": options.of_one(targets),
+        "programs": opt.words(program) or None, "platform": machine.platform, "x64": machine.x64, "repeat": repeat,
         "confidence": confidence / 100, "within": within / 100, "limit_s": limit, "timeout_s": timeout,
         "memory_bytes": _bytes(memory), "eager": eager, "op_by_op": op_by_op, "warm": warm,
         "passes": passes, "fill": fill,
