@@ -27,7 +27,11 @@ _JAX_LIBRARIES = (
 """What JAX ships as a library rather than as machinery, worth naming when library frames are asked for. Not ``jax.numpy``:
 it is the innermost frame of nearly everything, and would hide the library that called it."""
 _HERE = str(Path(__file__).resolve().parents[1]) + "/"
-_LAB = _HERE + "lab/"
+ROOMS = frozenset({
+    "api", "compare", "execution", "integrations", "ir", "plots", "records", "render", "rules", "snapshots", "tables",
+    "targets", "timing", "workers",
+})  # fmt: skip
+"""This tool's rooms. Any other folder of the package is a user of it, such as the one of the built-in targets."""
 
 
 def flags_of(transforms: Iterable[str], scopes: Iterable[str]) -> int:
@@ -36,6 +40,12 @@ def flags_of(transforms: Iterable[str], scopes: Iterable[str]) -> int:
     for transform in transforms:
         flags |= FLAG_OF.get(transform, 0)
     return flags | (REMAT if REMAT_SCOPE in scopes else 0)
+
+
+def _is_ours(below: str) -> bool:
+    """Whether a file of the package, named by its path below it, is the tool's: at the top or in one of its rooms."""
+    room, slash, _ = below.partition("/")
+    return not slash or room in ROOMS
 
 
 class Ownership:
@@ -106,8 +116,8 @@ class Ownership:
         return source, without_repeats(shown[::-1])
 
     def _classify(self, path: str) -> tuple[str, str]:
-        if path.startswith(_HERE) and not path.startswith(_LAB):
-            return "ltc_ir/" + path.removeprefix(_HERE), "tool"
+        if path.startswith(_HERE) and _is_ours(below := path.removeprefix(_HERE)):
+            return f"ltc_ir/{below}", "tool"
         for folder in ("/site-packages/", "/dist-packages/"):
             if folder in path:
                 below = path.rpartition(folder)[2]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ltc_ir.ir.origin import ROOMS
+
 pytest.importorskip("importlinter", reason="needs the test extra: import-linter")
 ROOT = Path(__file__).resolve().parents[2]
 LINT = Path(sys.executable).parent / "lint-imports"
@@ -61,6 +63,24 @@ def test_no_module_bears_the_name_of_a_public_verb():
 
     stems = {path.stem for path in ROOT.glob("ltc_ir/*.py")} | {path.name for path in ROOT.glob("ltc_ir/*/")}
     assert not stems & set(ltc_ir.__all__)
+
+
+LAB, TABLES = "ltc_ir.lab", {"ltc_ir/targets/builtin.py", "cli/ltc_ir_cli/commands/__init__.py"}
+
+
+def test_the_lab_is_named_in_the_tables_of_targets_and_of_commands_alone():
+    naming = {
+        path.relative_to(ROOT).as_posix()
+        for path in modules()
+        if ROOT / "ltc_ir" / "lab" not in path.parents
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and str(node.value).startswith((LAB, LAB.replace(".", "/"), "lab/"))
+    }
+    assert naming == TABLES
+
+
+def test_every_room_but_the_lab_is_known_as_the_tools_own():
+    assert {path.parent.name for path in ROOT.glob("ltc_ir/*/__init__.py")} == ROOMS | {"lab"}
 
 
 @pytest.mark.parametrize(

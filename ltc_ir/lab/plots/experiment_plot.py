@@ -1,4 +1,4 @@
-"""Draws an experiment: every seed, the median and the interval of 90 % of them, beside the value that was published."""
+"""Draws an experiment: every seed, the median and the interval of 90 % of them, and the published value."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ltc_ir.lab.plots.panels import (
     MODELS,
     Panel,
     Place,
-    limits,
-    marks,
-    number_of,
-    place,
+    axis_limits,
+    axis_position,
+    axis_ticks,
+    panel_lines,
+    series_label,
+    series_number,
     series_order,
-    series_words,
-    sheet,
     slot_label,
 )
 from ltc_ir.lab.records import DIVERGED, Experiment, Row
@@ -62,11 +62,11 @@ class _Axis:
 
     def inside(self, value: float) -> float:
         """Where a figure is drawn: in its place, or at the end that it lies beyond."""
-        return min(max(place(value, self.scale), self.low), self.high)
+        return min(max(axis_position(value, self.scale), self.low), self.high)
 
     def off(self, value: float) -> bool:
         """Whether a figure lies beyond the worse end."""
-        at = place(value, self.scale)
+        at = axis_position(value, self.scale)
         return at > self.high if self.worse > 0 else at < self.low
 
     def beyond(self, inches: float) -> float:
@@ -74,31 +74,31 @@ class _Axis:
         return self.edge + self.worse * inches * (self.high - self.low) / (HEIGHT - STRIP)
 
 
-def experiment_picture(made: Experiment, form: str = "svg", dark: bool = False) -> bytes:
+def experiment_picture(experiment: Experiment, form: str = "svg", dark: bool = False) -> bytes:
     """An experiment over seeds: each case with its models side by side, and what was published of them.
 
     Raises:
         ValueError: ``form`` is neither svg nor png.
     """
-    return style.drawn(lambda look: experiment_figure(made, look), form, dark)
+    return style.drawn(lambda look: experiment_figure(experiment, look), form, dark)
 
 
-def experiment_figure(made: Experiment, look: Look) -> Figure:
+def experiment_figure(experiment: Experiment, look: Look) -> Figure:
     """The same as a figure; to be called within `style.drawn`."""
-    rows = [row for row in made.rows if row.values and row.selection in {"", SELECTION}]
-    lines = [part for line in sheet(rows) for part in _broken(line)] if rows else []
+    rows = [row for row in experiment.rows if row.values and row.selection in {"", SELECTION}]
+    lines = [part for line in panel_lines(rows) for part in _broken(line)] if rows else []
     across = max((len(line) for line in lines), default=1)
     wide = _WIDTHS.get(across, _NARROW)
     apart = GAP if all(_shared(line) for line in lines) else LEFT
     inner = LEFT + across * (wide + apart) - apart
     series = series_order(rows)
     legend = _legend(rows, series, inner)
-    notes = [line for note in _notes(made, rows) for line in style.wrapped(note, inner)]
+    notes = [line for note in _notes(experiment, rows) for line in style.wrapped(note, inner)]
     top = 0.92 + len(legend) * 0.23
     height = top + len(lines) * (HEAD_ROOM + HEIGHT + FOOT) + len(notes) * style.line_height(SMALL) + 0.25
     page = Picture(inner + 2 * SIDE, height, look)
-    page.write(SIDE, 0.22, style.cut(f"{made.name}: {made.about}", inner, TITLE, True), TITLE, bold=True)
-    page.write(SIDE, 0.52, style.cut(_outcome(made, rows), inner, BODY), BODY, color=look.quiet)
+    page.write(SIDE, 0.22, style.cut(f"{experiment.name}: {experiment.about}", inner, TITLE, True), TITLE, bold=True)
+    page.write(SIDE, 0.52, style.cut(_outcome(experiment, rows), inner, BODY), BODY, color=look.quiet)
     for number, entries in enumerate(legend):
         _draw_legend(page, entries, series, 0.86 + number * 0.23)
     for number, line in enumerate(lines):
@@ -120,15 +120,15 @@ def _broken(line: list[Panel]) -> Iterator[list[tuple[Panel, _Axis]]]:
     yield from (on[first : first + each] for first in range(0, len(line), each))
 
 
-def _outcome(made: Experiment, rows: Sequence[Row]) -> str:
+def _outcome(experiment: Experiment, rows: Sequence[Row]) -> str:
     """The seeds, the epochs, and how many published values the intervals hold."""
     counts = sorted({row.seeds for row in rows})
     seeds = (
         "no seeds" if not counts else f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seeds"
     )
-    epochs = f", {made.settings['epochs']} epochs" if "epochs" in made.settings else ""
-    held = [row.inside for row in rows if row.inside is not None]
-    inside = f"; {sum(held)} of {len(held)} published values lie in the interval" if held else ""
+    epochs = f", {experiment.settings['epochs']} epochs" if "epochs" in experiment.settings else ""
+    flags = [row.inside for row in rows if row.inside is not None]
+    inside = f"; {sum(flags)} of {len(flags)} published values lie in the interval" if flags else ""
     return f"{seeds}{epochs}{inside}"
 
 
@@ -157,7 +157,7 @@ def _title(panel: Panel) -> str:
 
 
 def _axis(panels: Sequence[Panel]) -> _Axis:
-    low, high = limits(panels)
+    low, high = axis_limits(panels)
     axis = _Axis(low, high, panels[0].scale, False)
     rows = [row for panel in panels for _, row in panel.rows]
     return _Axis(low, high, axis.scale, any(row.diverged or any(map(axis.off, row.values)) for row in rows))
@@ -168,16 +168,16 @@ def _scale(axes: Axes, panel: Panel, axis: _Axis, labelled: bool, *, look: Look,
     far = axis.beyond(STRIP) if axis.strip else axis.edge
     axes.set_ylim(min(axis.low, far), max(axis.high, far))
     axes.set_xlim(-0.5, len(panel.slots) - 0.5)
-    at = marks(axis.low, axis.high, axis.scale)
+    at = axis_ticks(axis.low, axis.high, axis.scale)
     label_axis(axes, "y", [tick for tick, _ in at], [text if labelled else "" for _, text in at])
     label_axis(axes, "x", range(len(panel.slots)), _slot_labels(panel, wide / len(panel.slots)))
     axes.tick_params(axis="x", length=0)
     axes.grid(True, axis="y", color=look.rule, linewidth=0.7)
     for slot in range(1, len(panel.slots)):
         axes.axvline(slot - 0.5, color=look.rule, linewidth=0.7)
-    told = panel.reference if not panel.metric.startswith("mse") else place(DIVERGED, axis.scale)
-    if told is not None and axis.low < told < axis.high:
-        axes.axhline(told, color=look.quiet, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    reference = panel.reference if not panel.metric.startswith("mse") else axis_position(DIVERGED, axis.scale)
+    if reference is not None and axis.low < reference < axis.high:
+        axes.axhline(reference, color=look.quiet, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     if axis.strip:
         axes.axhline(axis.edge, color=look.quiet, linewidth=0.8, linestyle=":", zorder=1)
     axes.set_xlabel(panel.along, fontsize=SMALL, color=look.quiet, labelpad=3)
@@ -188,8 +188,8 @@ def _scale(axes: Axes, panel: Panel, axis: _Axis, labelled: bool, *, look: Look,
 def _slot_labels(panel: Panel, room: float) -> list[str]:
     """What the slots are called; cut to their width where neighbours would lie on one another."""
     labels = [slot_label(slot) for slot in panel.slots]
-    long = [style.width(label, SMALL) for label in labels]
-    if any((one + other) / 2 > room for one, other in pairwise(long)):
+    widths = [style.width(label, SMALL) for label in labels]
+    if any((width + after) / 2 > room for width, after in pairwise(widths)):
         return [style.cut(label, 0.95 * room, SMALL) for label in labels]
     return labels
 
@@ -199,14 +199,14 @@ def _row(
 ) -> None:
     """A row: each seed, the interval, the median, the published value, and what lies beyond."""
     at, row = placed
-    beside = [one for one in series if any(other[:4] == (*at[:3], one) for other, _ in panel.rows)]
+    neighbours = [name for name in series if any(other[:4] == (*at[:3], name) for other, _ in panel.rows)]
     inch = len(panel.slots) / (axes.get_position().width * page.width)
-    room = min(0.86 / len(beside), 0.5 * inch)
-    x = panel.slots.index(at.slot) + (beside.index(at.series) - (len(beside) - 1) / 2) * room
-    number = number_of(at.series, series)
+    room = min(0.86 / len(neighbours), 0.5 * inch)
+    x = panel.slots.index(at.slot) + (neighbours.index(at.series) - (len(neighbours) - 1) / 2) * room
+    number = series_number(at.series, series)
     color = page.look.series[number]
     values = [value for value in row.values if not axis.off(value)]
-    across = [x + ((0.618 * one) % 1 - 0.5) * 0.66 * room for one in range(len(values))]
+    across = [x + ((0.618 * seed) % 1 - 0.5) * 0.66 * room for seed in range(len(values))]
     axes.plot(
         across, [axis.inside(value) for value in values], linestyle="none", marker=MARKERS[number], markersize=3.0,
         color=color, alpha=0.45, markeredgewidth=0, zorder=2, label="seeds",
@@ -280,7 +280,7 @@ def _legend(rows: Sequence[Row], series: Sequence[str], wide: float) -> list[lis
 
 
 def _entry_width(entry: str) -> float:
-    return 0.3 + style.width(series_words(entry), BODY) + 0.3
+    return 0.3 + style.width(series_label(entry), BODY) + 0.3
 
 
 def _draw_legend(page: Picture, entries: Sequence[str], series: Sequence[str], y: float) -> None:
@@ -288,14 +288,14 @@ def _draw_legend(page: Picture, entries: Sequence[str], series: Sequence[str], y
     for entry in entries:
         at, middle = x + 0.1, y + style.line_height(BODY) / 2
         if entry in series:
-            number = number_of(entry, series)
+            number = series_number(entry, series)
             color = look.series[number]
             page.mark((at, at), (middle - 0.1, middle + 0.1), color=color, linewidth=2.0, solid_capstyle="butt")
             page.mark((at,), (middle,), **{**page.series(number), "linestyle": "none"})
         elif entry == _SEED:
-            for one, height in ((at - 0.05, -0.03), (at, 0.04), (at + 0.05, -0.01)):
+            for across, height in ((at - 0.05, -0.03), (at, 0.04), (at + 0.05, -0.01)):
                 page.mark(
-                    (one,), (middle + height,), linestyle="none", marker="o", markersize=3.0, color=look.ink, alpha=0.45,
+                    (across,), (middle + height,), linestyle="none", marker="o", markersize=3.0, color=look.ink, alpha=0.45,
                     markeredgewidth=0,
                 )  # fmt: skip
         elif entry == _MEDIAN:
@@ -305,11 +305,11 @@ def _draw_legend(page: Picture, entries: Sequence[str], series: Sequence[str], y
             page.mark((at - 0.12, at + 0.12), (middle, middle), **_no_learning(look))
         else:
             page.mark((at - 0.1, at + 0.1), (middle, middle), color=look.ink, linewidth=1.7, solid_capstyle="butt")
-        page.write(x + 0.3, y, series_words(entry), BODY)
+        page.write(x + 0.3, y, series_label(entry), BODY)
         x += _entry_width(entry)
 
 
-def _notes(made: Experiment, rows: Sequence[Row]) -> Iterator[str]:
+def _notes(experiment: Experiment, rows: Sequence[Row]) -> Iterator[str]:
     """What the marks mean, what is not there, and the machine."""
     if not rows:
         yield "there is no figure that could be drawn"
@@ -319,31 +319,31 @@ def _notes(made: Experiment, rows: Sequence[Row]) -> Iterator[str]:
     if any(row.diverged or not math.isfinite(row.high) for row in rows):
         yield "numbers beyond the axis: so many seeds diverged or lie beyond it; an arrowhead: some lie beyond it"
     yield from _diverged(rows)
-    empty = [row for row in made.rows if not row.values]
+    empty = [row for row in experiment.rows if not row.values]
     if empty:
         yield f"rows without seeds, which are not drawn: {len(empty)}"
-    if any(row.selection not in {"", SELECTION} for row in made.rows):
+    if any(row.selection not in {"", SELECTION} for row in experiment.rows):
         yield f"parameters chosen on the {SELECTION} split, as published; those chosen otherwise stand in the table"
     if any(row.metric == "improvement" for row in rows):
         yield "an improvement stands where the ratio of the errors does: equal steps are equal ratios"
     for variant in dict.fromkeys(row.variant for row in rows if row.variant.startswith("no Omega, ")):
         yield f"an improvement at none is a control: {variant}"
-    yield from made.notes
-    parts = (machine_of(made.machine), versions(made.environment), load_of(made.machine))
+    yield from experiment.notes
+    parts = (machine_of(experiment.machine), versions(experiment.environment), load_of(experiment.machine))
     yield "; ".join(part for part in parts if part)
 
 
 def _diverged(rows: Sequence[Row]) -> Iterator[str]:
     """How many seeds diverged, by rollout and model."""
-    found: dict[tuple[str, str], list[int]] = {}
+    by_series: dict[tuple[str, str], list[int]] = {}
     for row in rows:
-        counts = found.setdefault((row.rollout, row.model), [0, 0])
+        counts = by_series.setdefault((row.rollout, row.model), [0, 0])
         counts[0] += row.diverged
         counts[1] += row.seeds
-    told = [
-        f"{series_words(model)}{f' {rollout}' if rollout else ''} {diverged} of {of}"
-        for (rollout, model), (diverged, of) in found.items()
+    shares = [
+        f"{series_label(model)}{f' {rollout}' if rollout else ''} {diverged} of {of}"
+        for (rollout, model), (diverged, of) in by_series.items()
         if diverged
     ]
-    if told:
-        yield f"figures of seeds that diverged: {', '.join(told)}"
+    if shares:
+        yield f"figures of seeds that diverged: {', '.join(shares)}"

@@ -1,4 +1,4 @@
-"""Arranges an experiment for its picture: which rows share axes, what stands along them, and how figures become places."""
+"""Arranges an experiment for its picture: which rows share axes, their labels, and the position of a value on its axis."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Panel:
     def reference(self) -> float | None:
         """The place of no change; ``None`` where there is none."""
         value = _REFERENCE.get(self.metric)
-        return None if value is None else place(value, self.scale)
+        return None if value is None else axis_position(value, self.scale)
 
     @property
     def along(self) -> str:
@@ -110,28 +110,28 @@ def slot_label(slot: str) -> str:
     return slot.removeprefix("others on ").partition(" on ")[0].replace(" -> ", " → ")
 
 
-def series_words(series: str) -> str:
+def series_label(series: str) -> str:
     """A series as the legend has it."""
     return {**MODEL_WORDS, **_OMEGAS, BASELINE: "always says 0"}.get(series, series)
 
 
 def series_order(rows: Iterable[Row]) -> list[str]:
     """All the series that have a colour, in the order of these."""
-    found = dict.fromkeys(place_of(row).series for row in rows if row.model != BASELINE)
-    known = [one for one in (*MODELS, *_OMEGAS) if one in found]
-    return [*known, *(one for one in found if one not in known)]
+    present = dict.fromkeys(place_row(row).series for row in rows if row.model != BASELINE)
+    ordered = [name for name in (*MODELS, *_OMEGAS) if name in present]
+    return [*ordered, *(name for name in present if name not in ordered)]
 
 
-def number_of(one: str, series: Sequence[str]) -> int:
+def series_number(name: str, series: Sequence[str]) -> int:
     """The number of a series' colour and marker: a model has the same whatever stands beside it, and no other has that."""
-    known = next((known for known in (MODELS, tuple(_OMEGAS)) if one in known), None)
-    if known is not None:
-        return known.index(one)
+    group = next((names for names in (MODELS, tuple(_OMEGAS)) if name in names), None)
+    if group is not None:
+        return group.index(name)
     others = [other for other in series if other not in MODELS and other not in _OMEGAS]
-    return (len(MODELS) + others.index(one)) % len(MARKERS)
+    return (len(MODELS) + others.index(name)) % len(MARKERS)
 
 
-def place_of(row: Row) -> Place:
+def place_row(row: Row) -> Place:
     """Where a row is drawn."""
     metric = "hausdorff" if row.metric.startswith("hausdorff ") else row.metric
     if metric == "hausdorff":
@@ -151,9 +151,9 @@ def _omega(variant: str) -> str | None:
     return name if name in _OMEGAS else None
 
 
-def sheet(rows: Sequence[Row]) -> list[list[Panel]]:
+def panel_lines(rows: Sequence[Row]) -> list[list[Panel]]:
     """The panels, line by line: those of a line show the same metric, but for metrics of a single panel, which fill lines."""
-    placed = [(place_of(row), row) for row in rows]
+    placed = [(place_row(row), row) for row in rows]
     lines = [line for metric in dict.fromkeys(at.metric for at, _ in placed) for line in _lines(placed, metric)]
     single = all(len(line) == 1 for line in lines)
     return [[panel for line in lines for panel in line]] if single else lines
@@ -164,8 +164,8 @@ def _lines(placed: Sequence[tuple[Place, Row]], metric: str) -> Iterator[list[Pa
     mine = [(at, row) for at, row in placed if at.metric == metric]
     rollouts = list(dict.fromkeys(row.rollout for _, row in mine))
     facets = sorted(dict.fromkeys(at.facet for at, _ in mine), key=_facet_order)
-    found = {(at.facet, row.rollout) for at, row in mine}
-    keys = [[(facet, roll) for facet in facets if (facet, roll) in found] for roll in rollouts]
+    present = {(at.facet, row.rollout) for at, row in mine}
+    keys = [[(facet, roll) for facet in facets if (facet, roll) in present] for roll in rollouts]
     if any(len(line) == 1 for line in keys):
         keys = [[key for line in keys for key in line]]
     return ([_panel(mine, *key) for key in line] for line in keys)
@@ -185,11 +185,11 @@ def _panel(rows: Sequence[tuple[Place, Row]], facet: str, rollout: str) -> Panel
 
 def _first_number(text: str) -> float:
     """Slots in the order of their numbers; ``none`` first, other words last."""
-    found = re.search(r"\d+(\.\d+)?", text)
-    return -1.0 if text == "none" else math.inf if found is None else float(found[0])
+    number = re.search(r"\d+(\.\d+)?", text)
+    return -1.0 if text == "none" else math.inf if number is None else float(number[0])
 
 
-def place(value: float, scale: str) -> float:
+def axis_position(value: float, scale: str) -> float:
     """Where a figure lies along its axis; what no axis reaches is infinite.
 
     An improvement lies where the ratio of the errors does: as 100 % is a ratio of 0, and what is worse has no bound.
@@ -203,45 +203,47 @@ def place(value: float, scale: str) -> float:
     return power if scale == "log" else -power
 
 
-def limits(panels: Iterable[Panel]) -> tuple[float, float]:
-    """The ends of an axis for all of these: about what is known, without what is far off."""
+def axis_limits(panels: Iterable[Panel]) -> tuple[float, float]:
+    """The ends of an axis for all of these: around the values, without those that are far off."""
     shown = list(panels)
-    found = [at for panel in shown for at in _known(panel) if math.isfinite(at)]
-    found += [panel.reference for panel in shown if panel.reference is not None]
-    low, high = (min(found), max(found)) if found else (0.0, 1.0)
+    positions = [at for panel in shown for at in _near_positions(panel) if math.isfinite(at)]
+    positions += [panel.reference for panel in shown if panel.reference is not None]
+    low, high = (min(positions), max(positions)) if positions else (0.0, 1.0)
     least = 0.02 if shown[0].scale != "linear" else 0.02 * max(abs(low), abs(high), 0.05)
     room = max(0.06 * (high - low), least)
     return low - room, high + room
 
 
-def _known(panel: Panel) -> list[float]:
+def _near_positions(panel: Panel) -> list[float]:
     scale, rows = panel.scale, [row for _, row in panel.rows]
-    given = [place(row.published, scale) for row in rows if row.published is not None]
-    values = [place(value, scale) for row in rows for value in row.values]
-    middles = [at for row in rows if math.isfinite(at := place(row.median, scale))] + given
+    published = [axis_position(row.published, scale) for row in rows if row.published is not None]
+    values = [axis_position(value, scale) for row in rows for value in row.values]
+    middles = [at for row in rows if math.isfinite(at := axis_position(row.median, scale))] + published
     if panel.metric.startswith("mse"):
-        diverged = [place(DIVERGED, scale)] if any(row.diverged for row in rows) else []
-        return [at for at in values if at <= BEYOND_ERROR] + given + diverged
+        diverged = [axis_position(DIVERGED, scale)] if any(row.diverged for row in rows) else []
+        return [at for at in values if at <= BEYOND_ERROR] + published + diverged
     if scale == "improvement":
-        return [at for at in values if at >= min(middles, default=0.0) - BEYOND] + given
+        return [at for at in values if at >= min(middles, default=0.0) - BEYOND] + published
     bound = math.inf
     if scale == "log":
         bound = max(middles, default=0.0) + BEYOND
     elif panel.metric == "hausdorff":
         bound = max(middles, default=1.0) * BEYOND_DISTANCE
-    return [at for at in values if at <= bound] + given
+    return [at for at in values if at <= bound] + published
 
 
-def marks(low: float, high: float, scale: str) -> list[tuple[float, str]]:
+def axis_ticks(low: float, high: float, scale: str) -> list[tuple[float, str]]:
     """The ticks of an axis with these ends: their places and labels."""
     if scale == "improvement":
         every = 1 if high - low < 8 else 3
-        known = [100 - 100 * 10.0**power for power in range(-12, 13, every)] + [50.0, -100.0] * (high - low < 3.5)
-        return [(at, _signed(round(value, 10))) for value in known if low <= (at := place(value, scale)) <= high]
+        percents = [100 - 100 * 10.0**power for power in range(-12, 13, every)] + [50.0, -100.0] * (high - low < 3.5)
+        return [
+            (at, _signed(round(value, 10))) for value in percents if low <= (at := axis_position(value, scale)) <= high
+        ]
     if scale == "linear" or high - low < math.log10(4):
         ends = (low, high) if scale == "linear" else (10**low, 10**high)
         steps = [float(f"{step:.6g}") for step in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)]
-        return [(at, _signed(step)) for step in steps if low <= (at := place(step, scale)) <= high]
+        return [(at, _signed(step)) for step in steps if low <= (at := axis_position(step, scale)) <= high]
     return [(math.log10(tick), label(tick, "")) for tick in ticks(10**low, 10**high, "")]
 
 

@@ -64,15 +64,15 @@ def _load_or_train(folder: Path, settings: Settings, model: str, zeta: float) ->
     return [train(recipe, oscillators()[recipe.series], folder / TRAINED) for recipe in recipes]
 
 
-def _about(settings: Settings) -> str:
+def _caption(settings: Settings) -> str:
     seeds = "seed" if len(settings.seeds) == 1 else "seeds"
     return f"{len(settings.seeds)} {seeds} from {settings.seeds[0]}, {settings.epochs} epochs" if settings.seeds else ""
 
 
 def _quantiles(curves: Sequence[Any]) -> tuple[Many, Many, Many]:
     """The ends of the interval of 90 % of the seeds and between them the median, at each time; what is no number is huge."""
-    held = np.nan_to_num(np.asarray(curves, np.float64), nan=1e30, posinf=1e30, neginf=-1e30)
-    low, middle, high = np.quantile(np.clip(held, -1e30, 1e30), (0.05, 0.5, 0.95), axis=0)
+    finite = np.nan_to_num(np.asarray(curves, np.float64), nan=1e30, posinf=1e30, neginf=-1e30)
+    low, middle, high = np.quantile(np.clip(finite, -1e30, 1e30), (0.05, 0.5, 0.95), axis=0)
     return low, middle, high
 
 
@@ -86,19 +86,19 @@ def _band(axes: Axes, times: Any, curves: Sequence[Any], number: int, look: Look
     axes.plot(times, middle, color=color, linewidth=1.7, linestyle=stroke, label="median")
 
 
-def _lines(look: Look, apart: bool) -> list[Entry]:
+def _model_entries(look: Look, apart: bool) -> list[Entry]:
     """The models' medians in a legend, each with a stroke of its own where they share axes; and their interval."""
     lines = [
         Entry(
-            {"color": look.series[one], "linewidth": 1.7, "linestyle": STROKES[one] if apart else "-"},
+            {"color": look.series[number], "linewidth": 1.7, "linestyle": STROKES[number] if apart else "-"},
             MODEL_WORDS[name],
         )
-        for one, name in enumerate(MODELS)
+        for number, name in enumerate(MODELS)
     ]
-    return [*lines, _interval(look.quiet)]
+    return [*lines, _interval_entry(look.quiet)]
 
 
-def _interval(color: str) -> Entry:
+def _interval_entry(color: str) -> Entry:
     return Entry({"color": color, "linewidth": 8.0, "alpha": 0.3, "solid_capstyle": "butt"}, "90 % of the seeds")
 
 
@@ -108,7 +108,9 @@ def data_picture(_folder: Path, settings: Settings, form: str = "svg", dark: boo
 
 
 def _data(settings: Settings, look: Look) -> Figure:
-    lines: list[How] = [{"color": look.series[one], "linestyle": STROKES[one], "linewidth": 1.5} for one in (0, 1)]
+    lines: list[How] = [
+        {"color": look.series[number], "linestyle": STROKES[number], "linewidth": 1.5} for number in (0, 1)
+    ]
     points: list[How] = [
         {"linestyle": "none", "marker": "o", "markersize": 4.6, "color": look.series[0], "markeredgewidth": 0},
         {"linestyle": "none", "marker": "o", "markersize": 4.6, "markerfacecolor": look.paper, "color": look.series[0]},
@@ -122,10 +124,10 @@ def _data(settings: Settings, look: Look) -> Figure:
         f"point, the others test; {trained}", 3, 2, (2.55, 1.55), legend, gap=0.5,
     )  # fmt: skip
     page, top = laid_out(sheet, look)
-    held = oscillator_set(SEED)
+    series_by_ratio = oscillator_set(SEED)
     for number, zeta in enumerate(ZETAS):
-        series = held[f"{zeta:g}"]
-        axes = panel(page, sheet, top, number, Cell(_damping(zeta), TIME, None if number % 3 else "u and u'"))
+        series = series_by_ratio[f"{zeta:g}"]
+        axes = panel(page, sheet, top, number, Cell(_damping_label(zeta), TIME, None if number % 3 else "u and u'"))
         axes.set_ylim(-1.1, 1.1)
         axes.set_xlim(0, 20)
         for part, how in enumerate(lines):
@@ -135,7 +137,7 @@ def _data(settings: Settings, look: Look) -> Figure:
     return page.figure
 
 
-def _damping(zeta: float) -> str:
+def _damping_label(zeta: float) -> str:
     kind = "underdamped" if zeta < 1 else "overdamped"
     return f"damping ratio {zeta:g}, {kind}"
 
@@ -170,9 +172,9 @@ def switches_picture(folder: Path, settings: Settings, form: str = "svg", dark: 
 
 def _switches(folder: Path, settings: Settings, look: Look) -> Figure:
     truth: How = {"color": look.ink, "linestyle": (0, (4, 2)), "linewidth": 1.1}
-    legend = [Entry(truth, "truth"), *_lines(look, apart=False)]
+    legend = [Entry(truth, "truth"), *_model_entries(look, apart=False)]
     sheet = Sheet(
-        "switch: the damping ratio changes at t = 10", f"two-pass rollouts, medians at each time; {_about(settings)}", 3,
+        "switch: the damping ratio changes at t = 10", f"two-pass rollouts, medians at each time; {_caption(settings)}", 3,
         len(SWITCHES), (2.55, 1.2), legend, ("upright line: the switch", LEAVE),
     )  # fmt: skip
     page, top = laid_out(sheet, look)
@@ -181,23 +183,25 @@ def _switches(folder: Path, settings: Settings, look: Look) -> Figure:
         for across, model in enumerate(MODELS):
             cell = Cell(f"{MODEL_WORDS[model]}, {zetas[0]:g} → {zetas[1]:g}", TIME, None if across else "u")
             axes = panel(page, sheet, top, down * 3 + across, cell)
-            made = _load_or_train(folder, settings, model, zetas[0])
-            said = [two_pass_rollout(model, one.test, split.times, split.clean[0])[:, 0] for one in made]
+            trainings = _load_or_train(folder, settings, model, zetas[0])
+            predicted = [
+                two_pass_rollout(model, trained.test, split.times, split.clean[0])[:, 0] for trained in trainings
+            ]
             axes.set_xlim(0, 20)
             axes.set_ylim(-FAR, FAR)
             axes.axvline(SWITCH_TIME, color=look.quiet, linewidth=1.0)
-            _band(axes, split.times, said, across, look)
+            _band(axes, split.times, predicted, across, look)
             axes.plot(split.times, split.clean[:, 0], **truth)
-            _count(axes, said, FAR, look)
+            _count_gone(axes, predicted, FAR, look)
     return page.figure
 
 
-def _count(axes: Axes, said: Sequence[Floats], edge: float, look: Look) -> None:
+def _count_gone(axes: Axes, predicted: Sequence[Floats], edge: float, look: Look) -> None:
     """How many rollouts leave the axis, where any do."""
-    gone = sum(not bool((np.abs(one) <= edge).all()) for one in said)
+    gone = sum(not bool((np.abs(rollout) <= edge).all()) for rollout in predicted)
     if gone:
         axes.text(
-            0.985, 0.97, f"{gone} of {len(said)}", transform=axes.transAxes, ha="right", va="top", fontsize=SMALL,
+            0.985, 0.97, f"{gone} of {len(predicted)}", transform=axes.transAxes, ha="right", va="top", fontsize=SMALL,
             color=look.loud,
         )  # fmt: skip
 
@@ -218,11 +222,11 @@ def _tau(folder: Path, settings: Settings, look: Look) -> Figure:
     each: How = {"color": look.series[0], "linewidth": 0.6, "alpha": 0.6}
     legend = [
         Entry(each, "a seed"), Entry({"color": look.series[0], "linewidth": 1.7}, "median"),
-        _interval(look.series[0]), Entry(mark, "published"),
+        _interval_entry(look.series[0]), Entry(mark, "published"),
     ]  # fmt: skip
     sheet = Sheet(
         "tau: the LTC's mean time constant from the switch on",
-        f"mean over the neurons, along the two-pass rollout; {_about(settings)}", len(published.TAU_CASES), 1, (2.55, 2.5),
+        f"mean over the neurons, along the two-pass rollout; {_caption(settings)}", len(published.TAU_CASES), 1, (2.55, 2.5),
         legend, (LEAVE,),
     )  # fmt: skip
     page, top = laid_out(sheet, look)
@@ -231,12 +235,14 @@ def _tau(folder: Path, settings: Settings, look: Look) -> Figure:
     for number, zeta in enumerate(published.TAU_CASES):
         series = _from_switch(zeta)
         after = series.test.times >= SWITCH_TIME
-        curves = [mean_tau(one.test, series.test)[after] for one in _load_or_train(folder, settings, "ltc", zeta)]
+        curves = [
+            mean_tau(trained.test, series.test)[after] for trained in _load_or_train(folder, settings, "ltc", zeta)
+        ]
         going = f"switch {series.name.replace('->', '→')}" if len(series.zetas) == 2 else f"{series.name}, no switch"
         axes = panel(page, sheet, top, number, Cell(going, TIME, None if number else "mean tau, in units of 1/ω₀"))
         for curve in curves:
             axes.plot(series.test.times[after], curve, **each)
-        _count(axes, curves, BOUND, look)
+        _count_gone(axes, curves, BOUND, look)
         _band(axes, series.test.times[after], curves, 0, look)
         levels = [published.PUBLISHED["tau"]["ltc", f"{zeta:g}", "", f"tau at the {at}"] for at in ("switch", "end")]
         axes.plot((SWITCH_TIME, 20.0), levels, **mark, clip_on=False, zorder=5, label="published")
@@ -251,7 +257,7 @@ def _tau(folder: Path, settings: Settings, look: Look) -> Figure:
 
 def _from_switch(zeta: float) -> Series:
     """The switch that starts from a ratio; where there is none, its own series goes on."""
-    return next((one for one in switches().values() if one.zetas[0] == zeta), oscillators()[f"{zeta:g}"])
+    return next((series for series in switches().values() if series.zetas[0] == zeta), oscillators()[f"{zeta:g}"])
 
 
 def phase_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
@@ -272,7 +278,7 @@ def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
         "markerfacecolor": look.paper,
         "color": look.ink,
     }
-    models = _lines(look, apart=False)[:-1]
+    models = _model_entries(look, apart=False)[:-1]
     sheet = Sheet(
         f"phase portraits: damping ratio {PORTRAIT:g}, {ORBITS} initial conditions",
         f"seed {settings.seeds[0] if settings.seeds else '?'}, {settings.epochs} epochs", 3, 2, (2.5, 2.5),
@@ -286,8 +292,8 @@ def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
         flat = _load_or_train(
             folder, Settings(settings.seeds[:1], settings.epochs, 0, settings.noisy), model, PORTRAIT
         )[0].test
-        forced = [teacher_forced_states(model, flat, at, one)[:, :2] for one in truths]
-        alone: list[Floats] = [ROLLOUTS["closed loop"](model, flat, at, one[0]) for one in truths]
+        forced = [teacher_forced_states(model, flat, at, truth)[:, :2] for truth in truths]
+        alone: list[Floats] = [ROLLOUTS["closed loop"](model, flat, at, truth[0]) for truth in truths]
         for down, (way, orbits) in enumerate((("teacher-forced", forced), ("closed loop", alone))):
             cell = Cell(f"{MODEL_WORDS[model]}, {way}", "u", None if across else "u'")
             axes = panel(page, sheet, top, down * 3 + across, cell)
@@ -297,7 +303,7 @@ def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
             for true in fine:
                 axes.plot(*true.T, **truth, label="truth")
             axes.plot(*starts.T, **start)
-            _count(axes, orbits, EDGE, look)
+            _count_gone(axes, orbits, EDGE, look)
     return page.figure
 
 
@@ -307,21 +313,21 @@ def losses_picture(folder: Path, settings: Settings, form: str = "svg", dark: bo
 
 
 def _losses(folder: Path, settings: Settings, look: Look) -> Figure:
-    legend = _lines(look, apart=True)
+    legend = _model_entries(look, apart=True)
     sheet = Sheet(
         "losses: the training loss before each step",
-        f"mean squared error on the training points, teacher-forced; {_about(settings)}",
+        f"mean squared error on the training points, teacher-forced; {_caption(settings)}",
         3, 2, (2.55, 1.75), legend, (LEAVE,),
     )  # fmt: skip
     page, top = laid_out(sheet, look)
-    held = {
-        zeta: [[one.losses for one in _load_or_train(folder, settings, model, zeta)] for model in MODELS]
+    losses = {
+        zeta: [[trained.losses for trained in _load_or_train(folder, settings, model, zeta)] for model in MODELS]
         for zeta in ZETAS
     }
-    known = np.concatenate([curve for models in held.values() for curves in models for curve in curves])
-    known = known[(known > 0) & (known <= BOUND)]
-    low, high = limits([float(known.min()), float(known.max())]) if known.size else (0.01, 1.0)
-    for number, (zeta, models) in enumerate(held.items()):
+    drawable = np.concatenate([curve for models in losses.values() for curves in models for curve in curves])
+    drawable = drawable[(drawable > 0) & (drawable <= BOUND)]
+    low, high = limits([float(drawable.min()), float(drawable.max())]) if drawable.size else (0.01, 1.0)
+    for number, (zeta, models) in enumerate(losses.items()):
         up = None if number % 3 else "mean squared error, log scale"
         axes = panel(page, sheet, top, number, Cell(f"damping ratio {zeta:g}", "epochs done", up))
         axes.set_yscale("log")
@@ -329,9 +335,9 @@ def _losses(folder: Path, settings: Settings, look: Look) -> Figure:
         axes.set_xlim(0, settings.epochs)
         at = ticks(low, high, "")
         label_axis(axes, "y", at, ["" if number % 3 else label(tick, "") for tick in at])
-        for one, curves in enumerate(models):
-            _band(axes, range(settings.epochs), curves, one, look, stroke=STROKES[one])
-        _count(axes, [curve for curves in models for curve in curves], BOUND, look)
+        for series, curves in enumerate(models):
+            _band(axes, range(settings.epochs), curves, series, look, stroke=STROKES[series])
+        _count_gone(axes, [curve for curves in models for curve in curves], BOUND, look)
     return page.figure
 
 
@@ -350,7 +356,7 @@ FIGURES: dict[str, Callable[[Path, Settings, str, bool], bytes]] = {
 }
 """The figures by name; each takes the folder of results, the setup, the form, and whether the paper is dark.
 
-What was trained in the folder is taken up; what was not is trained, and kept there.
+Trainings kept in the folder are loaded; missing ones are done, and kept there.
 """
 ABOUT = {
     "data": "the series of the five damping ratios",
