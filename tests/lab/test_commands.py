@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,3 +153,31 @@ def test_a_file_that_cannot_be_written_is_answered_with_another_folder(command: 
 
 def test_the_help_waits_for_nothing(tmp_path: Path):
     assert imported(["experiment", "--help"], tmp_path) == []
+
+
+def test_the_command_keeps_what_it_prints(command: Command, tmp_path: Path):
+    ran = command(
+        "experiment", "tau", "--seeds", "1", "--epochs", "2", "--jobs", "1", "--dir", str(tmp_path), "-f", "json"
+    )
+    assert ran.code == 0, ran.err
+    assert ran.out == (tmp_path / "tau.json").read_text()
+    made = json.loads(ran.out)
+    assert made["kind"] == "experiment"
+    assert {"published", "median", "low", "high", "seeds"} <= set(made["rows"][0])
+    assert "<svg" in (tmp_path / "tau.svg").read_text()
+    assert (tmp_path / "tau.csv").read_text().startswith("experiment,model,case,variant,metric")
+
+
+def test_an_unknown_experiment_is_refused(command: Command):
+    ran = command("experiment", "speed")
+    assert (ran.code, ran.out) == (2, "")
+    assert "unknown experiment 'speed'" in ran.errors[0]
+    assert "base, switch" in ran.hints[0]
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(command: Command, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    ran = command("experiment", "all", "--dir", str(tmp_path / "file" / "below"))
+    assert (ran.code, ran.out) == (2, "")
+    assert "cannot write to" in ran.errors[0]
+    assert "--dir" in ran.hints[0]
