@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.profiling import DATA, ROOT, filled
-from ltc_ir.lab.layouts import EXPERIMENT_FORMATS, format_distribution, format_number, to_experiment_csv
+from ltc_ir.lab.layouts import experiment_rows, experiment_sheets, format_distribution, format_number
 from ltc_ir.lab.plans import Settings
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
 from ltc_ir.lab.records import Experiment, Row, experiments_to_json, loads_experiment
+from ltc_ir.render.csv import to_csv
+from ltc_ir.render.markdown import to_markdown
 
 PAGE = ROOT / "docs" / "experiments.md"
 STORED = DATA / "experiments.json"
@@ -53,7 +55,7 @@ def blocks(made: Sequence[Experiment]) -> dict[str, str]:
     """What stands between the markers of the page."""
     tables = {}
     for one in made:
-        text = EXPERIMENT_FORMATS["markdown"]([one])
+        text = to_markdown(experiment_sheets([one]))
         assert isinstance(text, str)
         tables[one.name] = text.replace("\n### ", "\n#### ").replace("### ", "#### ", 1).strip()
     return {
@@ -145,7 +147,7 @@ def main() -> None:
         print("\n\n".join(blocks(made).values()))
         return
     STORED.write_text(experiments_to_json(list(made)), encoding="utf-8")
-    STORED.with_suffix(".csv").write_text(to_experiment_csv(made), encoding="utf-8")
+    STORED.with_suffix(".csv").write_text(to_csv(experiment_rows(made)), encoding="utf-8")
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks(made)), encoding="utf-8")
     print(f"drawn: {', '.join(draw(made, Path(options.dir)))}")
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltc_ir.plots.timing_plot import timing_picture
+from ltc_ir.plots.timing import timing_picture
 from ltc_ir.records.timing import ProgramTiming, Timing
 from ltc_ir.records.timing_codec import timing_from_dict
-from ltc_ir.render.timing_formats import TIMING_FORMATS
+from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.words.timing import seconds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +97,7 @@ def keep(timings: Sequence[Timing]) -> None:
 
 def shown(timings: Sequence[Timing], format: str) -> str:
     """Timings as the command prints them."""
-    made = TIMING_FORMATS[format](timings)
+    made = FORMATS["time"][format](timings)
     assert isinstance(made, str)
     return made
 

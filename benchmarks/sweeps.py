@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.profiling import DATA, ROOT, filled
-from ltc_ir.plots.sweep_plot import sweep_picture
+from ltc_ir.plots.sweep import sweep_picture
 from ltc_ir.records.sweep import Sweep
 from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
-from ltc_ir.render.sweep_formats import SWEEP_FORMATS
+from ltc_ir.render.formats import FORMATS
 
 PAGE = ROOT / "docs" / "sweeps.md"
 STORED = DATA / "sweep.json"
@@ -36,7 +36,7 @@ def stored() -> Sweep:
 
 def blocks(sweep: Sweep) -> dict[str, str]:
     """What stands between the markers of the page."""
-    table = SWEEP_FORMATS["markdown"](sweep)
+    table = FORMATS["sweep"]["markdown"](sweep)
     assert isinstance(table, str)
     return {"sweep": table.partition("\n\n")[2].strip(), "command": f"```sh\n{COMMAND}\n```"}
 

@@ -10,6 +10,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.files import check_writable
 from ltc_ir.records.request import Options
 from ltc_ir.records.vocabulary import PLATFORMS
+from ltc_ir.render.formats import formats_in_words
 from ltc_ir_cli.console import TALK
 from ltc_ir_cli.parameters import Argument, Option
 
@@ -95,9 +96,21 @@ OtherTarget = Annotated[
         show_default=False,
     ),
 ]
-Format = Annotated[
-    str, Option("--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT", help="table, json, csv or markdown")
-]
+
+
+def format_option(kind: str, more: Mapping[str, str] | None = None, note: str = "") -> Option:
+    """The ``--format`` of a command that shows this kind of record; its help lists the formats in the registry.
+
+    Args:
+        kind: the kind of record.
+        more: other kinds that the command can show, by the option that asks for them.
+        note: what else the help says.
+    """
+    help = formats_in_words(kind, more) + note
+    return Option("--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT", help=help)
+
+
+ListingFormat = Annotated[str, format_option("listing")]
 Output = Annotated[
     str | None,
     Option(
@@ -355,11 +368,3 @@ def refuse_for_file(target: str, options: Any, more: Mapping[str, object] | None
     given += [option for option, value in (more or {}).items() if value]
     if given and names_stored_file(target):
         raise UsageError(f"{given[0]} says nothing of a stored file, and {target} is one", f"leave {given[0]} out")
-
-
-def known_format(name: str, formats: Iterable[str]) -> str:
-    """A format's name, refused with what there is if there is no such format."""
-    known = list(formats)
-    if name not in known:
-        raise UsageError(f"unknown format {name!r}", f"formats are {', '.join(known)}")
-    return name

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit, laid_out
-from ltc_ir_cli.pictures import draw_sweep, renderer
 from ltc_ir_cli.progress import bar, progress
 
 
@@ -24,9 +24,7 @@ def swept(target: str, sweep: str, format: str, output: str | None, asked: dict[
         output: where to; standard output where ``None``.
         asked: further arguments of `ltc_ir.api.sweep.sweep_so_far`.
     """
-    from ltc_ir.render.sweep_formats import SWEEP_FORMATS
-
-    render = renderer(format, SWEEP_FORMATS, draw_sweep)
+    render = renderer("sweep", format)
     size, values = opt.sizes(sweep)
     with stdout_is_data():
         from ltc_ir.api.sweep import sweep_so_far
@@ -37,7 +35,7 @@ def swept(target: str, sweep: str, format: str, output: str | None, asked: dict[
         for name, why in made.unavailable.items():
             say(f"note: {name} left out: {why}")
         if made.ended is not None and made.ended.code == INTERRUPTED:
-            sys.stderr.write(laid_out(SWEEP_FORMATS["table"](made), "stderr"))  # type: ignore[arg-type]
+            sys.stderr.write(laid_out(renderer("sweep", "table")(made), "stderr"))
         elif made.programs:
             emit(render(made), output)
         if made.ended is not None:

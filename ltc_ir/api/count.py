@@ -114,4 +114,5 @@ def count_target(target: Target, request: Request) -> Count:
         unavailable=attempts.unavailable,
         grouped=tuple(by.value for by in request.by),
         filters=request.filters,
+        headline=target.headline,
     )

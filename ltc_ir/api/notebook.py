@@ -27,9 +27,9 @@ class ShownCount(Count):
         """One row per figure: target, program, level, view, key, op, phase, count."""
         import pandas as pd
 
-        from ltc_ir.render.csv import to_csv
+        from ltc_ir.render.formats import renderer
 
-        header, *rows = csv.reader(io.StringIO(to_csv(self)))
+        header, *rows = csv.reader(io.StringIO(renderer("count", "csv")(self)))
         frame = pd.DataFrame(rows, columns=header)
         return frame.assign(count=pd.to_numeric(frame["count"]))
 

@@ -11,10 +11,10 @@ from ltc_ir.records.sweep import Sweep
 from ltc_ir.records.sweep_codec import sweep_to_dict
 from ltc_ir.records.timing import MORE_STAGES, STAGES, ProgramTiming, Timing
 from ltc_ir.records.timing_codec import timing_to_dict
+from ltc_ir.render.formats import renderer
 from ltc_ir.render.html import to_html
 from ltc_ir.render.layouts.sweep import sweep_sheets
 from ltc_ir.render.layouts.timing import timing_sheets
-from ltc_ir.render.sweep_csv import to_sweep_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ class ShownSweep(Sweep):
         """One row per figure: target, program, parameter, value, metric, unit, figure, low, high, runs, first_only."""
         import pandas as pd
 
-        header, *rows = csv.reader(io.StringIO(to_sweep_csv(self)))
+        header, *rows = csv.reader(io.StringIO(renderer("sweep", "csv")(self)))
         frame = pd.DataFrame(rows, columns=header)
         return frame.assign(**{name: pd.to_numeric(frame[name]) for name in _NUMBERS})
 

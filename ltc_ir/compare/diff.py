@@ -11,7 +11,7 @@ from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.aliases import rename, rename_groups, renamed
 from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount, Tally
 from ltc_ir.records.diff import Change, Diff, Figure, GroupChange, LevelDiff, Pair, Side
-from ltc_ir.records.vocabulary import HEADLINE, Level, Phase
+from ltc_ir.records.vocabulary import Level, Phase
 
 _ORDER = {phase.value: rank for rank, phase in enumerate(Phase)}
 _DIFFERENTIATED = {Phase.FORWARD.value, Phase.BACKWARD.value, Phase.RECOMPUTE.value}
@@ -42,7 +42,7 @@ def diff_counts(baseline: Count, current: Count) -> Diff:
 
 
 def diff_programs(count: Count, baseline: str = "forward", current: str = "grad") -> Diff:
-    """Two programs of one count: a forward against its gradient. At jaxpr level the headline primitives stand first.
+    """Two programs of one count: a forward against its gradient. At jaxpr level the target's headline comes first.
 
     Raises:
         UsageError: the count has no such program. NotComparableError: they have no level in common.
@@ -51,7 +51,7 @@ def diff_programs(count: Count, baseline: str = "forward", current: str = "grad"
         if name not in count.programs:
             hint = count.unavailable.get(name) or f"it has {', '.join(count.programs)}"
             raise UsageError(f"no program {name!r} in the count of {count.target}", hint)
-    pairs, notes = _compare(count, count, [(baseline, current)], headline=True)
+    pairs, notes = _compare(count, count, [(baseline, current)], count.headline)
     if not pairs[0].levels:
         raise NotComparableError(f"{baseline} and {current} have no level in common", "count both at the same levels")
     left, right = (Side(count.target, count.environment, name) for name in (baseline, current))
@@ -66,7 +66,7 @@ def _pairs(baseline: Count, current: Count) -> list[tuple[str, str]]:
 
 
 def _compare(
-    baseline: Count, current: Count, names: Iterable[tuple[str, str]], headline: bool = False
+    baseline: Count, current: Count, names: Iterable[tuple[str, str]], headline: tuple[str, ...] = ()
 ) -> tuple[tuple[Pair, ...], list[str]]:
     pairs, notes = [], []
     alike = baseline.grouped == current.grouped
@@ -84,13 +84,13 @@ def _compare(
 
 
 def _diff_level(
-    baseline: LevelCount, current: LevelCount, headline: bool, grouped: bool
+    baseline: LevelCount, current: LevelCount, headline: tuple[str, ...], grouped: bool
 ) -> tuple[LevelDiff, list[str]]:
     """One level of one pair, and what its reader must know."""
     baseline, current, basis = _on_one_basis(baseline, current)
     names = renamed(baseline.level, baseline.tally, current.tally)
     left, right = rename(baseline.tally, names), rename(current.tally, names)
-    first = HEADLINE if headline and baseline.level == Level.JAXPR else ()
+    first = headline if baseline.level == Level.JAXPR else ()
     merged = _is_differentiated(left) != _is_differentiated(right)
     by = None
     if grouped and baseline.by is not None and current.by is not None:

@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.lab.layouts import OF_ONE
+from ltc_ir.render.formats import Renderer, renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
 from ltc_ir_cli.parameters import Argument, Option
-from ltc_ir_cli.pictures import PICTURES, renderer
 from ltc_ir_cli.progress import steps
 
 if TYPE_CHECKING:
     from ltc_ir.lab.experiment_runs import WrittenFile
-    from ltc_ir.lab.records import Experiment
 
 Name = Annotated[
     str,
@@ -35,13 +34,7 @@ TrajectorySeeds = Annotated[
     int, Option("--trajectory-seeds", metavar="N", min=0, help="Seeds with Omega along the trajectory (mdl)")
 ]
 Folder = Annotated[str, Option("--dir", metavar="DIR", help="Where trainings and results are kept", callback=opt.given)]
-Format = Annotated[
-    str,
-    Option(
-        "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
-        help="table, json, csv or markdown; of one experiment also svg or png",
-    ),
-]  # fmt: skip
+Format = Annotated[str, opt.format_option("experiment")]
 Jobs = Annotated[int | None, Option("--jobs", metavar="N", min=1, help="Processes (one a core)", show_default=False)]
 
 
@@ -63,14 +56,12 @@ def experiment(
     draws just these, as figure-NAME.svg; data writes data.npz and data.csv. Both list the files they wrote; data with
     --format csv prints the data.
     """
-    from ltc_ir.lab.layouts import EXPERIMENT_FORMATS
-
-    render = renderer(format, EXPERIMENT_FORMATS, _draw_experiment)
+    render = renderer("experiment", format)
     with stdout_is_data():
         from ltc_ir.lab.experiment_runs import DATA, FIGURES, FIRST_SEED, experiment_names
         from ltc_ir.lab.plans import Settings
 
-        if format in PICTURES and len(experiment_names(name)) != 1:
+        if render.needs == OF_ONE and len(experiment_names(name)) != 1:
             _refuse_picture(name)
         folder = Path(directory)
         settings = Settings(tuple(range(FIRST_SEED, FIRST_SEED + seeds)), epochs, trajectory_seeds, noisy)
@@ -82,14 +73,6 @@ def experiment(
             emit(_run_experiments(name, settings, folder, jobs, render), output)
 
 
-def _draw_experiment(experiments: Sequence[Experiment], format: str) -> bytes:
-    """The picture of the one experiment there is: `experiment` refuses a picture of several."""
-    from ltc_ir.lab.plots.experiment_plot import experiment_picture
-
-    (record,) = experiments
-    return experiment_picture(record, format)
-
-
 def _refuse_picture(name: str) -> None:
     why = "all are several" if name == "all" else f"{name} is none"
     raise UsageError(
@@ -97,7 +80,7 @@ def _refuse_picture(name: str) -> None:
     )
 
 
-def _run_experiments(name: str, settings: Any, folder: Path, jobs: int | None, render: Callable[..., Any]) -> Any:
+def _run_experiments(name: str, settings: Any, folder: Path, jobs: int | None, render: Renderer) -> Any:
     """Run them and write their files; with all of them the figures are drawn too, from the trainings that are kept by then."""
     from ltc_ir.lab.experiment_runs import ALL, draw_figures, run_experiments, write_experiments
 
@@ -126,6 +109,6 @@ def _write_data(folder: Path, format: str) -> Any:
 
 
 def _list_files(files: list[WrittenFile], format: str) -> Any:
-    from ltc_ir.render.layouts.listing import LISTING_FORMATS
+    from ltc_ir.render.layouts.listing import Listing
 
-    return LISTING_FORMATS[format]("files", [file._asdict() for file in files])
+    return renderer("listing", format)(Listing("files", [file._asdict() for file in files]))

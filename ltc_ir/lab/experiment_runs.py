@@ -16,7 +16,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.files import OTHER_FOLDER, make_folder, write_whole
 from ltc_ir.lab.claims import judge_claims
 from ltc_ir.lab.data import oscillators, save, switches, to_csv
-from ltc_ir.lab.layouts import to_experiment_csv
+from ltc_ir.lab.layouts import experiment_rows
 from ltc_ir.lab.measurements import Measurement
 from ltc_ir.lab.plans import PLANS, Plan, Settings, build_rows
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
@@ -24,6 +24,7 @@ from ltc_ir.lab.pooled_values import pool_values
 from ltc_ir.lab.records import Experiment, experiment_to_json
 from ltc_ir.lab.training_pool import plan_trainings, run_trainings
 from ltc_ir.records.timing import Machine
+from ltc_ir.render import csv
 from ltc_ir.targets.stages import environment
 from ltc_ir.timing import machine
 
@@ -170,7 +171,7 @@ def write_experiments(experiments: Sequence[Experiment], folder: Path) -> list[s
     for record in experiments:
         contents = {
             "json": experiment_to_json(record).encode(),
-            "csv": to_experiment_csv([record]).encode(),
+            "csv": csv.to_csv(experiment_rows([record])).encode(),
             "svg": experiment_picture(record),
         }
         for ending, data in contents.items():

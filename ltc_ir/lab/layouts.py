@@ -1,21 +1,13 @@
-"""The text formats of experiments: sheets with the published value next to each way of running, then the claims; CSV; JSON."""
+"""Lays experiments out: the published value next to each way of running, then the claims; and rows for CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
-from ltc_ir.lab.records import Claim, Experiment, PooledValues, Row, experiments_to_json, row_to_dict
-from ltc_ir.render.layouts.count import Cell, Sheet
-from ltc_ir.render.markdown import to_markdown
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    Rendered = str | list[RenderableType]
+from ltc_ir.lab.records import Claim, Experiment, PooledValues, Row, row_to_dict
+from ltc_ir.render.formats import FORMATS, pictures, tabular
+from ltc_ir.render.sheet import Cell, Sheet
 
 NOTHING = "-"
 Way = tuple[str, str]
@@ -25,6 +17,12 @@ Way = tuple[str, str]
 def experiment_sheets(experiments: Sequence[Experiment]) -> list[Sheet]:
     """The sheets of each experiment."""
     return [sheet for experiment in experiments for sheet in _sheets(experiment)]
+
+
+def only_experiment(experiments: Sequence[Experiment]) -> Experiment:
+    """The one experiment that a picture shows."""
+    (experiment,) = experiments
+    return experiment
 
 
 def _sheets(experiment: Experiment) -> Iterator[Sheet]:
@@ -123,7 +121,7 @@ def claims_sheet(name: str, claims: Sequence[Claim]) -> Sheet:
         for claim in claims
     )
     columns = ("the text says", "its own tables", "rollout", "seeds", "verdict", "in figures")
-    return Sheet(f"{name}: claims", columns, rows, text=True)
+    return Sheet(f"{name}: claims", columns, rows, text_columns=None)
 
 
 _SAID = {True: "yes", False: "no", None: NOTHING}
@@ -150,27 +148,17 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def to_experiment_csv(experiments: Sequence[Experiment]) -> str:
-    """A line a row; what could not be had, or is no number, is an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["experiment", *COLUMNS])
+def experiment_rows(experiments: Sequence[Experiment]) -> Iterator[tuple[Cell, ...]]:
+    """CSV: a row per row of the tables; a figure that is not available, or not a number, is an empty cell."""
+    yield ("experiment", *COLUMNS)
     for experiment in experiments:
-        rows = (row_to_dict(row) for row in experiment.rows)
-        writer.writerows([experiment.name, *(row[column] for column in COLUMNS)] for row in rows)
-    return text.getvalue()
+        for row in map(row_to_dict, experiment.rows):
+            yield (experiment.name, *(row[column] for column in COLUMNS))
 
 
-def _table(experiments: Sequence[Experiment]) -> list[RenderableType]:
-    from ltc_ir.render.table import to_table
-
-    return [to_table(sheet) for sheet in experiment_sheets(experiments)]
-
-
-EXPERIMENT_FORMATS: dict[str, Callable[[Sequence[Experiment]], Rendered]] = {
-    "table": _table,
-    "json": lambda experiments: experiments_to_json(list(experiments)),
-    "csv": to_experiment_csv,
-    "markdown": lambda experiments: to_markdown(experiment_sheets(experiments)),
+OF_ONE = "of one experiment"
+"""What a picture needs, as the help says it."""
+FORMATS["experiment"] = {
+    **tabular("ltc_ir.lab.layouts:experiment", "ltc_ir.lab.records:experiments_to_dict"),
+    **pictures("ltc_ir.lab.plots.experiment_plot:experiment_picture", "ltc_ir.lab.layouts:only_experiment", OF_ONE),
 }
-"""How experiments can be shown in text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -143,17 +143,17 @@ def experiment_to_json(experiment: Experiment) -> str:
     return dumps(experiment_to_dict(experiment))
 
 
-def experiments_to_json(experiments: list[Experiment]) -> str:
+def experiments_to_json(experiments: Sequence[Experiment]) -> str:
     """One experiment as a record, several as one record that lists them."""
+    return dumps(experiments_to_dict(experiments))
+
+
+def experiments_to_dict(experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """One experiment as JSON holds it, several as one record that lists them."""
     if len(experiments) == 1:
-        return experiment_to_json(experiments[0])
-    return dumps(
-        {
-            "schema": SCHEMA,
-            "kind": "experiments",
-            "experiments": [experiment_to_dict(experiment) for experiment in experiments],
-        }
-    )
+        return experiment_to_dict(experiments[0])
+    listed = [experiment_to_dict(experiment) for experiment in experiments]
+    return {"schema": SCHEMA, "kind": "experiments", "experiments": listed}
 
 
 def experiment_to_dict(experiment: Experiment) -> dict[str, Any]:

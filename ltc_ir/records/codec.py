@@ -56,6 +56,7 @@ def count_to_dict(count: Count) -> dict[str, Any]:
         "grouped": list(count.grouped),
         "filters": {key: list(names) for key, names in count.filters.items()},
         "notes": list(count.notes),
+        "headline": list(count.headline),
     }
     return data | {key: value for key, value in optional.items() if value}
 
@@ -135,6 +136,7 @@ def _count_from_dict(data: Mapping[str, Any]) -> Count:
         grouped=tuple(data.get("grouped", ())),
         filters={key: tuple(names) for key, names in data.get("filters", {}).items()},
         notes=tuple(data.get("notes", ())),
+        headline=tuple(data.get("headline", ())),
     )
 
 

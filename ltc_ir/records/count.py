@@ -117,7 +117,8 @@ class Count:
     """The counts of a target's programs: ``programs[name][level]``.
 
     ``unavailable`` names the programs that could not be made, each with its reason. ``grouped`` are the groupings of the
-    ``by`` lists, ``filters`` the operations and phases a count was narrowed to.
+    ``by`` lists, ``filters`` the operations and phases a count was narrowed to. ``headline`` are the operations that lead a
+    table of a forward and its gradient; where it is empty, the largest operations of the gradient do.
     """
 
     target: str
@@ -127,6 +128,7 @@ class Count:
     grouped: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    headline: tuple[str, ...] = ()
     kind: str = "count"
 
     def levels(self) -> tuple[str, ...]:

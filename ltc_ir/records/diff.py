@@ -16,7 +16,7 @@ class Change:
     """One figure on both sides: an operation's count or a metric.
 
     ``phases`` splits the change by phase, phases without change left out; it is empty for figures that have no phase.
-    ``headline`` marks the published primitives. ``reason`` says why a side is ``None``.
+    ``headline`` marks the operations of the target's headline. ``reason`` says why a side is ``None``.
     """
 
     name: str
@@ -71,7 +71,7 @@ class LevelDiff:
     """The comparison of one pair at one level.
 
     ``ops`` are the operations that differ, largest absolute change first, ties by name; where a forward stands beside its
-    gradient the headline primitives come first. ``metrics`` are the total (always), and the other figures that differ or
+    gradient the target's headline comes first. ``metrics`` are the total (always), and the other figures that differ or
     that one side lacks. ``by`` are the groups that differ; ``None`` where the two counts were not grouped alike.
     """
 

@@ -31,8 +31,13 @@ _DERIVED = ("break_even_calls", "eager_over_steady")
 
 def timings_to_json(timings: Sequence[Timing]) -> str:
     """One timing as a record, several as one record that lists them."""
+    return dumps(timings_to_dict(timings))
+
+
+def timings_to_dict(timings: Sequence[Timing]) -> dict[str, Any]:
+    """One timing as JSON holds it, several as one record that lists them."""
     made = [timing_to_dict(timing) for timing in timings]
-    return dumps(made[0] if len(made) == 1 else {"schema": SCHEMA, "kind": "times", "timings": made})
+    return made[0] if len(made) == 1 else {"schema": SCHEMA, "kind": "times", "timings": made}
 
 
 def timing_to_dict(timing: Timing, *, timeline: bool = False) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The words every record uses: phases, levels, groupings and the headline primitives."""
+"""The words every record uses: phases, levels and groupings."""
 
 from __future__ import annotations
 
@@ -64,9 +64,6 @@ def word(vocabulary: type[Word], text: str, what: str) -> Word:
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 """The platforms a program can be lowered for from any machine."""
-
-HEADLINE = ("dot_general", "scan", "while", "tanh", "transpose")
-"""The five primitives the publication tabulates, shown first where a forward stands beside its gradient."""
 
 COLLECTIVES = frozenset(
     {

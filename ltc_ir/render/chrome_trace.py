@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.passes import Passes, Slice
+from ltc_ir.records.timing import Timing
+from ltc_ir.render.layouts.passes import only_passes
 
 
 def passes_to_chrome_trace(passes: Passes) -> str:
-    """Every event where and when it was, one row a thread.
+    """Every event with its time, one row per thread.
 
     Raises:
         UsageError: the record has no timeline: it was read from JSON, which keeps sums.
@@ -20,8 +23,17 @@ def passes_to_chrome_trace(passes: Passes) -> str:
     events = [_named("process_name", 0, f"{passes.program}: compile by pass")]
     for number, thread in enumerate(passes.timeline):
         events += [_named("thread_name", number, thread.name), _sorted(number)]
-        events += [_complete(number, one) for one in thread.slices]
+        events += [_complete(number, event) for event in thread.slices]
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def timings_to_chrome_trace(timings: Sequence[Timing]) -> str:
+    """The timeline of the only program that was timed.
+
+    Raises:
+        UsageError: there are several programs, or no passes.
+    """
+    return passes_to_chrome_trace(only_passes(timings, "chrome-trace"))
 
 
 HINT = "time the program itself, or take --format speedscope, which shows sums"
@@ -35,9 +47,9 @@ def _sorted(thread: int) -> dict[str, Any]:
     return {"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": thread, "args": {"sort_index": thread}}
 
 
-def _complete(thread: int, one: Slice) -> dict[str, Any]:
+def _complete(thread: int, event: Slice) -> dict[str, Any]:
     """A complete event; Chrome counts in microseconds."""
-    more = {} if one.kernel is None else {"args": {"kernel": one.kernel}}
-    kind = {} if one.kind is None else {"cat": one.kind}
-    where = {"pid": 1, "tid": thread, "ts": one.start_ns / 1000, "dur": one.duration_ns / 1000}
-    return {"ph": "X", "name": one.name, **where, **kind, **more}
+    more = {} if event.kernel is None else {"args": {"kernel": event.kernel}}
+    kind = {} if event.kind is None else {"cat": event.kind}
+    where = {"pid": 1, "tid": thread, "ts": event.start_ns / 1000, "dur": event.duration_ns / 1000}
+    return {"ph": "X", "name": event.name, **where, **kind, **more}

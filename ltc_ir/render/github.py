@@ -5,7 +5,7 @@ from __future__ import annotations
 from ltc_ir.records.check import NOTED, Check, Problem, ProgramCheck
 from ltc_ir.records.vocabulary import NO_SOURCE
 from ltc_ir.render.words.check import message, name_of, ranked, summary, verdict
-from ltc_ir.render.words.plain import plain
+from ltc_ir.render.words.text import plain
 
 MOST = 10
 """Annotations of one kind that GitHub shows of a step."""

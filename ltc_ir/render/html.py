@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from ltc_ir.render.layouts.count import Sheet
-from ltc_ir.render.table import cell_text
+from ltc_ir.render.sheet import Sheet, cell_text
 
 
 def to_html(sheets: Iterable[Sheet]) -> str:

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ltc_ir.records.check import Check, Problem, ProgramCheck
 from ltc_ir.render.words.check import message, tells, verdict
-from ltc_ir.render.words.plain import plain
+from ltc_ir.render.words.text import plain
 
 
 def check_to_junit(check: Check) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ltc_ir.render.layouts.count import Sheet
-from ltc_ir.render.table import cell_text
+from ltc_ir.render.sheet import Sheet, cell_text
 
 
 def to_markdown(sheets: Iterable[Sheet]) -> str:
@@ -21,7 +20,7 @@ def _sheet(sheet: Sheet) -> str:
 
 
 def _ruler(sheet: Sheet) -> list[str]:
-    return ["---", *("---" if sheet.text else "---:" for _ in sheet.columns[1:])]
+    return ["---" if sheet.is_text(number) else "---:" for number in range(len(sheet.columns))]
 
 
 def _row(cells: Iterable[str]) -> str:

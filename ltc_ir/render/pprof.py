@@ -1,4 +1,4 @@
-"""Prints a count by stack as a pprof profile: gzipped protocol buffers, written by hand, for they are few and small.
+"""Prints a count by stack as a pprof profile: gzipped protocol buffers, written by hand because they are few and small.
 
 The fields are those of ``profile.proto`` (github.com/google/pprof); of one program, the same bytes every time.
 """
@@ -6,12 +6,14 @@ The fields are those of ``profile.proto`` (github.com/google/pprof); of one prog
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator
 
 from ltc_ir.records.count import Count, Tally
-from ltc_ir.render.folded import stacks_of
+from ltc_ir.render.folded import counted_stacks
 
 _SAMPLE_TYPE, _SAMPLE, _LOCATION, _FUNCTION, _STRINGS, _COMMENT = 1, 2, 4, 5, 6, 13
+_LINE = re.compile("[1-9][0-9]*")
 _VARINT, _BYTES = 0, 2
 """The wire types of a number and of what has a length."""
 
@@ -23,7 +25,7 @@ def stacks_to_pprof(count: Count) -> bytes:
         UsageError: the count is not grouped by stack, or holds more than one program and level.
     """
     profile = _Profile("operations", "count")
-    for key, tally in stacks_of(count, "pprof's stacks"):
+    for key, tally in counted_stacks(count, "pprof"):
         for phase, number in _by_phase(tally):
             profile.sample(key.split(";"), number, phase)
     level = next(iter(next(iter(count.programs.values()))))
@@ -68,7 +70,7 @@ class _Profile:
         if known is None:
             known = self.locations[frame] = len(self.locations) + 1
             name, _, last = frame.rpartition(":")
-            function, line = (name, int(last)) if name and last.isdecimal() else (frame, 0)
+            function, line = (name, int(last)) if name and _LINE.fullmatch(last) else (frame, 0)
             inner = _number(1, self.function(function)) + _number(2, line)
             self.parts.append(_field(_LOCATION, _number(1, known) + _field(4, inner)))
         return known

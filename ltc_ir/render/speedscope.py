@@ -8,7 +8,9 @@ from typing import Any
 
 from ltc_ir.records.count import Count
 from ltc_ir.records.passes import Passes, Thread
-from ltc_ir.render.folded import stacks_of
+from ltc_ir.records.timing import Timing
+from ltc_ir.render.folded import counted_stacks
+from ltc_ir.render.layouts.passes import only_passes
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
@@ -33,7 +35,7 @@ def stacks_to_speedscope(count: Count) -> str:
         UsageError: the count is not grouped by stack, or holds more than one program and level.
     """
     frames = _Frames()
-    stacks = [(key.split(";"), float(tally.total)) for key, tally in stacks_of(count, "speedscope's stacks")]
+    stacks = [(key.split(";"), float(tally.total)) for key, tally in counted_stacks(count, "speedscope")]
     name = f"{count.target} {' '.join(count.programs)}"
     return _file(name, frames, [_sampled(name, frames, stacks, "none")])
 
@@ -46,6 +48,15 @@ def passes_to_speedscope(passes: Passes) -> str:
     else:
         profiles = [_merged(frames, passes, thread) for thread in passes.threads]
     return _file(f"{passes.program}: compile by pass", frames, profiles)
+
+
+def timings_to_speedscope(timings: Sequence[Timing]) -> str:
+    """The passes of the only program that was timed.
+
+    Raises:
+        UsageError: there are several programs, or no passes.
+    """
+    return passes_to_speedscope(only_passes(timings, "speedscope"))
 
 
 def _file(name: str, frames: _Frames, profiles: list[dict[str, Any]]) -> str:
@@ -69,20 +80,20 @@ def _evented(frames: _Frames, thread: Thread) -> dict[str, Any]:
             frame, end = open_.pop()
             events.append({"type": "C", "frame": frame, "at": end})
 
-    for one in thread.slices:
-        close(one.depth)
-        frame = frames.of(one.name if one.kernel is None else f"{one.name} {one.kernel}")
-        events.append({"type": "O", "frame": frame, "at": one.start_ns})
-        open_.append((frame, one.end_ns))
+    for event in thread.slices:
+        close(event.depth)
+        frame = frames.of(event.name if event.kernel is None else f"{event.name} {event.kernel}")
+        events.append({"type": "O", "frame": frame, "at": event.start_ns})
+        open_.append((frame, event.end_ns))
     close(0)
-    start = min((one.start_ns for one in thread.slices), default=0)
-    end = max((one.end_ns for one in thread.slices), default=0)
+    start = min((event.start_ns for event in thread.slices), default=0)
+    end = max((event.end_ns for event in thread.slices), default=0)
     head = {"type": "evented", "name": thread.name, "unit": "nanoseconds", "startValue": start, "endValue": end}
     return {**head, "events": events}
 
 
 def _merged(frames: _Frames, passes: Passes, thread: str) -> dict[str, Any]:
-    own = [(one.path, one.exclusive_s * 1e9) for one in passes.times if one.thread == thread]
+    own = [(entry.path, entry.exclusive_s * 1e9) for entry in passes.times if entry.thread == thread]
     return _sampled(thread, frames, own, "nanoseconds")
 
 

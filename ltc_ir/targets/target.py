@@ -53,6 +53,7 @@ class Target:
         platform: what it is lowered for where nobody says otherwise: ``cpu``, ``cuda``, ``rocm`` or ``tpu``.
         values: makes ``(args, kwargs)`` of values where those are shapes; asked only when a program is to run.
         sizes: what can be varied, by name: each makes the target, or ``(fn, args)``, at a given size.
+        headline: operations of the jaxpr that lead the tables of the gradient; where empty, the largest ones do.
     """
 
     fn: Callable[..., Any]
@@ -68,3 +69,4 @@ class Target:
     platform: str | None = None
     values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
     sizes: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)
+    headline: tuple[str, ...] = ()

@@ -82,6 +82,7 @@ GRADIENT = Count(
             )
         },
     },
+    headline=("dot_general", "scan", "while", "tanh", "transpose"),
 )
 
 

@@ -11,11 +11,12 @@ import pytest
 from benchmarks.experiments import COMMAND, PAGE, STORED, blocks, picture, stored
 from ltc_ir.lab import published
 from ltc_ir.lab.data import ZETAS, oscillator_set
-from ltc_ir.lab.layouts import to_experiment_csv
+from ltc_ir.lab.layouts import experiment_rows
 from ltc_ir.lab.plans import PLANS
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
 from ltc_ir.lab.plots.publication_figures import FIGURES
 from ltc_ir.lab.records import Experiment
+from ltc_ir.render.csv import to_csv
 
 TEXT = PAGE.read_text(encoding="utf-8")
 MADE = stored()
@@ -84,6 +85,6 @@ def test_pictures_are_not_too_large_to_be_looked_at():
 
 
 def test_the_csv_holds_the_rows_of_the_json():
-    assert STORED.with_suffix(".csv").read_text(encoding="utf-8") == to_experiment_csv(MADE)
+    assert STORED.with_suffix(".csv").read_text(encoding="utf-8") == to_csv(experiment_rows(MADE))
     rows = json.loads(STORED.read_text(encoding="utf-8"))["experiments"][0]["rows"]
     assert all(row["low"] <= row["median"] <= row["high"] for row in rows if None not in (row["low"], row["high"]))

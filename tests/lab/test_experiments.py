@@ -16,7 +16,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.lab import experiment_runs, measurements, published, training_pool
 from ltc_ir.lab.claims import compare_pairs, judge_claims
 from ltc_ir.lab.data import switch_set
-from ltc_ir.lab.layouts import experiment_sheets, to_experiment_csv
+from ltc_ir.lab.layouts import experiment_rows, experiment_sheets
 from ltc_ir.lab.measurements import Measurement
 from ltc_ir.lab.plans import PLANS, Settings, build_rows, unmatched_values
 from ltc_ir.lab.published import STARTS
@@ -25,6 +25,7 @@ from ltc_ir.lab.training import Recipe, Trained, start
 from ltc_ir.lab.training_pool import IN_THIS_PROCESS
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Machine
+from ltc_ir.render.csv import to_csv
 
 SHORT = Settings((42, 43), epochs=2, trajectory_seeds=1)
 
@@ -137,7 +138,7 @@ def test_a_seed_that_diverged_is_counted_and_never_a_silent_number():
     assert (found["high"], found["diverged"], found["values"]) == (None, 2, [0.1, 2.0, None])
     assert loads_experiment(experiment_to_json(made)) == made
     assert "2 of 3 diverged" in str(experiment_sheets([made])[0].rows)
-    assert to_experiment_csv([made]).splitlines()[1].endswith(",3,True,2")
+    assert to_csv(experiment_rows([made])).splitlines()[1].endswith(",3,True,2")
 
 
 @pytest.mark.filterwarnings("error")

@@ -17,9 +17,10 @@ from ltc_ir.ir.hlo import reader as hlo
 from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.origin import ambiguous
 from ltc_ir.ir.stablehlo import reader as stablehlo
+from ltc_ir.lab.models.common import HEADLINE
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.request import Request
-from ltc_ir.records.vocabulary import HEADLINE, Phase
+from ltc_ir.records.vocabulary import Phase
 from ltc_ir.tables.counting import count_hlo, count_stablehlo
 from tests.measure.counted import by_phase, count, counted
 from tests.measure.phase_programs import ALIKE, CASES, CLEAR, SCOPED, scoped, sine, vector

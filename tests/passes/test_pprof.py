@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ltc_ir.records.count import Group, LevelCount, Tally
-from ltc_ir.render.formats import COUNT_FORMATS
+from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.pprof import _varint
 from tests.passes.made import STACKS, by_stack
 
@@ -81,11 +81,11 @@ def decoded(data: bytes) -> dict[tuple[str, str | None], int]:
 
 def test_every_stack_and_phase_comes_back_with_its_number():
     expected = {(key, phase): sum(ops.values()) for key, phases in STACKS.items() for phase, ops in phases.items()}
-    assert decoded(COUNT_FORMATS["pprof"](by_stack())) == expected
+    assert decoded(FORMATS["count"]["pprof"](by_stack())) == expected
 
 
 def test_values_have_a_name_and_a_unit_and_the_file_says_what_it_is_of():
-    made = profile(COUNT_FORMATS["pprof"](by_stack()))
+    made = profile(FORMATS["count"]["pprof"](by_stack()))
     strings = [text.decode() for text in made[6]]
     (kind,) = map(fields, made[1])
     assert (strings[kind[1][0]], strings[kind[2][0]]) == ("operations", "count")
@@ -93,14 +93,14 @@ def test_values_have_a_name_and_a_unit_and_the_file_says_what_it_is_of():
 
 
 def test_ids_begin_at_1_and_are_given_once():
-    made = profile(COUNT_FORMATS["pprof"](by_stack()))
+    made = profile(FORMATS["count"]["pprof"](by_stack()))
     for field in (4, 5):
         ids = [one[1][0] for one in map(fields, made[field])]
         assert sorted(ids) == list(range(1, len(ids) + 1))
 
 
 def test_a_function_has_its_module_as_file():
-    made = profile(COUNT_FORMATS["pprof"](by_stack()))
+    made = profile(FORMATS["count"]["pprof"](by_stack()))
     strings = [text.decode() for text in made[6]]
     files = {strings[one[2][0]]: [strings[file] for file in one[4]] for one in map(fields, made[5])}
     assert files == {"net:loss": ["net"], "net:layer": ["net"], "(no source)": []}
@@ -111,19 +111,20 @@ COUNTS = st.dictionaries(st.sampled_from(["forward", "backward"]), st.integers(1
 
 
 @given(st.dictionaries(st.lists(FRAMES, min_size=1).map(tuple), COUNTS, max_size=6))
+@example({("0:0",): {"forward": 1}, ("f:01",): {"forward": 1}})
 def test_any_stack_comes_back(stacks: dict[tuple[str, ...], dict[str, int]]):
     groups = tuple(
         Group(";".join(stack), Tally({"op": sum(phases.values())}, {phase: {"op": n} for phase, n in phases.items()}))
         for stack, phases in stacks.items()
     )
     level = LevelCount("jaxpr", Tally(), {}, by=groups)
-    found = decoded(COUNT_FORMATS["pprof"](replace(by_stack(), programs={"grad": {"jaxpr": level}})))
+    found = decoded(FORMATS["count"]["pprof"](replace(by_stack(), programs={"grad": {"jaxpr": level}})))
     expected = {(";".join(stack), phase): n for stack, phases in stacks.items() for phase, n in phases.items()}
     assert found == expected
 
 
 def test_one_count_is_the_same_bytes_every_time():
-    assert COUNT_FORMATS["pprof"](by_stack()) == COUNT_FORMATS["pprof"](by_stack())
+    assert FORMATS["count"]["pprof"](by_stack()) == FORMATS["count"]["pprof"](by_stack())
 
 
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 300, 2**32, 2**63 - 1])

@@ -11,7 +11,7 @@ import pytest
 from ltc_ir import compat
 from ltc_ir.records.passes import CODE_GENERATION, KINDS, Passes
 from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
-from ltc_ir.render.passes_formats import PASSES_FORMATS
+from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.words.passes import sentence
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import make_program
@@ -163,5 +163,5 @@ def test_json_and_every_format_hold_what_was_seen(seen: Passes):
     first = told["passes"][0]
     assert first["path"] == ["compile"]
     assert {"thread", "path", "inclusive_s", "exclusive_s", "count"} <= first.keys()
-    for name, render in PASSES_FORMATS.items():
+    for name, render in FORMATS["passes"].items():
         assert render(seen), name

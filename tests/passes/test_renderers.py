@@ -16,9 +16,8 @@ from ltc_ir.errors import UsageError
 from ltc_ir.records.codec import dumps
 from ltc_ir.records.passes import Passes, Thread
 from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
-from ltc_ir.render.formats import COUNT_FORMATS
+from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.layouts.passes import passes_sheets
-from ltc_ir.render.passes_formats import PASSES_FORMATS
 from ltc_ir.timing.event_tree import Event, nested
 from tests.passes.made import STACKS, by_stack, made
 
@@ -51,7 +50,7 @@ def names_of(data: dict[str, Any], numbers: list[int]) -> list[str]:
 
 
 def test_speedscope_has_a_profile_a_thread_the_compiling_one_first():
-    data = speedscope(PASSES_FORMATS["speedscope"](made()))
+    data = speedscope(FORMATS["passes"]["speedscope"](made()))
     first, pool = data["profiles"]
     assert (first["name"], pool["name"]) == ("python", "codegen 1")
     assert (first["type"], first["unit"], first["endValue"]) == ("evented", "nanoseconds", 100_000_000)
@@ -62,7 +61,7 @@ def test_speedscope_has_a_profile_a_thread_the_compiling_one_first():
 @given(st.lists(st.builds(Event, st.sampled_from("abc"), st.integers(0, 60), st.one_of(st.none(), st.integers(0, 40)))))
 def test_speedscope_can_open_whatever_a_thread_did(events: list[Event]):
     seen = replace(made(), timeline=(Thread("t", nested(events)[0]),))
-    (profile,) = speedscope(PASSES_FORMATS["speedscope"](seen))["profiles"]
+    (profile,) = speedscope(FORMATS["passes"]["speedscope"](seen))["profiles"]
     assert len(profile["events"]) == 2 * len(events)
 
 
@@ -70,14 +69,14 @@ def test_speedscope_shows_the_sums_of_a_record_that_was_stored():
     seen = made()
     stored = passes_from_dict(json.loads(dumps(passes_to_dict(seen))))
     assert stored == replace(seen, timeline=())
-    data = speedscope(PASSES_FORMATS["speedscope"](stored))
+    data = speedscope(FORMATS["passes"]["speedscope"](stored))
     assert [profile["endValue"] for profile in data["profiles"]] == pytest.approx([1e8, 6.8e7])
     samples = [names_of(data, sample) for sample in data["profiles"][0]["samples"]]
     assert ["compile", "backend_compile", "pipeline", "algsimp"] in samples
 
 
 def test_a_chrome_trace_has_each_event_where_it_was():
-    data = json.loads(PASSES_FORMATS["chrome-trace"](made()))
+    data = json.loads(FORMATS["passes"]["chrome-trace"](made()))
     threads = {one["tid"]: one["args"]["name"] for one in data["traceEvents"] if one["name"] == "thread_name"}
     assert threads == {0: "python", 1: "codegen 1"}
     events = [one for one in data["traceEvents"] if one["ph"] == "X"]
@@ -89,18 +88,18 @@ def test_a_chrome_trace_has_each_event_where_it_was():
 
 def test_a_chrome_trace_of_sums_is_refused_with_what_can_be_had():
     with pytest.raises(UsageError, match="when each pass ran"):
-        PASSES_FORMATS["chrome-trace"](replace(made(), timeline=()))
+        FORMATS["passes"]["chrome-trace"](replace(made(), timeline=()))
 
 
 def test_folded_stacks_begin_with_the_thread_and_count_microseconds():
-    lines = PASSES_FORMATS["folded"](made()).splitlines()
+    lines = FORMATS["passes"]["folded"](made()).splitlines()
     assert "python;compile;backend_compile;pipeline;algsimp 6000" in lines
     assert "codegen_1;FusionCompiler::Compile 14000" in lines
     assert sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith("python;")) == 100_000
 
 
 def test_csv_has_a_line_a_pass_and_a_kernel():
-    rows = list(csv.DictReader(io.StringIO(PASSES_FORMATS["csv"](made()))))
+    rows = list(csv.DictReader(io.StringIO(FORMATS["passes"]["csv"](made()))))
     assert {row["program"] for row in rows} == {"net grad"}
     (algsimp,) = [row for row in rows if row["path"].endswith("algsimp")]
     assert (algsimp["what"], algsimp["kind"], float(algsimp["exclusive_s"])) == ("pass", "HLO passes", 0.006)
@@ -138,13 +137,13 @@ def test_what_belongs_to_no_kernel_is_a_row_of_its_own_below_them():
 
 
 def test_markdown_and_the_table_say_the_sentence_and_that_threads_overlap():
-    text = PASSES_FORMATS["markdown"](made())
+    text = FORMATS["passes"]["markdown"](made())
     assert "80 % code generation, 2 kernels" in text and "not to be added" in text
-    assert PASSES_FORMATS["table"](made())
+    assert FORMATS["passes"]["table"](made())
 
 
 def test_a_count_by_stack_opens_in_speedscope():
-    data = speedscope(COUNT_FORMATS["speedscope"](by_stack()))
+    data = speedscope(FORMATS["count"]["speedscope"](by_stack()))
     (profile,) = data["profiles"]
     stacks = [";".join(names_of(data, sample)) for sample in profile["samples"]]
     assert dict(zip(stacks, profile["weights"], strict=True)) == {
@@ -156,6 +155,6 @@ def test_a_count_by_stack_opens_in_speedscope():
 @pytest.mark.parametrize("format", ["folded", "speedscope", "pprof"])
 def test_what_is_not_one_program_by_stack_is_refused(format: str):
     with pytest.raises(UsageError, match="need a count by stack"):
-        COUNT_FORMATS[format](by_stack(grouped=("source",)))
+        FORMATS["count"][format](by_stack(grouped=("source",)))
     with pytest.raises(UsageError, match="of one program at one level, not of 2"):
-        COUNT_FORMATS[format](by_stack(programs=("loss", "grad")))
+        FORMATS["count"][format](by_stack(programs=("loss", "grad")))

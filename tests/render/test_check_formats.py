@@ -18,13 +18,11 @@ from ltc_ir.records.check import Action, Check, CheckChange, Problem, ProgramChe
 from ltc_ir.records.check_codec import check_to_dict, loads_check, update_to_dict
 from ltc_ir.records.codec import dumps
 from ltc_ir.records.snapshot import Acceptance, HloFacts, Identity, LevelFacts, Provenance, Snapshot
-from ltc_ir.render.check_formats import CHECK_FORMATS
-from ltc_ir.render.check_markdown import check_to_markdown, fenced
+from ltc_ir.render.comment import check_to_markdown, fenced
+from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.github import check_to_github
 from ltc_ir.render.junit import check_to_junit
-from ltc_ir.render.layouts.snapshot import SNAPSHOT_FORMATS
-from ltc_ir.render.layouts.update import UPDATE_FORMATS, update_summary, update_words
-from ltc_ir.render.words.check import message, summary
+from ltc_ir.render.words.check import message, summary, update_summary, update_words
 
 DOTS = CheckChange(
     "dot_general", "jaxpr", 16, 55, "backward", "m.net:rhs", ("m/net.py:57", "m/net.py:60"), "no growth", "default"
@@ -82,7 +80,7 @@ def printed(rendered: Any) -> str:
 
 
 def test_json_has_the_documented_fields() -> None:
-    found = json.loads(str(CHECK_FORMATS["json"](CHECK)))
+    found = json.loads(str(FORMATS["check"]["json"](CHECK)))
     assert (found["schema"], found["kind"], found["exit_code"], found["strict"]) == (1, "check", 4, False)
     grad = found["checks"][1]
     assert (grad["target"], grad["program"], grad["status"], grad["exit_code"]) == ("ltc", "grad", "grown", 1)
@@ -131,7 +129,7 @@ def test_what_is_no_check_is_refused_with_words(text: str, words: str) -> None:
 
 
 def test_the_table_has_a_row_a_program_then_messages_worst_first_then_the_summary() -> None:
-    text = printed(CHECK_FORMATS["table"](CHECK))
+    text = printed(FORMATS["check"]["table"](CHECK))
     rows = [line.split() for line in text.splitlines()]
     assert ["ltc", "grad", "grown", "139", "+39", "1.39x", "200"] in rows
     assert ["ltc", "forward", "match", "50"] in rows
@@ -146,21 +144,21 @@ def test_the_table_has_a_row_a_program_then_messages_worst_first_then_the_summar
 
 
 def test_columns_of_change_stand_only_where_something_changed() -> None:
-    text = printed(CHECK_FORMATS["table"](Check((CHECK.checks[0],))))
+    text = printed(FORMATS["check"]["table"](Check((CHECK.checks[0],))))
     assert "change" not in text
     assert text.rstrip().splitlines()[-1] == "1 checked: 1 match"
 
 
 def test_control_characters_do_not_reach_a_terminal() -> None:
-    assert "\x1b" not in printed(CHECK_FORMATS["table"](BAD))
-    assert "\x00" not in printed(CHECK_FORMATS["table"](BAD))
+    assert "\x1b" not in printed(FORMATS["check"]["table"](BAD))
+    assert "\x00" not in printed(FORMATS["check"]["table"](BAD))
 
 
 # --- CSV
 
 
 def test_csv_has_a_line_a_change_and_no_program_is_missing() -> None:
-    rows = list(csv.DictReader(io.StringIO(str(CHECK_FORMATS["csv"](CHECK)))))
+    rows = list(csv.DictReader(io.StringIO(str(FORMATS["check"]["csv"](CHECK)))))
     assert [(row["target"], row["metric"], row["change"]) for row in rows] == [
         ("ltc", "", ""), ("ltc", "dot_general", "39"), ("ltc", "mul", "1"), ("node", "tanh", "-2"), ("ctrnn", "", ""),
         ("mine:f", "", ""),
@@ -326,7 +324,7 @@ UPDATE = Update(
 
 
 def test_an_update_says_what_was_written_accepted_refused_and_not_held() -> None:
-    text = printed(UPDATE_FORMATS["table"](UPDATE))
+    text = printed(FORMATS["update"]["table"](UPDATE))
     assert re.search(r"ltc forward +new +snapshots/ltc/forward.toml", text)
     for line in (
         "ltc grad is not recorded: nobody accepted its growth",
@@ -344,15 +342,15 @@ def test_an_update_says_what_was_written_accepted_refused_and_not_held() -> None
 
 
 def test_an_update_in_data() -> None:
-    found = json.loads(str(UPDATE_FORMATS["json"](UPDATE)))
+    found = json.loads(str(FORMATS["update"]["json"](UPDATE)))
     assert found == json.loads(json.dumps(update_to_dict(UPDATE)))
     assert (found["kind"], found["exit_code"], len(found["written"])) == ("update", 4, 6)
     assert found["written"][2]["check"]["changes"][0]["metric"] == "dot_general"
-    rows = list(csv.DictReader(io.StringIO(str(UPDATE_FORMATS["csv"](UPDATE)))))
+    rows = list(csv.DictReader(io.StringIO(str(FORMATS["update"]["csv"](UPDATE)))))
     assert [row["action"] for row in rows] == ["new", "kept", "refused", "updated", "updated", "error"]
     assert rows[2]["grown"] == "jaxpr:dot_general"
     assert rows[4]["unstable"] == "fingerprint metric|lines"
-    markdown = str(UPDATE_FORMATS["markdown"](UPDATE))
+    markdown = str(FORMATS["update"]["markdown"](UPDATE))
     assert "| ltc grad | refused | snapshots/ltc/grad.toml |" in markdown
     assert "  accepted, with its reason in the file" in markdown
 
@@ -392,7 +390,7 @@ SNAPSHOT = Snapshot(
 
 @pytest.mark.parametrize("form", ["table", "markdown"])
 def test_a_snapshot_is_readable(form: str) -> None:
-    rendered = SNAPSHOT_FORMATS[form]([SNAPSHOT])
+    rendered = FORMATS["snapshots"][form]([SNAPSHOT])
     text = rendered if isinstance(rendered, str) else printed(rendered)
     for words in ("f32[3]", "0.10 (recorded with jax 0.10.2, jaxlib 0.10.2)", "a second head", "jaxpr total 4 -> 7",
                   "lines: 1,200", "optimised HLO", "twice"):  # fmt: skip
@@ -403,11 +401,11 @@ def test_a_snapshot_is_readable(form: str) -> None:
 
 
 def test_a_snapshot_in_data() -> None:
-    (found,) = json.loads(str(SNAPSHOT_FORMATS["json"]([SNAPSHOT])))["snapshots"]
+    (found,) = json.loads(str(FORMATS["snapshots"]["json"]([SNAPSHOT])))["snapshots"]
     assert found["levels"]["jaxpr"]["ops"]["primal"] == {"m:f": {"mul": 2}, "m:g": {"mul": 1}}
     assert found["levels"]["jaxpr"]["total"] == 7
     assert found["hlo"]["device"] == "cpu"
-    rows = list(csv.DictReader(io.StringIO(str(SNAPSHOT_FORMATS["csv"]([SNAPSHOT])))))
+    rows = list(csv.DictReader(io.StringIO(str(FORMATS["snapshots"]["csv"]([SNAPSHOT])))))
     assert sum(int(row["count"]) for row in rows if (row["level"], row["view"]) == ("jaxpr", "op")) == 7
     assert {row["view"] for row in rows} == {"op", "type", "metric"}
 
@@ -416,7 +414,7 @@ def test_the_formats_import_no_terminal_library_before_one_is_asked_for() -> Non
     import subprocess
     import sys
 
-    probe = "import sys, ltc_ir.render.check_formats, ltc_ir.render.layouts.update; print('rich' in sys.modules)"
+    probe = "import sys, ltc_ir.render.formats, ltc_ir.render.layouts.check; print('rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe], cwd=Path.cwd(), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -6,7 +6,7 @@ import pytest
 
 from ltc_ir.records.check import Check, CheckChange, Problem, ProgramCheck, Status
 from ltc_ir.render.words.check import MOST, change_in_words, message, ranked, summary
-from ltc_ir.render.words.plain import cut, size
+from ltc_ir.render.words.text import cut, size
 
 RHS = "ltc_ir.lab.models.ltc:rhs"
 FILE = "ltc_ir/lab/models/ltc.py"

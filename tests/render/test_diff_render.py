@@ -12,8 +12,8 @@ import pytest
 
 from ltc_ir.compare.diff import diff_counts, diff_programs
 from ltc_ir.records.diff import Change, Diff
-from ltc_ir.render.diff_formats import DIFF_FORMATS, diff_to_json, diff_to_markdown, diff_to_table
-from ltc_ir.render.words.diff import phrase, ratio_in_words
+from ltc_ir.render.formats import FORMATS
+from ltc_ir.render.layouts.diff import phrase, ratio_in_words
 from tests.compare.test_diffing import GRADIENT, count, level
 
 LINE = "ltc_ir/lab/models/ltc.py:57"
@@ -23,7 +23,7 @@ def printed(diff: Diff, **layout: object) -> str:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=160)
-    console.print(*diff_to_table(diff, **layout))
+    console.print(*FORMATS["diff"]["table"](diff, **layout))
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
@@ -77,7 +77,7 @@ def test_top_limits_the_rows_but_not_the_headline_and_says_so() -> None:
 
 @pytest.mark.parametrize("name", ["table", "markdown"])
 def test_lines_of_source_are_read_off_as_phrases_largest_first(name: str) -> None:
-    text = printed(grouped()) if name == "table" else diff_to_markdown(grouped())
+    text = printed(grouped()) if name == "table" else FORMATS["diff"]["markdown"](grouped())
     first, second = f"+39 dot_general, all backward, {LINE}", f"+5 mul (backward +4, forward +1), {LINE}"
     assert 0 < text.index(first) < text.index(second)
 
@@ -85,13 +85,13 @@ def test_lines_of_source_are_read_off_as_phrases_largest_first(name: str) -> Non
 def test_notes_stand_in_table_and_markdown() -> None:
     diff = diff_programs(GRADIENT)
     assert "not differentiated" in printed(diff)
-    assert "not differentiated" in diff_to_markdown(diff)
+    assert "not differentiated" in FORMATS["diff"]["markdown"](diff)
 
 
 def test_no_difference_is_said() -> None:
     same = count(level({"primal": {"add": 1}}))
     assert "no operation differs" in printed(diff_counts(same, same))
-    assert "no operation differs" in diff_to_markdown(diff_counts(same, same))
+    assert "no operation differs" in FORMATS["diff"]["markdown"](diff_counts(same, same))
 
 
 def test_an_unknown_figure_is_shown_with_its_reason() -> None:
@@ -102,7 +102,7 @@ def test_an_unknown_figure_is_shown_with_its_reason() -> None:
 
 
 def test_json_has_the_documented_layout() -> None:
-    data = json.loads(diff_to_json(grouped()))
+    data = json.loads(FORMATS["diff"]["json"](grouped()))
     assert data.keys() == {"schema", "kind", "baseline", "current", "empty", "grouped", "notes", "pairs"}
     assert (data["schema"], data["kind"]) == (1, "diff")
     assert data["baseline"].keys() == {"target", "program", "environment"}
@@ -113,12 +113,12 @@ def test_json_has_the_documented_layout() -> None:
         "phases": {"backward": 39},
     }  # fmt: skip
     assert (made["by"][0]["key"], made["by"][0]["change"], len(made["by"][0]["ops"])) == (LINE, 44, 2)
-    headline = json.loads(diff_to_json(diff_programs(GRADIENT)))["pairs"][0]["levels"]["jaxpr"]["ops"]
+    headline = json.loads(FORMATS["diff"]["json"](diff_programs(GRADIENT)))["pairs"][0]["levels"]["jaxpr"]["ops"]
     assert [row["name"] for row in headline if row.get("headline")] == [row["name"] for row in headline[:5]]
 
 
 def test_csv_rows_can_be_summed() -> None:
-    rows = list(csv.DictReader(io.StringIO(str(DIFF_FORMATS["csv"](grouped(), top=1)))))
+    rows = list(csv.DictReader(io.StringIO(str(FORMATS["diff"]["csv"](grouped(), top=1)))))
     ops = [row for row in rows if row["view"] == "op"]
     total = next(row for row in rows if row["view"] == "metric" and row["name"] == "total")
     assert sum(int(row["change"]) for row in ops) == int(total["change"]) == 44
@@ -129,12 +129,12 @@ def test_csv_rows_can_be_summed() -> None:
 def test_markdown_cells_escape_what_would_break_a_table() -> None:
     key = "a.py:1 | <lambda>"
     sides = [count(level({}, by={key: {"primal": {"add": n}}}), grouped=("source", "function")) for n in (1, 2)]
-    assert "a.py:1 \\| &lt;lambda>" in diff_to_markdown(diff_counts(*sides))
+    assert "a.py:1 \\| &lt;lambda>" in FORMATS["diff"]["markdown"](diff_counts(*sides))
 
 
 def test_comparing_and_showing_import_neither_jax_nor_rich() -> None:
     code = (
-        "import sys, ltc_ir.compare.text.canonical, ltc_ir.compare.diff, ltc_ir.render.diff_formats;"
+        "import sys, ltc_ir.compare.text.canonical, ltc_ir.compare.diff, ltc_ir.render.formats;"
         "sys.exit(str(sorted({'jax', 'jaxlib', 'numpy', 'pandas', 'rich', 'networkx', 'matplotlib'} & sys.modules.keys())))"
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

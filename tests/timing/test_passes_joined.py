@@ -19,7 +19,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.records.passes import Passes
 from ltc_ir.records.timing import Ended, Timing
 from ltc_ir.records.timing_codec import loads_timing, timing_from_dict, timing_to_dict, timings_to_json
-from ltc_ir.render.timing_formats import OF_PASSES, TIMING_FORMATS
+from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.words.passes import sentence
 from ltc_ir.targets.target import Target
 
@@ -78,7 +78,7 @@ def test_without_being_asked_for_there_are_no_passes():
     made = json.loads(timings_to_json([timing]))["programs"]["forward"]
     assert not {"passes", "kernels", "compiler"} & made.keys()
     assert "passes" not in made["reasons"]
-    assert "by pass" not in TIMING_FORMATS["markdown"]([timing])
+    assert "by pass" not in FORMATS["time"]["markdown"]([timing])
 
 
 @reads
@@ -103,16 +103,16 @@ def test_what_one_process_tells_another_keeps_the_timeline(seen):
 
 @reads
 def test_markdown_has_the_sentence_and_the_tables_with_as_many_rows_as_asked(seen):
-    text = TIMING_FORMATS["markdown"]([seen], top=2)
+    text = FORMATS["time"]["markdown"]([seen], top=2)
     assert f"tiny forward: compile: {sentence(passes_in(seen))}" in text
     tree = text.split("compile by pass, thread")[1].split("\n\n")[1]
     assert len(tree.splitlines()) == 2 + 2
 
 
 @reads
-@pytest.mark.parametrize("format", OF_PASSES)
+@pytest.mark.parametrize("format", ["folded", "speedscope", "chrome-trace"])
 def test_formats_for_other_tools_hold_the_compile_alone(seen, format):
-    assert "algsimp" in TIMING_FORMATS[format]([seen])
+    assert "algsimp" in FORMATS["time"][format]([seen])
 
 
 @reads
@@ -131,7 +131,7 @@ def test_a_jax_that_cannot_read_its_profiles_says_so_and_the_stages_stand(folder
     assert made["passes"] is None
     assert made["reasons"]["passes"].startswith(why)
     assert made["stages"]["compile"]["runs"] == 1
-    assert f"passes: {why}" in TIMING_FORMATS["markdown"]([seen])
+    assert f"passes: {why}" in FORMATS["time"]["markdown"]([seen])
     code, out, err = run(folder, "net.py:tiny", "-p", "forward", "--passes", "-f", "speedscope", *QUICK)
     assert (code, out) == (2, "")
     assert f"error: no compile by pass: {why}" in err
@@ -153,7 +153,7 @@ def test_a_function_that_fails_before_its_passes_is_what_is_said(folder):
 
 def test_two_programs_in_a_format_of_one_are_refused(seen):
     with pytest.raises(UsageError, match="holds the compile of one program, not of 2"):
-        TIMING_FORMATS["folded"]([seen, seen])
+        FORMATS["time"]["folded"]([seen, seen])
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ltc_ir.records.timing import (
     Timing,
 )
 from ltc_ir.records.timing_codec import loads_timing, timing_to_dict, timings_to_json
-from ltc_ir.render.timing_formats import TIMING_FORMATS
+from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.words.timing import seconds, sentence
 
 
@@ -96,7 +96,7 @@ def test_a_run_after_a_first_one_is_no_first_run():
     asked = with_stages(eager=Stage(0.102, 0.102, 0.102, 1, stopped="--repeat 1", warmup_s=0.5))
     assert not asked.stages["eager"].first_only
     assert asked.break_even_calls == 20
-    assert "†" not in TIMING_FORMATS["markdown"]([replace(TIMING, programs={"forward": asked})])
+    assert "†" not in FORMATS["time"]["markdown"]([replace(TIMING, programs={"forward": asked})])
 
 
 def test_there_is_no_ratio_to_what_takes_no_time():
@@ -108,17 +108,17 @@ def test_there_is_no_ratio_to_what_takes_no_time():
 @pytest.mark.parametrize("targets", [("ltc",), ("ltc", "node")])
 def test_a_first_run_is_marked_in_every_table_and_the_mark_explained(targets):
     made = with_stages(eager=first_only(0.102))
-    text = TIMING_FORMATS["markdown"]([replace(TIMING, target=name, programs={"forward": made}) for name in targets])
+    text = FORMATS["time"]["markdown"]([replace(TIMING, target=name, programs={"forward": made}) for name in targets])
     for name in targets:
         assert f"| {name} forward | 500 ms | 250 ms | 1.25 s | 10.0 ms | 2.00 ms | 102 ms† | - | - |" in text
     assert "† one run, the first, which may hold what is done once; no ratio or break-even is made of it" in text
-    table = TIMING_FORMATS["markdown"]([replace(TIMING, target=name) for name in targets])
+    table = FORMATS["time"]["markdown"]([replace(TIMING, target=name) for name in targets])
     assert "†" not in table, "nothing is to be explained where no first run stands"
 
 
 def test_the_whole_and_the_stages_of_a_single_target_are_marked_too():
     made = replace(with_stages(compile=first_only(1.25)), whole=first_only(2.02))
-    text = TIMING_FORMATS["markdown"]([replace(TIMING, programs={"forward": made})])
+    text = FORMATS["time"]["markdown"]([replace(TIMING, programs={"forward": made})])
     assert "| compile | 1.25 s† |" in text
     assert "| whole | 2.02 s† |" in text
     assert text.count("† one run") == 2
@@ -128,9 +128,9 @@ def test_json_and_csv_say_which_stages_are_first_runs_only():
     timing = replace(TIMING, programs={"forward": with_stages(eager=first_only(0.102), trace=first_only(0.5))})
     stages = json.loads(timings_to_json([timing]))["programs"]["forward"]["stages"]
     assert {name for name, one in stages.items() if one["first_only"]} == {"trace", "eager"}
-    (row,) = csv.DictReader(io.StringIO(TIMING_FORMATS["csv"]([timing])))
+    (row,) = csv.DictReader(io.StringIO(FORMATS["time"]["csv"]([timing])))
     assert (row["first_only"], row["eager_runs"], row["eager_over_steady"]) == ("trace eager", "1", "")
-    (row,) = csv.DictReader(io.StringIO(TIMING_FORMATS["csv"]([TIMING])))
+    (row,) = csv.DictReader(io.StringIO(FORMATS["time"]["csv"]([TIMING])))
     assert row["first_only"] == ""
 
 
@@ -205,7 +205,7 @@ def test_several_targets_are_one_record_that_lists_them():
 
 def test_csv_has_a_line_a_program_the_published_columns_first():
     both = {"forward": MADE, "grad": with_stages(eager=None)}
-    text = TIMING_FORMATS["csv"]([replace(TIMING, programs=both), replace(TIMING, target="node")])
+    text = FORMATS["time"]["csv"]([replace(TIMING, programs=both), replace(TIMING, target="node")])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert list(rows[0])[:7] == ["target", "program", "eager_s", "lower_s", "compile_s", "first_s", "steady_s"]
     assert [(row["target"], row["program"]) for row in rows] == [
@@ -220,7 +220,7 @@ def test_csv_has_a_line_a_program_the_published_columns_first():
 
 
 def test_markdown_says_the_machine_the_cause_and_the_caches():
-    text = TIMING_FORMATS["markdown"]([TIMING])
+    text = FORMATS["time"]["markdown"]([TIMING])
     for words in ("A processor, 2 of 8 cores, 16 GiB, on cpu", "JAX 0.10.2", "load 0.50 before, 1.25 after", "cleared"):
         assert words in text
     assert "compile 1.25 s of 2.01 s: 931 HLO instructions, most from models/ltc.py:57 (335)" in text

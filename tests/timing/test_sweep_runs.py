@@ -13,7 +13,7 @@ from ltc_ir.records.environment import Environment
 from ltc_ir.records.sweep import Growth, ProgramSweep, Sweep, SweepPoint
 from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
 from ltc_ir.records.timing import Machine, Settings
-from ltc_ir.render.sweep_formats import SWEEP_FORMATS
+from ltc_ir.render.formats import FORMATS
 
 POINTS = (
     SweepPoint(
@@ -39,7 +39,7 @@ def with_points(*points: SweepPoint, **more: object) -> Sweep:
 
 
 def table(sweep: Sweep) -> str:
-    text = SWEEP_FORMATS["markdown"](sweep)
+    text = FORMATS["sweep"]["markdown"](sweep)
     assert isinstance(text, str)
     return text
 
@@ -62,7 +62,7 @@ def test_a_record_from_before_runs_were_kept_is_read():
 
 
 def test_csv_has_the_runs_of_what_was_timed():
-    text = SWEEP_FORMATS["csv"](MADE)
+    text = FORMATS["sweep"]["csv"](MADE)
     assert isinstance(text, str)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert list(rows[0])[-2:] == ["runs", "first_only"]

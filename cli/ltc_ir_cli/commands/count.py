@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.render.formats import BY_STACK, Renderer, renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -31,14 +32,7 @@ Rules = Annotated[
 Executed = Annotated[
     bool, Option("--executed", help="Count how often each operation runs, by running the program if need be")
 ]
-Format = Annotated[
-    str,
-    Option(
-        "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
-        help="table, json, csv or markdown; by stack also folded, speedscope or pprof; with --rule also junit or github; "
-        "with --sweep also svg or png",
-    ),
-]  # fmt: skip
+Format = Annotated[str, opt.format_option("count", {"with --rule": "check", "with --sweep": "sweep"})]
 Fill = Annotated[
     str | None,
     Option(
@@ -112,14 +106,13 @@ def _counted(target: str, asked: dict[str, Any], format: str, output: str | None
         emit(render(made, **layout), output)
 
 
-def _renderer(format: str, by: tuple[str, ...]) -> Callable[..., Any]:
-    """What renders this format; refused before anything is counted where the count would not hold what it needs."""
-    from ltc_ir.render.folded import HINT as FOLDED_HINT
-    from ltc_ir.render.formats import COUNT_FORMATS, STACK_FORMATS
+def _renderer(format: str, by: tuple[str, ...]) -> Renderer:
+    """The renderer of this format; refused before the work if the count would not hold what the format needs."""
+    render = renderer("count", format)
+    if render.needs == BY_STACK and by != ("stack",):
+        from ltc_ir.render.folded import refuse_without_stacks
 
-    render = COUNT_FORMATS[opt.known_format(format, COUNT_FORMATS)]
-    if format in STACK_FORMATS and by != ("stack",):
-        raise UsageError(f"{STACK_FORMATS[format]} need a count by stack", FOLDED_HINT)
+        refuse_without_stacks(format)
     return render
 
 
@@ -144,11 +137,10 @@ def _judged(
     target: str, rules: list[str], shape: Mapping[str, Any], format: str, output: str | None, asked: Mapping[str, Any]
 ) -> int:
     """Judge rules on a target or a file, without a snapshot, and print the verdict; the exit code it gives."""
-    from ltc_ir.render.check_formats import CHECK_FORMATS
     from ltc_ir.render.words.check import summary
 
     _refuse(shape)
-    render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
+    render = renderer("check", format)
     with stdout_is_data():
         from ltc_ir.api.snapshot import judge_rules
         from ltc_ir.records.request import parse_request

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -29,15 +30,13 @@ def diff(
     top: opt.Top = None,
     library: opt.Library = False,
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
-    format: opt.Format = "table",
+    format: Annotated[str, opt.format_option("diff")] = "table",
     output: opt.Output = None,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Compare A with B, or A's forward with its gradient."""
-    from ltc_ir.render.diff_formats import DIFF_FORMATS
-
-    render = DIFF_FORMATS[opt.known_format(format, DIFF_FORMATS)]
+    render = renderer("diff", format)
     asked: dict[str, Any] = {
         "options": options.parse(), "platform": machine.platform, "x64": machine.x64,
     }  # fmt: skip

@@ -5,21 +5,22 @@
 
 from __future__ import annotations
 
+from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import stdout_is_data
 from ltc_ir_cli.emit import emit
 
 
 def doctor(
-    format: opt.Format = "table",
+    format: opt.ListingFormat = "table",
     output: opt.Output = None,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Say what this installation can do, for bug reports."""
-    from ltc_ir.render.layouts.listing import LISTING_FORMATS
+    from ltc_ir.render.layouts.listing import Listing
 
-    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
+    render = renderer("listing", format)
     with stdout_is_data():
         from ltc_ir.api.doctor import examine
 
-        emit(render("doctor", examine()), output)
+        emit(render(Listing("doctor", examine())), output)

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
+from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import append, emit
@@ -20,16 +21,7 @@ JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 WORKSPACE = "GITHUB_WORKSPACE"
 """The variable by which GitHub names the folder it checked the repository out to."""
 
-CheckFormat = Annotated[
-    str,
-    Option(
-        "--format",
-        "-f",
-        metavar="FORMAT",
-        envvar="LTC_IR_FORMAT",
-        help=f"table, json, csv, markdown, junit or github (which also adds Markdown to ${JOB_SUMMARY})",
-    ),
-]
+CheckFormat = Annotated[str, opt.format_option("check", note=f" (which also adds Markdown to ${JOB_SUMMARY})")]
 
 
 def check(
@@ -49,12 +41,9 @@ def check(
 
     Writes nothing. Exit 0 where all hold, 1 where something grew or a rule is broken, 3 where there is nothing to compare with.
     """
-    from ltc_ir.render.check_formats import CHECK_FORMATS
-    from ltc_ir.render.check_markdown import check_to_markdown
-    from ltc_ir.render.github import check_to_github
     from ltc_ir.render.words.check import summary
 
-    render = CHECK_FORMATS[opt.known_format(format, CHECK_FORMATS)]
+    render = renderer("check", format)
     with stdout_is_data():
         asked = _asked(target, program, directory, options, machine)
         from ltc_ir.api import snapshot as guarding
@@ -67,9 +56,9 @@ def check(
                 hlo=hlo,
                 progress=shown,
             )
-        emit(check_to_github(made, _in_repository()) if format == "github" else render(made), output)
+        emit(render(made, below=_in_repository()), output)
         if format == "github" and os.environ.get(JOB_SUMMARY):
-            append(os.environ[JOB_SUMMARY], check_to_markdown(made))
+            append(os.environ[JOB_SUMMARY], renderer("check", "markdown")(made))
         _say_unless_shown(summary(made), format, output)
     return made.exit_code
 
@@ -91,7 +80,7 @@ def update(
     ci: Annotated[bool, Option("--ci", help="Write even where CI is set")] = False,
     hlo: opt.KeepHlo = False,
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
-    format: opt.Format = "table",
+    format: Annotated[str, opt.format_option("update")] = "table",
     output: opt.Output = None,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
@@ -100,9 +89,9 @@ def update(
 
     What is new, smaller or moved is written as it is. What grew is refused, unless --accept-growth says why.
     """
-    from ltc_ir.render.layouts.update import UPDATE_FORMATS, update_summary
+    from ltc_ir.render.words.check import update_summary
 
-    render = UPDATE_FORMATS[opt.known_format(format, UPDATE_FORMATS)]
+    render = renderer("update", format)
     with stdout_is_data():
         asked = _asked(target, program, directory, options, machine)
         from ltc_ir.api import snapshot as guarding
@@ -135,27 +124,26 @@ def _in_repository() -> str:
 def listing(
     target: opt.ManyTargets = None,
     directory: opt.Directory = None,
-    format: opt.Format = "table",
+    format: opt.ListingFormat = "table",
     output: opt.Output = None,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List the snapshots there are."""
-    from ltc_ir.render.layouts.listing import LISTING_FORMATS
-    from ltc_ir.render.layouts.snapshot import stored_rows
+    from ltc_ir.render.layouts.listing import stored_listing
 
-    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
+    render = renderer("listing", format)
     with stdout_is_data():
         from ltc_ir.api import snapshot as guarding
 
         found = guarding.listing(tuple(target or ()), directory=directory)
-        emit(render("snapshots", stored_rows(found)), output)
+        emit(render(stored_listing(found)), output)
 
 
 def show(
     target: opt.ManyTargets = None,
     program: opt.Programs = None,
     directory: opt.Directory = None,
-    format: opt.Format = "table",
+    format: Annotated[str, opt.format_option("snapshots")] = "table",
     output: opt.Output = None,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
@@ -163,9 +151,7 @@ def show(
 
     What made them, their facts by level and phase, and the growth that was accepted.
     """
-    from ltc_ir.render.layouts.snapshot import SNAPSHOT_FORMATS
-
-    render = SNAPSHOT_FORMATS[opt.known_format(format, SNAPSHOT_FORMATS)]
+    render = renderer("snapshots", format)
     with stdout_is_data():
         from ltc_ir.api import snapshot as guarding
 
@@ -177,20 +163,19 @@ def prune(
     target: opt.ManyTargets = None,
     directory: opt.Directory = None,
     write: Annotated[bool, Option("--write", help="Remove them; without it they are only listed")] = False,
-    format: opt.Format = "table",
+    format: opt.ListingFormat = "table",
     output: opt.Output = None,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List or remove snapshots of what is gone."""
-    from ltc_ir.render.layouts.listing import LISTING_FORMATS
-    from ltc_ir.render.layouts.snapshot import pruned_rows
+    from ltc_ir.render.layouts.listing import pruned_listing
 
-    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
+    render = renderer("listing", format)
     with stdout_is_data():
         from ltc_ir.api import snapshot as guarding
 
         found = guarding.prune(tuple(target or ()), directory=directory, write=write)
-        emit(render("pruned", pruned_rows(found)), output)
+        emit(render(pruned_listing(found)), output)
         left = sum(not one.removed for one in found)
         if left and not write:
             say(f"note: nothing was removed; --write removes {'this file' if left == 1 else f'these {left} files'}")

@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
+from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.emit import emit
 
 
 def targets(
-    format: opt.Format = "table",
+    format: opt.ListingFormat = "table",
     output: opt.Output = None,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List the project's own and the built-in targets."""
     from ltc_ir import config
-    from ltc_ir.render.layouts.listing import LISTING_FORMATS, target_rows
+    from ltc_ir.render.layouts.listing import target_listing
     from ltc_ir.targets.builtin import ABOUT, BUILTIN
 
-    render = LISTING_FORMATS[opt.known_format(format, LISTING_FORMATS)]
-    emit(render("targets", target_rows(config.targets(), BUILTIN, ABOUT)), output)
+    render = renderer("listing", format)
+    emit(render(target_listing(config.targets(), BUILTIN, ABOUT)), output)

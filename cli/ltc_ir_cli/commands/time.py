@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.render.formats import WITH_PASSES, renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import complain, stdout_is_data
 from ltc_ir_cli.emit import emit, laid_out
 from ltc_ir_cli.parameters import Option
-from ltc_ir_cli.pictures import draw_timings, renderer
 from ltc_ir_cli.progress import bar
 from ltc_ir_cli.sweeps import swept
 
@@ -53,13 +53,6 @@ Top = Annotated[
         "--top", metavar="N", min=1, help="With --passes: only the N largest rows of each table", show_default=False
     ),
 ]
-Format = Annotated[
-    str,
-    Option(
-        "--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT",
-        help="table, json, csv, markdown, svg or png; with --passes also folded, speedscope or chrome-trace",
-    ),
-]  # fmt: skip
 Eager = Annotated[
     bool | None,
     Option(
@@ -93,17 +86,15 @@ def time(
     fill: Fill = None,
     sweep: opt.Sweep = None,
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
-    format: Format = "table",
+    format: Annotated[str, opt.format_option("time")] = "table",
     output: opt.Output = None,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Time trace, lower, compile, first call, steady calls and calls without jax.jit."""
-    from ltc_ir.render.timing_formats import TIMING_FORMATS
-
     targets = target or ["ltc"]
     if sweep is None:
-        render = renderer(format, TIMING_FORMATS, draw_timings)
+        render = renderer("time", format)
         _refuse_unheeded(format, passes, top, targets, opt.words(program))
     else:
         _refuse_in_sweep(
@@ -146,13 +137,14 @@ def _refuse_unheeded(
     format: str, passes: bool, top: int | None, targets: Sequence[str], programs: Sequence[str]
 ) -> None:
     """Refuse, before anything is timed, what no output could heed."""
-    from ltc_ir.render.timing_formats import OF_PASSES, ONE_PROGRAM
-
-    if not passes and format in OF_PASSES:
+    of_passes = renderer("time", format).needs == WITH_PASSES
+    if not passes and of_passes:
         raise UsageError(f"{format} holds a compile by pass, which was not asked for", "add --passes")
     if not passes and top is not None:
         raise UsageError("--top shortens the tables of passes, and there are none", "add --passes, or leave out --top")
-    if format in OF_PASSES and (len(targets) != 1 or len(programs) != 1):
+    if of_passes and (len(targets) != 1 or len(programs) != 1):
+        from ltc_ir.render.layouts.passes import ONE_PROGRAM
+
         raise UsageError(f"{format} holds the compile of one program", ONE_PROGRAM)
     if passes and format == "csv":
         raise UsageError(
@@ -162,11 +154,9 @@ def _refuse_unheeded(
 
 def _lost(format: str, timings: Sequence[Timing]) -> bool:
     """Whether what the format holds was not reached, because something ended the work before: that is said, not this."""
-    from ltc_ir.render.timing_formats import OF_PASSES
-
     cut_short = any(timing.ended is not None for timing in timings)
     reached = any(made.passes is not None for timing in timings for made in timing.programs.values())
-    return format in OF_PASSES and cut_short and not reached
+    return renderer("time", format).needs == WITH_PASSES and cut_short and not reached
 
 
 def _timed(targets: Sequence[str], asked: dict[str, Any], limit: float) -> list[Timing]:
@@ -195,10 +185,8 @@ def _teller(target: str, show: Any) -> Any:
 
 
 def _show_so_far(timings: Sequence[Timing]) -> None:
-    from ltc_ir.render.timing_formats import as_table
-
     if any(timing.programs for timing in timings):
-        sys.stderr.write(laid_out(as_table(timings), "stderr"))
+        sys.stderr.write(laid_out(renderer("time", "table")(timings), "stderr"))
 
 
 def _raise_first(timings: Sequence[Timing]) -> None:

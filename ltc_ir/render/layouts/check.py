@@ -1,20 +1,21 @@
-"""A check in a terminal: a row a program, then what is to be said of those that do not match, then one line for all."""
+"""Lays out a check and an update: a row per program, messages on those that need one, a summary; and rows for CSV."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-from ltc_ir.records.check import Check, Problem, ProgramCheck
-from ltc_ir.render.words.check import level_name, message, name_of, ranked, summary, tells, total_levels, verdict
-from ltc_ir.render.words.diff import signed
-from ltc_ir.render.words.plain import figure, plain, ratio
+from ltc_ir.records.check import Action, Check, CheckChange, ProgramCheck, Update
+from ltc_ir.render.sheet import BLANK, Block, Line, Message, Row, Sheet, Styled, message
+from ltc_ir.render.words import check as words
+from ltc_ir.render.words.text import figure, plain, ratio, signed
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-    from rich.text import Text
-
-_STYLES = {
+CHECK_COLUMNS = (
+    "target", "program", "status", "level", "metric", "phase", "function", "source", "baseline", "current", "change",
+    "rule", "where", "waived", "file", "reason",
+)  # fmt: skip
+UPDATE_COLUMNS = ("target", "program", "action", "file", "reason", "unstable", "grown")
+_FAILS = "red"
+_STATUS_STYLES = {
     "match": "green",
     "holds": "green",
     "shrunk": "cyan",
@@ -23,84 +24,110 @@ _STYLES = {
     "missing": "yellow",
     "not-comparable": "yellow",
 }
-_FAILS = "red"
+_ACTION_STYLES = {Action.KEPT: "dim", Action.REFUSED: _FAILS, Action.ERROR: _FAILS}
+_NO_CHANGE = CheckChange("", "", None, None)
 
 
-def check_to_table(check: Check) -> list[RenderableType]:
-    """The check as renderables."""
-    from rich.text import Text
-
-    shown: list[RenderableType] = [_programs(check.checks)] if check.checks else []
-    for one in ranked(check.checks, check.strict):
-        if tells(one):
-            shown += [_message(one), Text("")]
+def check_sheets(check: Check) -> list[Block]:
+    """The blocks of a check."""
+    blocks: list[Block] = [_programs_sheet(check.checks)] if check.checks else []
+    for program in words.ranked(check.checks, check.strict):
+        if words.tells(program):
+            blocks += [_message(words.message(program), f"bold {_status_style(program)}"), BLANK]
     for problem in check.problems:
-        shown += [problem_text(problem), Text("")]
-    for what, why in check.unchecked.items():
-        shown.append(Text(f"not checked: {plain(what)}: {plain(why)}", style="dim"))
-    return [
-        *shown,
-        *([Text("")] if check.unchecked else []),
-        Text(summary(check), style="bold green" if check.exit_code == 0 else "bold"),
-    ]
+        hint = (Styled("  hint: "), Styled(plain(problem.hint)))
+        blocks += [message((Styled(plain(problem.message), f"bold {_FAILS}"),), hint), BLANK]
+    for name, reason in check.unchecked.items():
+        blocks.append(message((Styled(f"not checked: {plain(name)}: {plain(reason)}", "dim"),)))
+    if check.unchecked:
+        blocks.append(BLANK)
+    return [*blocks, message((Styled(words.summary(check), "bold green" if check.exit_code == 0 else "bold"),))]
 
 
-def style_of(check: ProgramCheck) -> str:
-    """The colour of a program's status."""
-    return _STYLES.get(verdict(check), _FAILS)
+def _status_style(check: ProgramCheck) -> str:
+    return _STATUS_STYLES.get(words.verdict(check), _FAILS)
 
 
-def problem_text(problem: Problem) -> Text:
-    """What is wrong with the rules, and what to do."""
-    from rich.text import Text
-
-    return Text.assemble((plain(problem.message), f"bold {_FAILS}"), "\n  hint: ", plain(problem.hint))
-
-
-def _programs(checks: tuple[ProgramCheck, ...]) -> Table:
-    """The programs with their totals; columns of change stand only where some program changed."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    levels = total_levels(checks)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("program", no_wrap=True, min_width=16)
-    table.add_column("status", no_wrap=True)
-    differing = {level for one in checks for level, sides in one.totals.items() if sides[0] not in {None, sides[1]}}
+def _programs_sheet(checks: Sequence[ProgramCheck]) -> Sheet:
+    """The programs with their totals; a level has columns of change only if it changed in some program."""
+    levels = words.total_levels(checks)
+    differing = {
+        level for check in checks for level, (before, after) in check.totals.items() if before not in {None, after}
+    }
+    columns = ["program", "status"]
     for level in levels:
-        for title in (level_name(level), *(("change", "ratio") if level in differing else ())):
-            table.add_column(Text(title), justify="right", no_wrap=True)
-    for one in checks:
-        style = style_of(one)
-        cells = [
-            Text(cell) for level in levels for cell in _cells(one.totals.get(level))[: 3 if level in differing else 1]
-        ]
-        quiet = "dim" if verdict(one) in {"match", "holds"} else ""
-        table.add_row(Text(name_of(one)), Text(verdict(one), style=style), *cells, style=quiet)
-    return table
+        columns += [words.level_name(level), *(("change", "ratio") if level in differing else ())]
+    rows: list[Row] = []
+    for check in checks:
+        quiet = "dim" if words.verdict(check) in {"match", "holds"} else ""
+        cells = [Styled(words.name_of(check), quiet)]
+        cells.append(Styled(words.verdict(check), f"{quiet} {_status_style(check)}".strip()))
+        for level in levels:
+            totals = _totals(check.totals.get(level))
+            cells += [Styled(total, quiet) for total in totals[: 3 if level in differing else 1]]
+        rows.append(tuple(cells))
+    return Sheet("", tuple(columns), tuple(rows), text_columns=2)
 
 
-def _cells(sides: tuple[int | None, int] | None) -> tuple[str, str, str]:
+def _totals(sides: tuple[int | None, int] | None) -> tuple[str, str, str]:
+    """A level's total, its change and its ratio."""
     if sides is None:
         return "", "", ""
     before, after = sides
     return figure(after), "" if before in {None, after} else signed(after - (before or 0)), ratio(before, after)
 
 
-def _message(check: ProgramCheck) -> Text:
-    from rich.text import Text
-
-    first, *rest = message(check)
-    return Text("\n").join([Text(first, style=f"bold {style_of(check)}"), *map(line_text, rest)])
+def _message(lines: Sequence[str], style: str) -> Message:
+    first, *rest = lines
+    return message((Styled(first, style),), *map(_line, rest))
 
 
-def line_text(line: str) -> Text:
-    """A line of a message: what is to be copied stands out, where it is from stands back."""
-    from rich.text import Text
-
-    label, colon, told = line.partition(": ")
+def _line(line: str) -> Line:
+    """A line of a message: commands to copy are bold, where a figure comes from is dim."""
+    label, colon, rest = line.partition(": ")
     if colon and label in {"  accept", "  record"}:
-        return Text.assemble((f"{label}: ", "dim"), (told, "bold"))
+        return Styled(f"{label}: ", "dim"), Styled(rest, "bold")
     quiet = line.startswith(("      ", "  rule: ", "  note: ", "  snapshot: ", "  … and "))
-    return Text(line, style="dim" if quiet else "")
+    return (Styled(line, "dim" if quiet else ""),)
+
+
+def check_rows(check: Check) -> Iterator[Row]:
+    """CSV: a row per change; a program without changes has one row, so that none is missing."""
+    yield CHECK_COLUMNS
+    for program in check.checks:
+        for change in program.changes or (_NO_CHANGE,):
+            where = (change.level, change.metric, change.phase, change.function, " ".join(change.sources))
+            figures = (change.baseline, change.current, change.change)
+            rule = (change.rule, change.where, change.waived)
+            status = (program.target, program.program, program.status.value)
+            yield (*status, *where, *figures, *rule, program.file, program.reason)
+
+
+def update_sheets(update: Update) -> list[Block]:
+    """The blocks of an update."""
+    rows = tuple(
+        (
+            words.written_name(written),
+            Styled(written.action.value, _ACTION_STYLES.get(written.action, "green")),
+            plain(written.file or ""),
+        )
+        for written in update.written
+    )
+    blocks: list[Block] = [Sheet("", ("program", "action", "file"), rows, text_columns=None)] if rows else []
+    for written in update.written:
+        lines = words.update_words(written)
+        if lines and lines[0]:
+            blocks += [_message(lines, f"bold {_ACTION_STYLES.get(written.action, '')}".strip()), BLANK]
+    for name, reason in update.unavailable.items():
+        blocks.append(message((Styled(f"left out: {plain(name)}: {plain(reason)}", "dim"),)))
+    return [*blocks, message((Styled(words.update_summary(update), "bold"),))]
+
+
+def update_rows(update: Update) -> Iterator[Row]:
+    """CSV: a row per program; ``unstable`` and ``grown`` (what fails) are separated by spaces."""
+    yield UPDATE_COLUMNS
+    for written in update.written:
+        changes = written.check.changes if written.check else ()
+        grown = " ".join(f"{change.level}:{change.metric}" for change in changes if change.fails)
+        reason = (written.file, written.reason, " ".join(written.unstable))
+        yield (written.target, written.program, written.action.value, *reason, grown)

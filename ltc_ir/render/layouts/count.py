@@ -1,319 +1,296 @@
-"""Lays a count out as sheets: titled rows and columns of plain values, which every format prints alike."""
+"""Lays a count out: sheets for people, and rows with one figure each for CSV."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from ltc_ir.records.count import Count, Group, LevelCount, Tally
+from ltc_ir.records.count import Count, Group, LevelCount, Tally, ranked
 from ltc_ir.records.executed import Executed, Work
-from ltc_ir.records.vocabulary import HEADLINE, NO_SOURCE, Phase
+from ltc_ir.records.vocabulary import NO_SOURCE, Phase
+from ltc_ir.render.sheet import Cell, Row, Sheet
 
-Cell = str | int | float | None
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """One table. The first column is text, the others numbers unless ``text``; a rule stands above each row in ``rules``."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...] = ()
-    rules: frozenset[int] = field(default_factory=frozenset)
-    text: bool = False
+COLUMNS = ("target", "program", "level", "view", "key", "op", "phase", "count")
+"""The columns of CSV. ``view`` is ``module`` (as in the text), ``expanded``, ``executed`` (as it ran), ``by``, ``expanded_by``,
+``executed_by``, ``region`` (``key`` its kind, source and path, ``op`` the figure) or ``fact``."""
+MOST_ROWS = 10
+"""Rows of loops and functions shown without ``--top``; JSON has them all."""
+LEADING = 5
+"""Operations that lead a gradient's table, of a target that names none."""
+_FACTS = ("max_depth", "lines", "bytes", "private_functions", "fusions", "flops", "bytes_accessed")
+_FIRST = frozenset({1})
+"""A rule below the total."""
 
 
 def count_sheets(count: Count, *, top: int | None = None, grad: bool = False) -> list[Sheet]:
-    """The sheets of a count: forward beside gradient, one program in full, or several side by side."""
+    """The sheets of a count: forward next to gradient, one program in full, or several side by side."""
     sheets: list[Sheet] = []
     names = list(count.programs)
     if grad and {"forward", "grad"} <= count.programs.keys():
         sheets.append(headline_sheet(count))
-        sheets += [pair_sheet(count, level, top) for level in count.levels()]
+        sheets += [_pair_sheet(count, level, top) for level in count.levels()]
     elif len(names) == 1:
         for level in count.levels():
-            sheets.append(level_sheet(count, names[0], level, top))
+            sheets.append(_level_sheet(count, names[0], level, top))
             if not (count.filters or count.grouped):
-                sheets += structure_sheets(count, names[0], level, top or MOST_ROWS)
+                sheets += _structure_sheets(count, names[0], level, top or MOST_ROWS)
     elif names:
-        sheets += [programs_sheet(count, level, top) for level in count.levels()]
+        sheets += [_programs_sheet(count, level, top) for level in count.levels()]
     sheets += executed_sheets(count, top)
-    sheets += [facts_sheet(count)] if names else []
-    return sheets + group_sheets(count, top)
+    sheets += [_facts_sheet(count)] if names else []
+    return [*sheets, *_group_sheets(count, top)]
 
 
 def headline_sheet(count: Count) -> Sheet:
-    """The publication's table: five primitives, then StableHLO lines and while operations, forward beside gradient."""
-    rows: list[tuple[Cell, ...]] = []
+    """The operations that matter most, then StableHLO lines and while operations, forward next to gradient.
+
+    The operations are the target's headline; of a target without one, the largest of its gradient.
+    """
+    rows: list[Row] = []
     forward, grad = count.programs["forward"], count.programs["grad"]
-    phases = _phases(_headlines(made.tally) for made in grad.values())
+    names = count.headline or (_largest(grad["jaxpr"].tally) if "jaxpr" in grad else ())
+    phases = _phases(_narrowed(level.tally, names) for level in grad.values())
     if "jaxpr" in forward:
-        left, right = forward["jaxpr"].tally, grad["jaxpr"].tally
-        rows += [_pair_row(name, left, right, phases) for name in HEADLINE]
+        rows += [_pair_row(name, forward["jaxpr"].tally, grad["jaxpr"].tally, phases) for name in names]
     if "stablehlo" in forward:
-        left, right = forward["stablehlo"].tally, grad["stablehlo"].tally
-        lines = (forward["stablehlo"].lines, grad["stablehlo"].lines)
-        rows.append(("StableHLO lines", *lines, _ratio(*lines), *(None for _ in phases)))
-        rows.append(("StableHLO while", *_pair_row("stablehlo.while", left, right, phases)[1:]))
+        before, after = forward["stablehlo"], grad["stablehlo"]
+        rows.append(("StableHLO lines", *_sides(before.lines, after.lines), *(None for _ in phases)))
+        rows.append(("StableHLO while", *_pair_row("stablehlo.while", before.tally, after.tally, phases)[1:]))
     return Sheet(f"{count.target}: forward beside its gradient", _pair_columns(phases), tuple(rows))
 
 
-def _headlines(tally: Tally) -> Tally:
-    """Only the operations of the headline."""
+def _largest(tally: Tally) -> tuple[str, ...]:
+    return tuple(ranked(tally.ops))[:LEADING]
+
+
+def _narrowed(tally: Tally, names: Sequence[str]) -> Tally:
+    """Only these operations, with the while operations of StableHLO, split by phase."""
+    kept = {*names, "while"}
     phases = {
-        phase: {name: number for name, number in ops.items() if name.removeprefix("stablehlo.") in HEADLINE}
+        phase: {name: number for name, number in ops.items() if name.removeprefix("stablehlo.") in kept}
         for phase, ops in tally.phases.items()
     }
     return Tally({}, phases)
 
 
-def pair_sheet(count: Count, level: str, top: int | None) -> Sheet:
-    """One level of forward beside gradient, every operation, the gradient split by phase."""
-    left, right = count.programs["forward"][level], count.programs["grad"][level]
-    phases = _phases([right.tally])
-    names = sorted(
-        left.tally.ops.keys() | right.tally.ops.keys(), key=lambda name: (-right.tally.ops.get(name, 0), name)
-    )
-    total: tuple[Cell, ...] = (
-        "total", left.tally.total, right.tally.total, _ratio(left.tally.total, right.tally.total),
-        *(right.tally.phase_total(phase) or None for phase in phases),
-    )  # fmt: skip
-    rows, more = _cut([_pair_row(name, left.tally, right.tally, phases) for name in names], top)
-    notes = (*more, f"forward: {_share_note(left)}", f"grad: {_share_note(right)}")
-    return Sheet(f"{count.target} {level}", _pair_columns(phases), (total, *rows), notes, frozenset({1}))
-
-
-def level_sheet(count: Count, program: str, level: str, top: int | None) -> Sheet:
-    """One program at one level: counts, shares, cumulative shares and phases, the total first."""
-    made = count.programs[program][level]
-    phases = _phases([made.tally])
-    columns = ("op", "count", "share", "cumulative", *phases)
-    rows, more = _cut(_share_rows(made.tally, phases), top)
-    total: tuple[Cell, ...] = (
-        "total", made.tally.total, "100.0 %", None, *(made.tally.phase_total(phase) or None for phase in phases)
-    )  # fmt: skip
-    return Sheet(
-        f"{count.target} {program}: {level}", columns, (total, *rows), (*more, _share_note(made)), frozenset({1})
-    )
-
-
-def programs_sheet(count: Count, level: str, top: int | None) -> Sheet:
-    """One level of several programs side by side, largest in the last first."""
-    made = {name: levels[level] for name, levels in count.programs.items() if level in levels}
-    last = max(made.values(), key=lambda one: one.tally.total).tally.ops
-    names = sorted({op for one in made.values() for op in one.tally.ops}, key=lambda name: (-last.get(name, 0), name))
-    rows, more = _cut([(name, *(one.tally.ops.get(name) for one in made.values())) for name in names], top)
-    total: tuple[Cell, ...] = ("total", *(one.tally.total for one in made.values()))
-    notes = (*more, *(f"{name}: {_share_note(one)}" for name, one in made.items()))
-    return Sheet(f"{count.target} {level}", ("op", *made), (total, *rows), notes, frozenset({1}))
-
-
-MOST_ROWS = 10
-"""Rows of loops and functions shown where ``--top`` says nothing; JSON has them all."""
-
-
-def structure_sheets(count: Count, program: str, level: str, top: int) -> list[Sheet]:
-    """The loops of a program and its named functions, most frequent first; nothing where it has none."""
-    made = count.programs[program][level]
-    title = f"{count.target} {program}: {level}"
-    loops = [
-        (
-            loop.source or NO_SOURCE,
-            loop.kind,
-            loop.phase,
-            loop.trip_count if loop.trip_count is not None else "?",
-            loop.times,
-        )
-        for loop in made.loops
-    ]
-    functions = [(one.name, one.operations, one.sites, one.calls) for one in made.functions]
-    sheets = []
-    for name, columns, rows in (
-        ("loops", ("source", "kind", "phase", "trip count", "loops"), loops),
-        ("functions", ("function", "operations", "call sites", "calls"), functions),
-    ):
-        shown, more = _cut([*rows], top)
-        if rows:
-            sheets.append(Sheet(f"{title}: {name}", columns, tuple(shown), more))
-    return sheets
-
-
-_FACTS = ("max_depth", "lines", "bytes", "private_functions", "fusions", "flops", "bytes_accessed")
-
-
-def facts_sheet(count: Count) -> Sheet:
-    """What is not an operation: depth, text, functions, constants, XLA's estimates, per program."""
-    rows: list[tuple[Cell, ...]] = []
-    reasons: dict[str, None] = {}
-    for level in count.levels():
-        made = [levels.get(level) for levels in count.programs.values()]
-        facts = [_facts(one) if one else {} for one in made]
-        for name in dict.fromkeys(key for one in facts for key in one):
-            cells: list[Cell] = [f"{level} {name}", *(one.get(name) for one in facts)]
-            rows.append(tuple(cells))
-        reasons |= dict.fromkeys(f"{key}: {why}" for one in made if one for key, why in one.reasons.items())
-    return Sheet(f"{count.target}: facts", ("fact", *count.programs), tuple(rows), tuple(reasons))
-
-
-def _facts(made: LevelCount) -> dict[str, Cell]:
-    facts: dict[str, Cell] = {name: getattr(made, name) for name in _FACTS if getattr(made, name) is not None}
-    if made.expanded is not None:
-        facts["expanded total"] = made.expanded.total
-    for name, size in (made.constants or {}).items():
-        facts[f"constants {name}"] = size
-    for name, bytes_ in (made.memory or {}).items():
-        facts[f"memory {name}"] = bytes_
-    for name, entry in (made.collectives or {}).items():
-        facts |= {f"{name} {key}": value for key, value in entry.items()}
-    loops = sum(loop.times for loop in made.loops)
-    if loops:
-        facts["loops"] = loops
-        facts["loops of known length"] = sum(loop.times for loop in made.loops if loop.trip_count is not None)
-    return facts
-
-
-def group_sheets(count: Count, top: int | None) -> list[Sheet]:
-    """One sheet per program and level for what the operations were grouped by."""
-    made = []
-    for program, levels in count.programs.items():
-        for level, one in levels.items():
-            if one.by is not None:
-                made.append(_group_sheet(f"{count.target} {program}: {level}", count.grouped, one, top))
-    return made
-
-
-def _group_sheet(title: str, grouped: Sequence[str], made: LevelCount, top: int | None) -> Sheet:
-    rows, more = _group_rows(made.by or (), made.tally, top)
-    columns = (" | ".join(grouped), "count", "share", "cumulative", *_phases([made.tally]))
-    return Sheet(f"{title} by {', '.join(grouped)}", columns, rows, (*more, _share_note(made)), frozenset({1}))
-
-
-def _group_rows(
-    groups: Sequence[Group], tally: Tally, top: int | None
-) -> tuple[tuple[tuple[Cell, ...], ...], tuple[str, ...]]:
-    """The rows of a grouping, the total first, and what is said of those left out."""
-    phases = _phases([tally])
-    rows: list[tuple[Cell, ...]] = []
-    running, total = 0, tally.total
-    for group in groups:
-        running += group.tally.total
-        shares = (_percent(group.tally.total, total), _percent(running, total))
-        rows.append(
-            (group.key, group.tally.total, *shares, *(group.tally.phase_total(phase) or None for phase in phases))
-        )
-    shown, more = _cut(rows, top)
-    head: tuple[Cell, ...] = (
-        "total", total, "100.0 %", None, *(tally.phase_total(phase) or None for phase in phases)
-    )  # fmt: skip
-    return (head, *shown), more
-
-
-def executed_sheets(count: Count, top: int | None) -> list[Sheet]:
-    """How often operations run: per program and level beside how often they stand, the regions, the arithmetic."""
-    sheets: list[Sheet] = []
-    for program, levels in count.programs.items():
-        for level, made in levels.items():
-            if made.executed is not None:
-                title = f"{count.target} {program}: {level}"
-                sheets += _executed_of(title, made, made.executed, count.grouped, top)
-    return sheets
-
-
-def _executed_of(
-    title: str, made: LevelCount, ran: Executed, grouped: Sequence[str], top: int | None
-) -> Iterator[Sheet]:
-    phases = _phases([ran.tally])
-    standing = (made.expanded or made.tally) if made.level == "stablehlo" else made.tally
-    names = sorted(standing.ops.keys() | ran.tally.ops.keys(), key=lambda name: (-ran.tally.ops.get(name, 0), name))
-    rows, more = _cut([_ran_row(name, made.tally, ran.tally, phases) for name in names], top)
-    total: tuple[Cell, ...] = (
-        "total", made.tally.total, ran.tally.total, *(ran.tally.phase_total(phase) or None for phase in phases)
-    )  # fmt: skip
-    columns = ("op", "stands", "ran", *phases)
-    yield Sheet(f"{title}: executed", columns, (total, *rows), (*more, *_ran_notes(ran)), frozenset({1}))
-    if ran.regions:
-        yield _regions_sheet(title, ran, top or MOST_ROWS)
-    if ran.work is not None:
-        yield _work_sheet(title, ran.work)
-    if ran.by is not None:
-        found, more = _group_rows(ran.by, ran.tally, top)
-        columns = (" | ".join(grouped), "ran", "share", "cumulative", *phases)
-        yield Sheet(f"{title}: executed by {', '.join(grouped)}", columns, found, more, frozenset({1}))
-
-
-def _ran_row(name: str, standing: Tally, ran: Tally, phases: Sequence[str]) -> tuple[Cell, ...]:
-    split = (ran.phases.get(phase, {}).get(name) for phase in phases)
-    return (name, standing.ops.get(name, 0), ran.ops.get(name, 0), *split)
-
-
-def _ran_notes(ran: Executed) -> Iterator[str]:
-    if ran.how == "static":
-        yield "by trip counts that the text fixes; nothing was run"
-    else:
-        values = "the target's own values" if ran.filled is None else f"shapes filled with {ran.filled}"
-        yield f"measured in one run, on {values}; dead code is removed first"
-    if ran.identical is not None:
-        apart = "" if ran.difference is None else f" by at most {ran.difference:.3g}"
-        yield "results identical to the plain run's, bit for bit" if ran.identical else f"results differ{apart}"
-    if ran.devices:
-        yield f"of the device that runs most; least {ran.devices['least']:,}, most {ran.devices['most']:,}"
-    yield from ran.notes
-    for one in ran.uncounted:
-        ops = ", ".join(f"{number} {name}" for name, number in one.ops.items())
-        yield f"not counted: {ops} in {one.what} at {one.source or NO_SOURCE} ({one.phase}): {one.reason}"
-
-
-def _regions_sheet(title: str, ran: Executed, top: int) -> Sheet:
-    apart = any(one.least is not None for one in ran.regions)
-    rows: list[tuple[Cell, ...]] = []
-    for one in ran.regions:
-        ends = (one.least, one.most) if apart else ()
-        rows.append((one.source or NO_SOURCE, one.kind, one.phase, one.region, one.entered, one.iterations, *ends))
-    shown, more = _cut(rows, top)
-    columns = ("source", "kind", "phase", "region", "entered", "ran", *(("least", "most") if apart else ()))
-    note = "ran: a loop's iterations, how often a branch was taken, how often a select's scalar was true"
-    return Sheet(f"{title}: what only a run tells", columns, tuple(shown), (*more, note))
-
-
-def _work_sheet(title: str, work: Work) -> Sheet:
-    rows: list[tuple[Cell, ...]] = [(f"{kind} flops", number, None) for kind, number in work.flops.items()]
-    xla = [None if value is None else int(value) for value in (work.xla_flops, work.xla_bytes)]
-    rows.append(("transcendentals", work.transcendentals, None))
-    left_out = ", ".join(f"{name} {number:,}" for name, number in work.in_no_flops.items())
-    rows = [
-        ("flops, at least" if left_out else "flops", work.total, xla[0]),
-        *rows,
-        ("bytes, unfused", work.bytes, xla[1]),
-    ]
-    notes = (f"in no flops, and how often each ran: {left_out}",) if left_out else ()
-    return Sheet(f"{title}: work", ("figure", "as run", "XLA, a loop's body once"), tuple(rows), notes)
+def _pair_sheet(count: Count, level: str, top: int | None) -> Sheet:
+    """One level of forward next to gradient, every operation, the gradient split by phase."""
+    forward, grad = count.programs["forward"][level], count.programs["grad"][level]
+    before, after = forward.tally, grad.tally
+    phases = _phases([after])
+    names = _by_number(before.ops.keys() | after.ops.keys(), after.ops)
+    total: Row = ("total", *_sides(before.total, after.total), *_phase_totals(after, phases))
+    rows, more = _cut([_pair_row(name, before, after, phases) for name in names], top)
+    notes = (*more, f"forward: {_share_note(forward)}", f"grad: {_share_note(grad)}")
+    return Sheet(f"{count.target} {level}", _pair_columns(phases), (total, *rows), notes, _FIRST)
 
 
 def _pair_columns(phases: Sequence[str]) -> tuple[str, ...]:
     return ("op", "forward", "grad", "ratio", *(f"grad: {phase}" for phase in phases))
 
 
-def _pair_row(name: str, left: Tally, right: Tally, phases: Sequence[str]) -> tuple[Cell, ...]:
-    before, after = left.ops.get(name, 0), right.ops.get(name, 0)
-    split = (right.phases.get(phase, {}).get(name) for phase in phases)
-    return (name, before, after, _ratio(before, after), *split)
+def _pair_row(name: str, before: Tally, after: Tally, phases: Sequence[str]) -> Row:
+    return (name, *_sides(before.ops.get(name, 0), after.ops.get(name, 0)), *_phase_counts(name, after, phases))
 
 
-def _ratio(before: int | None, after: int | None) -> str | None:
+def _sides(before: int | None, after: int | None) -> Row:
+    """Both sides and their ratio."""
     if before is None or after is None:
-        return None
-    return f"{after / before:.2f}x" if before else ("new" if after else None)
+        return before, after, None
+    return before, after, f"{after / before:.2f}x" if before else ("new" if after else None)
 
 
-def _share_rows(tally: Tally, phases: Sequence[str]) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = []
+def _level_sheet(count: Count, program: str, level: str, top: int | None) -> Sheet:
+    """One program at one level: counts, shares, cumulative shares and phases, the total first."""
+    level_count = count.programs[program][level]
+    tally = level_count.tally
+    phases = _phases([tally])
+    rows, more = _share_rows(
+        {name: (number, _phase_counts(name, tally, phases)) for name, number in tally.ops.items()}, tally, top
+    )
+    columns = ("op", "count", "share", "cumulative", *phases)
+    return Sheet(f"{count.target} {program}: {level}", columns, rows, (*more, _share_note(level_count)), _FIRST)
+
+
+def _programs_sheet(count: Count, level: str, top: int | None) -> Sheet:
+    """One level of several programs side by side, ordered by the program that has the most operations."""
+    programs = {name: levels[level] for name, levels in count.programs.items() if level in levels}
+    largest = max((program.tally for program in programs.values()), key=lambda tally: tally.total)
+    names = _by_number({op for program in programs.values() for op in program.tally.ops}, largest.ops)
+    total: Row = ("total", *(program.tally.total for program in programs.values()))
+    rows, more = _cut([(name, *(program.tally.ops.get(name) for program in programs.values())) for name in names], top)
+    notes = (*more, *(f"{name}: {_share_note(program)}" for name, program in programs.items()))
+    return Sheet(f"{count.target} {level}", ("op", *programs), (total, *rows), notes, _FIRST)
+
+
+def _structure_sheets(count: Count, program: str, level: str, top: int) -> Iterator[Sheet]:
+    """The loops of a program and its named functions, most frequent first; nothing where it has none."""
+    level_count = count.programs[program][level]
+    loops: list[Row] = [
+        (
+            loop.source or NO_SOURCE,
+            loop.kind,
+            loop.phase,
+            "?" if loop.trip_count is None else loop.trip_count,
+            loop.times,
+        )
+        for loop in level_count.loops
+    ]
+    functions: list[Row] = [
+        (function.name, function.operations, function.sites, function.calls) for function in level_count.functions
+    ]
+    for name, columns, rows in (
+        ("loops", ("source", "kind", "phase", "trip count", "loops"), loops),
+        ("functions", ("function", "operations", "call sites", "calls"), functions),
+    ):
+        shown, more = _cut(rows, top)
+        if rows:
+            yield Sheet(f"{count.target} {program}: {level}: {name}", columns, tuple(shown), more)
+
+
+def _facts_sheet(count: Count) -> Sheet:
+    """Figures that are not operations: depth, text, functions, constants, XLA's estimates, per program."""
+    rows: list[Row] = []
+    reasons: dict[str, None] = {}
+    for level in count.levels():
+        counts = [levels.get(level) for levels in count.programs.values()]
+        facts = [_facts(level_count) if level_count else {} for level_count in counts]
+        for name in dict.fromkeys(key for of_program in facts for key in of_program):
+            rows.append((f"{level} {name}", *(of_program.get(name) for of_program in facts)))
+        reasons |= dict.fromkeys(
+            f"{key}: {why}" for level_count in counts if level_count for key, why in level_count.reasons.items()
+        )
+    return Sheet(f"{count.target}: facts", ("fact", *count.programs), tuple(rows), tuple(reasons))
+
+
+def _facts(level_count: LevelCount) -> dict[str, Cell]:
+    facts: dict[str, Cell] = {
+        name: getattr(level_count, name) for name in _FACTS if getattr(level_count, name) is not None
+    }
+    if level_count.expanded is not None:
+        facts["expanded total"] = level_count.expanded.total
+    facts |= {f"constants {name}": size for name, size in (level_count.constants or {}).items()}
+    facts |= {f"memory {name}": size for name, size in (level_count.memory or {}).items()}
+    for name, entry in (level_count.collectives or {}).items():
+        facts |= {f"{name} {key}": value for key, value in entry.items()}
+    loops = sum(loop.times for loop in level_count.loops)
+    if loops:
+        facts["loops"] = loops
+        facts["loops of known length"] = sum(loop.times for loop in level_count.loops if loop.trip_count is not None)
+    return facts
+
+
+def _group_sheets(count: Count, top: int | None) -> Iterator[Sheet]:
+    """A sheet per program and level of a grouped count."""
+    keys = " | ".join(count.grouped)
+    for program, levels in count.programs.items():
+        for level, level_count in levels.items():
+            if level_count.by is not None:
+                columns = (keys, "count", "share", "cumulative", *_phases([level_count.tally]))
+                rows, more = _group_rows(level_count.by, level_count.tally, top)
+                title = f"{count.target} {program}: {level} by {', '.join(count.grouped)}"
+                yield Sheet(title, columns, rows, (*more, _share_note(level_count)), _FIRST)
+
+
+def _group_rows(groups: Sequence[Group], tally: Tally, top: int | None) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    phases = _phases([tally])
+    return _share_rows(
+        {group.key: (group.tally.total, _phase_totals(group.tally, phases)) for group in groups}, tally, top
+    )
+
+
+def executed_sheets(count: Count, top: int | None) -> Iterator[Sheet]:
+    """How often operations run: per program and level next to how often they occur, the regions, the arithmetic."""
+    for program, levels in count.programs.items():
+        for level, level_count in levels.items():
+            if level_count.executed is not None:
+                title = f"{count.target} {program}: {level}"
+                yield from _executed_of(title, level_count, level_count.executed, count.grouped, top)
+
+
+def _executed_of(
+    title: str, level_count: LevelCount, executed: Executed, grouped: Sequence[str], top: int | None
+) -> Iterator[Sheet]:
+    static, tally = level_count.tally, executed.tally
+    phases = _phases([tally])
+    in_text = (level_count.expanded or static) if level_count.level == "stablehlo" else static
+    names = _by_number(in_text.ops.keys() | tally.ops.keys(), tally.ops)
+    total: Row = ("total", static.total, tally.total, *_phase_totals(tally, phases))
+    rows, more = _cut(
+        [
+            (name, static.ops.get(name, 0), tally.ops.get(name, 0), *_phase_counts(name, tally, phases))
+            for name in names
+        ],
+        top,
+    )
+    notes = (*more, *_executed_notes(executed))
+    yield Sheet(f"{title}: executed", ("op", "stands", "ran", *phases), (total, *rows), notes, _FIRST)
+    if executed.regions:
+        yield _regions_sheet(title, executed, top or MOST_ROWS)
+    if executed.work is not None:
+        yield _work_sheet(title, executed.work)
+    if executed.by is not None:
+        groups, more = _group_rows(executed.by, tally, top)
+        columns = (" | ".join(grouped), "ran", "share", "cumulative", *phases)
+        yield Sheet(f"{title}: executed by {', '.join(grouped)}", columns, groups, more, _FIRST)
+
+
+def _executed_notes(executed: Executed) -> Iterator[str]:
+    if executed.how == "static":
+        yield "by trip counts that the text fixes; nothing was run"
+    else:
+        values = "the target's own values" if executed.filled is None else f"shapes filled with {executed.filled}"
+        yield f"measured in one run, on {values}; dead code is removed first"
+    if executed.identical is not None:
+        differ = "" if executed.difference is None else f" by at most {executed.difference:.3g}"
+        yield "results identical to the plain run's, bit for bit" if executed.identical else f"results differ{differ}"
+    if executed.devices:
+        yield f"of the device that runs most; least {executed.devices['least']:,}, most {executed.devices['most']:,}"
+    yield from executed.notes
+    for part in executed.uncounted:
+        ops = ", ".join(f"{number} {name}" for name, number in part.ops.items())
+        yield f"not counted: {ops} in {part.what} at {part.source or NO_SOURCE} ({part.phase}): {part.reason}"
+
+
+def _regions_sheet(title: str, executed: Executed, top: int) -> Sheet:
+    by_device = any(region.least is not None for region in executed.regions)
+    rows: list[Row] = []
+    for region in executed.regions:
+        where = (region.source or NO_SOURCE, region.kind, region.phase, region.region)
+        rows.append((*where, region.entered, region.iterations, *((region.least, region.most) if by_device else ())))
+    shown, more = _cut(rows, top)
+    columns = ("source", "kind", "phase", "region", "entered", "ran", *(("least", "most") if by_device else ()))
+    note = "ran: a loop's iterations, how often a branch was taken, how often a select's scalar was true"
+    return Sheet(f"{title}: what only a run tells", columns, tuple(shown), (*more, note))
+
+
+def _work_sheet(title: str, work: Work) -> Sheet:
+    xla_flops, xla_bytes = (None if value is None else int(value) for value in (work.xla_flops, work.xla_bytes))
+    left_out = ", ".join(f"{name} {number:,}" for name, number in work.in_no_flops.items())
+    rows: list[Row] = [
+        ("flops, at least" if left_out else "flops", work.total, xla_flops),
+        *((f"{kind} flops", number, None) for kind, number in work.flops.items()),
+        ("transcendentals", work.transcendentals, None),
+        ("bytes, unfused", work.bytes, xla_bytes),
+    ]
+    notes = (f"in no flops, and how often each ran: {left_out}",) if left_out else ()
+    return Sheet(f"{title}: work", ("figure", "as run", "XLA, a loop's body once"), tuple(rows), notes)
+
+
+def _share_rows(
+    entries: Mapping[str, tuple[int, Row]], tally: Tally, top: int | None
+) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """Rows with their shares of a total, which is the first row, and the note on those left out.
+
+    Each entry is a number and its split by the phases of ``tally``.
+    """
+    rows: list[Row] = []
     running = 0
-    for name, number in tally.ops.items():
+    for name, (number, split) in entries.items():
         running += number
-        split = (tally.phases.get(phase, {}).get(name) for phase in phases)
         rows.append((name, number, _percent(number, tally.total), _percent(running, tally.total), *split))
-    return rows
+    total: Row = ("total", tally.total, "100.0 %", None, *_phase_totals(tally, _phases([tally])))
+    shown, more = _cut(rows, top)
+    return (total, *shown), more
 
 
 def _percent(part: int, whole: int) -> str:
@@ -321,24 +298,91 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _phases(tallies: Iterable[Tally]) -> tuple[str, ...]:
-    seen = {phase for tally in tallies for phase, ops in tally.phases.items() if ops}
-    return tuple(phase.value for phase in Phase if phase.value in seen)
+    present = {phase for tally in tallies for phase, ops in tally.phases.items() if ops}
+    return tuple(phase.value for phase in Phase if phase.value in present)
 
 
-def _cut(rows: list[tuple[Cell, ...]], top: int | None) -> tuple[list[tuple[Cell, ...]], tuple[str, ...]]:
+def _phase_totals(tally: Tally, phases: Sequence[str]) -> Row:
+    return tuple(tally.phase_total(phase) or None for phase in phases)
+
+
+def _phase_counts(name: str, tally: Tally, phases: Sequence[str]) -> Row:
+    return tuple(tally.phases.get(phase, {}).get(name) for phase in phases)
+
+
+def _by_number(names: Iterable[str], numbers: Mapping[str, int]) -> list[str]:
+    return sorted(names, key=lambda name: (-numbers.get(name, 0), name))
+
+
+def _cut(rows: Sequence[Row], top: int | None) -> tuple[Sequence[Row], tuple[str, ...]]:
+    """At most ``top`` rows, and the note on those left out."""
     if not top or len(rows) <= top:
         return rows, ()
     return rows[:top], (f"{len(rows) - top} more rows not shown (--top {top})",)
 
 
-def _share_note(made: LevelCount) -> str:
-    phase, source = (share_text(made.attributed, of) for of in ("phase", "source"))
+def _share_note(level_count: LevelCount) -> str:
+    phase, source = (_share_text(level_count.attributed, of) for of in ("phase", "source"))
     return f"attributed to a phase {phase}, to a source line {source}"
 
 
-def share_text(attributed: Mapping[str, float | None], of: str) -> str:
+def _share_text(attributed: Mapping[str, float | None], of: str) -> str:
     """A share as percent; never rounded up to all of it."""
     share = attributed.get(of)
     if share is None:
         return "not asked"
     return "100 %" if share == 1 else f"{min(99.9, 100 * share):.1f} %"
+
+
+def count_rows(count: Count) -> Iterator[Row]:
+    """Tidy CSV: every figure of every level in a row."""
+    yield COLUMNS
+    for program, levels in count.programs.items():
+        for level, level_count in levels.items():
+            yield from ((count.target, program, level, *row) for row in _level_rows(level_count))
+
+
+def _level_rows(level_count: LevelCount) -> Iterator[Row]:
+    yield from _tally_rows("module", "", level_count.tally)
+    if level_count.expanded is not None:
+        yield from _tally_rows("expanded", "", level_count.expanded)
+    if level_count.executed is not None:
+        yield from _executed_rows(level_count.executed)
+    for view, groups in (("by", level_count.by), ("expanded_by", level_count.expanded_by)):
+        for group in groups or ():
+            yield from _tally_rows(view, group.key, group.tally)
+    for name in _FACTS:
+        if getattr(level_count, name) is not None:
+            yield ("fact", "", name, "", getattr(level_count, name))
+    for prefix, facts in (("constants", level_count.constants), ("memory", level_count.memory)):
+        for name, value in (facts or {}).items():
+            yield ("fact", prefix, name, "", value)
+    for name, entry in (level_count.collectives or {}).items():
+        for key, value in entry.items():
+            yield ("fact", name, key, "", value)
+
+
+def _executed_rows(executed: Executed) -> Iterator[Row]:
+    yield from _tally_rows("executed", "", executed.tally)
+    for group in executed.by or ():
+        yield from _tally_rows("executed_by", group.key, group.tally)
+    for region in executed.regions:
+        key = f"{region.kind} | {region.source or NO_SOURCE} | {region.region}"
+        for name in ("entered", "iterations", "least", "most"):
+            if getattr(region, name) is not None:
+                yield ("region", key, name, region.phase, getattr(region, name))
+    yield ("fact", "executed", "measured", "", int(executed.how == "measured"))  # only numbers: 1 for yes
+    if executed.identical is not None:
+        yield ("fact", "executed", "identical", "", int(executed.identical))
+    if executed.work is not None:
+        yield from (("fact", "executed flops", kind, "", number) for kind, number in executed.work.flops.items())
+        yield from (
+            ("fact", "executed in no flops", op, "", number) for op, number in executed.work.in_no_flops.items()
+        )
+        yield ("fact", "executed", "bytes", "", executed.work.bytes)
+
+
+def _tally_rows(view: str, key: str, tally: Tally) -> Iterator[Row]:
+    for phase, ops in tally.phases.items():
+        for op, number in ops.items():
+            yield (view, key, op, phase, number)

@@ -1,50 +1,75 @@
-"""Prints listings, rows of named columns: the targets there are, what an installation can do."""
+"""Lays out listings, rows of named columns: the targets, the snapshots of a store, what an installation can do."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from ltc_ir.records.codec import SCHEMA, dumps
-from ltc_ir.render.layouts.count import Sheet
-from ltc_ir.render.markdown import to_markdown
-
-Rows = Sequence[Mapping[str, str]]
+from ltc_ir.records.codec import SCHEMA
+from ltc_ir.render.sheet import Row, Sheet
+from ltc_ir.render.words.check import level_name
+from ltc_ir.render.words.text import plain
 
 
-def target_rows(own: Mapping[str, Mapping[str, Any]], builtin: Mapping[str, str], about: Mapping[str, str]) -> Rows:
+class Listing(NamedTuple):
+    """Rows with the same columns, all of them text; ``title`` is also the kind of its JSON."""
+
+    title: str
+    rows: Sequence[Mapping[str, str]]
+
+
+def target_listing(
+    own: Mapping[str, Mapping[str, Any]], builtin: Mapping[str, str], about: Mapping[str, str]
+) -> Listing:
     """A row per target: the project's own first."""
-    mine = [
+    rows = [
         {"name": name, "where": str(entry["target"]), "about": "from pyproject.toml"} for name, entry in own.items()
     ]
-    return [*mine, *({"name": name, "where": where, "about": about[name]} for name, where in builtin.items())]
+    rows += [{"name": name, "where": where, "about": about[name]} for name, where in builtin.items()]
+    return Listing("targets", rows)
 
 
-def _sheet(title: str, rows: Rows) -> Sheet:
-    columns = tuple(rows[0]) if rows else ("nothing",)
-    return Sheet(title, columns, tuple(tuple(row.values()) for row in rows), text=True)
+def stored_listing(stored: Sequence[Any]) -> Listing:
+    """A row per file of a store; a column of problems only if there is one."""
+    problems = any(entry.problem for entry in stored)
+    rows = [_stored_row(entry) | ({"problem": plain(entry.problem or "")} if problems else {}) for entry in stored]
+    return Listing("snapshots", rows)
 
 
-def _table(title: str, rows: Rows) -> list[Any]:
-    from ltc_ir.render.table import to_table
+def _stored_row(entry: Any) -> dict[str, str]:
+    return {
+        "target": plain(entry.target),
+        "program": plain(entry.program),
+        "jax": plain(entry.jax),
+        "platform": plain(entry.platform) + (" x64" if entry.x64 else ""),
+        "operations": ", ".join(f"{level_name(level)} {total:,}" for level, total in entry.totals.items()),
+        "captured": plain(entry.captured),
+        "accepted": str(entry.accepted or ""),
+        "file": plain(entry.file),
+    }
 
-    return [to_table(_sheet(title, rows))]
+
+def pruned_listing(pruned: Iterable[Any]) -> Listing:
+    """A row per snapshot file that is no longer needed."""
+    rows = [
+        {"file": plain(entry.file), "removed": "yes" if entry.removed else "no", "reason": plain(entry.reason)}
+        for entry in pruned
+    ]
+    return Listing("pruned", rows)
 
 
-def _csv(_: str, rows: Rows) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0] if rows else ())
-    writer.writerows(row.values() for row in rows)
-    return text.getvalue()
+def listing_sheets(listing: Listing) -> list[Sheet]:
+    """The listing as one sheet."""
+    columns = tuple(listing.rows[0]) if listing.rows else ("nothing",)
+    return [Sheet(listing.title, columns, tuple(tuple(row.values()) for row in listing.rows), text_columns=None)]
 
 
-LISTING_FORMATS: dict[str, Callable[[str, Rows], Any]] = {
-    "table": _table,
-    "json": lambda title, rows: dumps({"schema": SCHEMA, "kind": title, title: list(rows)}),
-    "csv": _csv,
-    "markdown": lambda title, rows: to_markdown([_sheet(title, rows)]),
-}
-"""How a listing can be shown."""
+def listing_rows(listing: Listing) -> Iterator[Row]:
+    """The listing as lines of CSV."""
+    yield tuple(listing.rows[0]) if listing.rows else ()
+    yield from (tuple(row.values()) for row in listing.rows)
+
+
+def listing_to_dict(listing: Listing) -> dict[str, Any]:
+    """The listing as JSON holds it."""
+    return {"schema": SCHEMA, "kind": listing.title, listing.title: list(listing.rows)}

@@ -1,16 +1,17 @@
-"""Lays a sweep out as sheets: per program a row for each figure, a column for each size, and how fast it grows."""
+"""Lays a sweep out: per program a row for each figure, a column for each size, and how fast it grows; and rows for CSV."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep, SweepPoint
-from ltc_ir.render.layouts.count import Cell, Sheet
 from ltc_ir.render.layouts.timing import conditions
-from ltc_ir.render.words.plain import figure, plain, size
+from ltc_ir.render.sheet import Cell, Row, Sheet
 from ltc_ir.render.words.sweep import NOTHING, between, grows_as
+from ltc_ir.render.words.text import figure, plain, size
 from ltc_ir.render.words.timing import FIRST_ONLY, MARK, seconds, too_few
 
+COLUMNS = ("target", "program", "parameter", "value", "metric", "unit", "figure", "low", "high", "runs", "first_only")
 _SHOWN: dict[str, Callable[[float], str]] = {SECONDS: seconds, BYTES: size}
 
 
@@ -34,7 +35,7 @@ def _sheet(sweep: Sweep, name: str, made: ProgramSweep) -> Sheet:
     return Sheet(f"{sweep.target} {name}: over {sweep.parameter}", columns, rows, notes, rules)
 
 
-def _row(made: ProgramSweep, metric: Metric) -> tuple[Cell, ...]:
+def _row(made: ProgramSweep, metric: Metric) -> Row:
     growth = made.growth.get(metric.name, Growth())
     return (metric.words, *(_shown(point, metric) for point in made.points), grows_as(growth), between(growth))
 
@@ -93,3 +94,27 @@ def _notes(sweep: Sweep) -> Iterator[str]:
     if sweep.settings is not None:
         yield "each size is timed in turn, so a drift of the machine's load shows as growth"
     yield from sweep.notes if sweep.settings is None else ()
+
+
+def sweep_rows(sweep: Sweep) -> Iterator[Row]:
+    """Tidy CSV: a row per figure, by program, metric and size; a figure that is not available is an empty cell."""
+    yield COLUMNS
+    for name, program in sweep.programs.items():
+        for metric in program.metrics():
+            for point in program.points:
+                span = point.spans.get(metric.name, (None, None))
+                which = (sweep.target, name, sweep.parameter, point.value, metric.name, metric.unit)
+                yield (*which, _figure(point, metric), *span, *_runs(point, metric.name))
+
+
+def _figure(point: SweepPoint, metric: Metric) -> float | None:
+    """The figure, whole numbers of anything but seconds without a decimal point."""
+    value = point.metrics.get(metric.name)
+    return int(value) if value is not None and value.is_integer() and metric.unit != SECONDS else value
+
+
+def _runs(point: SweepPoint, metric: str) -> tuple[Cell, Cell]:
+    """How many runs a timed figure is of, and whether that is the first alone; empty for counted figures."""
+    if metric not in point.runs:
+        return None, None
+    return point.runs[metric], "yes" if metric in point.first_only else "no"

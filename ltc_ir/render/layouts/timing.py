@@ -1,19 +1,22 @@
-"""Lays timings out as sheets: the profiling table of all programs, then the stages of each with how sure they are."""
+"""Lays timings out: the profiling table of all programs, then the stages of each with their intervals; and rows for CSV."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from ltc_ir.records.sweep import Sweep
-from ltc_ir.records.timing import COLD, STAGES, Machine, ProgramTiming, Settings, Stage, Timing
-from ltc_ir.render.layouts.count import Cell, Sheet
+from ltc_ir.records.timing import COLD, MORE_STAGES, STAGES, Machine, ProgramTiming, Settings, Stage, Timing
 from ltc_ir.render.layouts.passes import passes_sheets
+from ltc_ir.render.sheet import Cell, Row, Sheet
 from ltc_ir.render.words import passes as passes_words
-from ltc_ir.render.words.plain import plain, size
+from ltc_ir.render.words.text import plain, size
 from ltc_ir.render.words.timing import FIRST_ONLY, MARK, marked, seconds, sentence
 
 NOTHING = "-"
-"""What stands for a stage that was not measured; the notes say why."""
+"""The cell of a stage that was not measured; the notes say why."""
+ORDER = ("eager", "lower", "compile", "first", "steady", "trace", *MORE_STAGES)
+"""The stages in CSV, the published columns first."""
+_OF_STAGE = ("min_s", "max_s", "low_s", "high_s", "runs")
 
 
 def timing_sheets(timings: Sequence[Timing], *, top: int | None = None) -> list[Sheet]:
@@ -32,7 +35,7 @@ def _profile(timings: Sequence[Timing]) -> Sheet:
     return Sheet(title, columns, tuple(rows), tuple(dict.fromkeys(_profile_notes(timings))))
 
 
-def _profile_row(target: str, name: str, made: ProgramTiming) -> tuple[Cell, ...]:
+def _profile_row(target: str, name: str, made: ProgramTiming) -> Row:
     ratio = made.eager_over_steady
     stages = (marked(made.stages.get(stage)) or NOTHING for stage in STAGES)
     return (
@@ -121,7 +124,7 @@ def _stages(timing: Timing, name: str, made: ProgramTiming) -> Sheet:
     return Sheet(f"{timing.target} {name}: stages", columns, tuple(rows), tuple(_notes(made)), rules)
 
 
-def _stage_row(name: str, stage: Stage | None) -> tuple[Cell, ...]:
+def _stage_row(name: str, stage: Stage | None) -> Row:
     if stage is None:
         return (name, NOTHING, None, None, None, None, None)
     between = "too few runs" if stage.low_s is None else f"{seconds(stage.low_s)} to {seconds(stage.high_s)}"
@@ -145,3 +148,22 @@ def _notes(made: ProgramTiming) -> Iterator[str]:
     if made.why_no_break_even is not None:
         yield f"no break-even: {made.why_no_break_even}"
     yield from dict.fromkeys(f"{what}: {plain(why)}" for what, why in made.reasons.items())
+
+
+def timing_rows(timings: Sequence[Timing]) -> Iterator[Row]:
+    """CSV: a row per program: medians in seconds, ratio, break-even, the spread of each stage, which are first runs."""
+    medians = [f"{stage}_s" for stage in ORDER]
+    spread = [f"{stage}_{name}" for stage in (*STAGES, *MORE_STAGES) for name in _OF_STAGE]
+    yield ("target", "program", *medians, "eager_over_steady", "break_even_calls", *spread, "first_only")
+    for timing in timings:
+        for name, program in timing.programs.items():
+            yield (timing.target, name, *_figures(program))
+
+
+def _figures(program: ProgramTiming) -> Iterator[Cell]:
+    """A program's figures; one that is not available is an empty cell."""
+    yield from map(program.seconds, ORDER)
+    yield from (program.eager_over_steady, program.break_even_calls)
+    for stage in (*STAGES, *MORE_STAGES):
+        yield from (getattr(program.stages.get(stage), name, None) for name in _OF_STAGE)
+    yield " ".join(program.first_only)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status, worst
+from ltc_ir.records.check import Action, Check, CheckChange, ProgramCheck, Status, Update, Written, worst
 from ltc_ir.records.vocabulary import NO_SOURCE
-from ltc_ir.render.words.diff import signed
-from ltc_ir.render.words.plain import WIDTH, cut, figure, plain, ratio, size, wrapped
+from ltc_ir.render.words.text import WIDTH, cut, figure, plain, ratio, signed, size, wrapped
 
 MOST = 12
 """Lines of a message at most."""
@@ -305,3 +304,57 @@ def _files(check: ProgramCheck) -> list[str]:
     verb = "accept" if check.status in {Status.GROWN, Status.DRIFT} else "record"
     lines = [f"  snapshot: {plain(check.file)}"] if check.file and check.status is not Status.MISSING else []
     return [*lines, f"  {verb}: {plain(check.accept)}"] if check.accept else lines
+
+
+def update_words(written: Written) -> list[str]:
+    """What there is to say of one program beyond its action and file; nothing where it is new or as it was."""
+    lines = _outcome(written)
+    lines += [f"  not held, two captures disagree: {cut(fact, WIDTH - 36)}" for fact in written.unstable[:3]]
+    left = len(written.unstable) - 3
+    return [*lines, f"  … and {left} more that two captures disagree on"] if left > 0 else lines
+
+
+def _outcome(written: Written) -> list[str]:
+    name = written_name(written)
+    if written.action is Action.ERROR:
+        return wrapped(written.reason or "it failed", f"{name}: ", "  ")
+    if written.action is Action.REFUSED:
+        why = wrapped(written.reason or "nobody accepted its growth", f"{name} is not recorded: ", "  ")
+        return why if written.check is None else [*why, *(f"  {line}" for line in message(written.check))]
+    if written.check is not None and written.check.changes:
+        return _recorded(written, _without_advice(message(written.check)))
+    if written.reason:
+        return wrapped(written.reason, f"{name}: ", "  ")
+    return [f"{name}:"] if written.unstable else []
+
+
+def _recorded(written: Written, lines: list[str]) -> list[str]:
+    """What was recorded beside what stood there before, or beside the snapshot of the nearest other JAX."""
+    if written.action is Action.STARTED:
+        return [
+            *wrapped(written.reason or "", f"{written_name(written)} is started ", "  "),
+            *(f"  {line}" for line in lines),
+        ]
+    first, *rest = lines
+    why = wrapped(written.reason, "  ", "  ", 2) if written.reason else []
+    accepted = written.check is not None and written.check.broken
+    return [first, *why, *rest, *(["  accepted, with its reason in the file"] if accepted else [])]
+
+
+def _without_advice(lines: list[str]) -> list[str]:
+    """A check's message without what it says to one who has not recorded it yet."""
+    advice = ("  rule: ", "  snapshot: ", "  accept: ", "  record: ")
+    return [line for line in lines if not line.startswith(advice) and not line.endswith(" more rules")]
+
+
+def update_summary(update: Update) -> str:
+    """All of an update in one line: ``4 programs: 1 new, 2 updated, 1 refused``."""
+    found = [one.action for one in update.written]
+    counted = ", ".join(f"{found.count(action)} {action}" for action in Action if action in found)
+    told = f"{len(found)} program{'s' * (len(found) != 1)}: {counted}" if found else "there was nothing to record"
+    return told + (f"; {len(update.unavailable)} could not be made" if update.unavailable else "")
+
+
+def written_name(written: Written) -> str:
+    """A target and its program, cut if they are long."""
+    return f"{cut(written.target, NAME)} {cut(written.program, NAME)}"

@@ -1,15 +1,15 @@
-"""Text of others made fit to print, cut or wrapped to a width, and numbers as people read them."""
+"""Foreign text made fit to print, cut or wrapped to a width, and numbers as people read them."""
 
 from __future__ import annotations
 
 import textwrap
 
 WIDTH = 108
-"""Columns a line of a message takes at most, commands and paths apart: those are there to be copied."""
+"""Columns a line of a message takes at most, except commands and paths, which are there to be copied."""
 
 
 def plain(text: str) -> str:
-    """One line without control characters, whatever an operation or a function is called."""
+    """Text as one line without control characters, whatever an operation or a function is called."""
     return "".join(char if char.isprintable() else _spelled(char) for char in text)
 
 
@@ -18,7 +18,7 @@ def _spelled(char: str) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """At most ``width`` characters: what is too long loses its middle, for names differ at their ends."""
+    """At most ``width`` characters: longer text loses its middle, because names differ at their ends."""
     text = plain(text)
     if len(text) <= width:
         return text
@@ -27,17 +27,26 @@ def cut(text: str, width: int) -> str:
 
 
 def wrapped(text: str, first: str, then: str, most: int = 4) -> list[str]:
-    """A sentence over several lines, the first begun with ``first``; what does not fit ends in ``…``."""
+    """A sentence over at most ``most`` lines, the first starting with ``first``; longer text ends in ``…``."""
     return textwrap.wrap(
         plain(text), WIDTH, initial_indent=first, subsequent_indent=then, max_lines=most, placeholder=" …"
     ) or [first.rstrip()]
 
 
 def figure(value: float | None) -> str:
-    """A number with thousands apart; ``?`` where it is not known."""
+    """A number with thousands separated; ``?`` if it is unknown."""
     if value is None:
         return "?"
     return f"{int(value):,}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def signed(value: float | None) -> str:
+    """A change with its sign and thousands separated; ``±0`` for none, ``?`` if it is unknown."""
+    if value is None:
+        return "?"
+    if not value:
+        return "±0"
+    return f"{int(value):+,}" if float(value).is_integer() else f"{value:+,.1f}"
 
 
 def size(number: float) -> str:
@@ -52,7 +61,7 @@ def size(number: float) -> str:
 
 
 def ratio(before: float | None, after: float | None) -> str:
-    """``3.44x``; nothing where there is nothing to divide by, or no difference to see."""
+    """``3.44x``; empty if there is nothing to divide by, or no difference to see."""
     if not before or after is None:
         return ""
     shown = f"{after / before:.2f}x"

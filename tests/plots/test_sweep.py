@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from matplotlib.colors import to_hex
 
-from ltc_ir.plots.sweep_plot import MOST, growth_words, sweep_figure
+from ltc_ir.plots.sweep import MOST, growth_words, sweep_figure
 from ltc_ir.records.sweep import Growth, ProgramSweep, Sweep, SweepPoint
 from ltc_ir.records.timing import Ended
 from tests.plots.reading import faults, figure_of, texts

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ltc_ir.plots.timing_plot import MOST, timing_figure
+from ltc_ir.plots.timing import MOST, timing_figure
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Ended, Machine, Settings, Stage, Timing
 from tests.plots.reading import faults, figure_of, texts

@@ -1,0 +1,68 @@
+"""What a layout is made of: sheets of rows and columns, and messages of a few lines, which every format prints alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Styled(NamedTuple):
+    """Text with the style in which a terminal shows it, such as ``bold red``; other formats leave the style out."""
+
+    text: str
+    style: str = ""
+
+
+Cell = str | int | float | Styled | None
+Row = tuple[Cell, ...]
+Line = tuple[Styled, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table; without a title it is printed bare.
+
+    The first ``text_columns`` columns are text (``None``: all of them), the others are numbers. There is a rule above each
+    row in ``rules``.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    rules: frozenset[int] = field(default_factory=frozenset)
+    text_columns: int | None = 1
+
+    def is_text(self, column: int) -> bool:
+        """Whether the column of this number is text."""
+        return self.text_columns is None or column < self.text_columns
+
+
+@dataclass(frozen=True)
+class Message:
+    """Lines of styled text."""
+
+    lines: tuple[Line, ...]
+
+
+Block = Sheet | Message
+"""A part of a layout."""
+BLANK = Message(((),))
+"""An empty line."""
+
+
+def message(*lines: Iterable[Styled]) -> Message:
+    """A message of these lines."""
+    return Message(tuple(map(tuple, lines)))
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell as people read it: thousands separated, empty for ``None``."""
+    if cell is None:
+        return ""
+    if isinstance(cell, Styled):
+        return cell.text
+    if isinstance(cell, float):
+        return f"{int(cell):,}" if cell.is_integer() else f"{cell:,.1f}"
+    return f"{cell:,}" if isinstance(cell, int) else cell
