@@ -153,6 +153,18 @@ def test_grad_sets_the_headline_first(command: Command) -> None:
     assert rows[:5] == ["dot_general", "scan", "while", "tanh", "transpose"]
 
 
+def test_a_target_without_a_headline_leads_with_its_own_largest_operations(command: Command) -> None:
+    text = data_of(command("count", "mine:step", "--loss", "sum", "--grad", "--level", "jaxpr"))
+    first = text.partition("mine:step jaxpr")[0]
+    rows = {line.split()[0]: line.split()[2] for line in first.splitlines() if re.match(r" [a-z_]+ +\d+ +\d", line)}
+    made = record_of(
+        command("count", "mine:step", "--loss", "sum", "--program", "grad", "--level", "jaxpr", "-f", "json")
+    )
+    largest = sorted(made["programs"]["grad"]["jaxpr"]["ops"].items(), key=lambda item: (-item[1], item[0]))[:5]
+    assert {name: int(number) for name, number in rows.items()} == dict(largest)
+    assert "headline" not in made
+
+
 def test_op_and_phase_narrow(command: Command) -> None:
     ran = command("count", "mine:step", "--loss", "sum", "--program", "grad", "--level", "jaxpr",
                   "--op", "dot_general", "--phase", "backward", "--format", "json")  # fmt: skip
