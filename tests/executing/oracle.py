@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import jax
@@ -67,11 +68,37 @@ def _equation(eqn: Any, values: list[Any], counts: Counter[str]) -> list[Any]:
     for key, names in _CALLS.items():
         if name in names:
             return _call(params[key] if key in params else params["call_jaxpr"], values, counts)
-    bound = eqn.primitive.get_bind_params(params)
-    functions, given = bound if isinstance(bound, tuple) else ((), bound)
     values = [jnp.asarray(value) if isinstance(value, bool | int | float | complex) else value for value in values]
-    made = eqn.primitive.bind(*functions, *values, **given)
-    return list(made) if eqn.primitive.multiple_results else [made]
+    results = _bound(eqn.primitive, params)(values)
+    return list(results) if eqn.primitive.multiple_results else [results]
+
+
+def _bound(primitive: Any, params: Any) -> Callable[[Sequence[Any]], Any]:
+    """What an equation computes, as a function of its operands."""
+    bound = primitive.get_bind_params(params)
+    if isinstance(bound, tuple):
+        functions, keywords = bound
+        return lambda values: primitive.bind(*functions, *values, **keywords)
+    try:
+        return _compiled(primitive, tuple((name, type(value), value) for name, value in sorted(bound.items())))
+    except TypeError:  # a parameter that cannot be hashed, or compared
+        return lambda values: primitive.bind(*values, **bound)
+
+
+@cache
+def _compiled(primitive: Any, params: tuple[tuple[str, type, Any], ...]) -> Callable[[Sequence[Any]], Any]:
+    """A primitive compiled once per operand types: a count clears JAX's own cache of them, and they are alike everywhere."""
+    keywords = {name: value for name, _, value in params}
+    programs: dict[Any, Any] = {}
+
+    def run(values: Sequence[Any]) -> Any:
+        types = tuple((value.shape, value.dtype, getattr(value, "weak_type", False)) for value in values)
+        if types not in programs:
+            function = jax.jit(lambda *operands: primitive.bind(*operands, **keywords))
+            programs[types] = function.lower(*values).compile()
+        return programs[types](*values)
+
+    return run
 
 
 def _while(params: Any, values: list[Any], counts: Counter[str]) -> list[Any]:
