@@ -1,7 +1,7 @@
 """The project's own snapshots on every pinned JAX: ``python -m tests.own_snapshots check`` or ``update [OPTIONS]``.
 
-Builds one small environment per JAX below ``.versions/`` (kept between runs), and runs ``ltc-ir snapshot`` in it on this
-working tree. Options after ``update`` are passed on, as ``--accept-growth "why"``.
+Builds one small environment per JAX below ``.versions/`` (kept between runs), unless that of `tests.run_versions` is there, and
+runs ``ltc-ir snapshot`` in it on this working tree. Options after ``update`` are passed on, as ``--accept-growth "why"``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ NEEDED = ("rich", "typer")
 
 def environment(jax: str, python: str) -> Path:
     """The Python of a small environment with that JAX, made where it is not there yet."""
+    if (FOLDER / f"jax-{jax}" / "complete").exists():
+        return FOLDER / f"jax-{jax}" / "bin" / "python"
     folder = FOLDER / f"own-{jax}"
     executable = folder / "bin" / "python"
     if not (folder / "whole").exists():
         subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(executable), "-m", "pip", "install", "-q", f"jax=={jax}", f"jaxlib=={jax}", *NEEDED]
+        pins = [f"jax=={jax}", f"jaxlib=={jax}"]
+        # compiling every module takes longer than all else here; Python compiles those that are imported
+        install = [str(executable), "-m", "pip", "install", "-q", "--no-compile", *pins, *NEEDED]
         subprocess.run(install, check=True)
         (folder / "whole").touch()
     return executable
@@ -34,9 +38,10 @@ def run(jax: str, version: str, words: list[str]) -> int | None:
     python = interpreter(version)
     if python is None:
         return None
-    path = os.pathsep.join([str(ROOT), str(ROOT / "cli")])
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "cli")])
     command = [str(environment(jax, python)), "-m", "ltc_ir_cli", "snapshot", *words]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
 
 
 def main(words: list[str]) -> int:

@@ -19,7 +19,7 @@ from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
 from tests import golden
 from tests.cli.conftest import Command, Ran, environment, program, run_program
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 USAGE, TARGET_FAILED = 2, 4
 

@@ -11,7 +11,7 @@ from tests.catalogue import doubled, get, names
 from tests.executing import oracle
 from tests.executing.programs import PROGRAMS
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

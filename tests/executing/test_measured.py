@@ -22,7 +22,7 @@ from ltc_ir.records.codec import count_to_dict, dumps, loads
 from tests.executing import oracle
 from tests.executing.programs import V, until
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 
 def ran(fn, *args, **asked):

@@ -7,6 +7,8 @@ import pytest
 from tests.cli.conftest import Ran
 from tests.guard.conftest import HEAD, NET, Project, line_of
 
+pytestmark = pytest.mark.early
+
 SCAN = "    last, _ = jax.lax.scan(body, x, None, length=50)\n"
 LOOP = "    last = x\n    for _ in range(50):\n        last = jnp.tanh(last @ w)  # planted\n"
 RETURN = "    return last.sum()\n"

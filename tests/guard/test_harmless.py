@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import run_program
 from tests.guard.conftest import NET, Project
 
+pytestmark = pytest.mark.early
+
 RENAMED = re.sub(r"\bcarry\b", "state", NET).replace("last", "final").replace("body", "inner_loop")
 SPACED = NET.replace(
     "    return jnp.tanh(x @ w)\n", "\n    # why\n    return jnp.tanh(\n        x\n        @ w\n    )\n"

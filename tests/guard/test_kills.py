@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import environment
 from tests.guard.conftest import Project
 
+pytestmark = pytest.mark.early
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

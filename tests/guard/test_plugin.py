@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import environment
 from tests.guard.conftest import NET, Project, footer, line_of
 
+pytestmark = pytest.mark.early
+
 TOP = """import jax
 import jax.numpy as jnp
 import pytest

@@ -15,6 +15,8 @@ from tests.cli.conftest import run_program
 from tests.guard.conftest import NET, Project
 from tests.snapshots.made import versions
 
+pytestmark = pytest.mark.early
+
 GROWN = NET.replace("return jnp.tanh(x @ w)", "return jnp.sin(jnp.tanh(x @ w))")
 SHRUNK = NET.replace("return jnp.tanh(x @ w)", "return x @ w")
 TWO = (

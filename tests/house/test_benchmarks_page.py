@@ -11,6 +11,8 @@ from benchmarks import executing, others, page, passes, timing, work
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.common import Result, child, quiet_environment, report
 
+pytestmark = pytest.mark.early
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -12,6 +12,8 @@ import pytest
 import ltc_ir
 from tests.docs_blocks import PAGES, matches, run, steps, updated
 
+pytestmark = pytest.mark.early
+
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN_ON = "0.10.2"
 """The JAX whose outputs the pages show; it is the one in constraints.txt."""

@@ -13,6 +13,8 @@ from ltc_ir import compat
 from ltc_ir.lab.models import MODELS
 from ltc_ir.records.timing import COLD, STAGES
 
+pytestmark = pytest.mark.early
+
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 HAS_PASSES = compat.profile_data() is not None
 

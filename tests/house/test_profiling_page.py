@@ -23,6 +23,8 @@ from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.find import find
 from ltc_ir.timing.inputs import values_of
 
+pytestmark = pytest.mark.early
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [(target, name) for target in ("ltc", "ctrnn", "node") for name in ("forward", "train_step")]
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -11,6 +11,8 @@ import pytest
 
 from ltc_ir.ir.origin import ROOMS
 
+pytestmark = pytest.mark.early
+
 pytest.importorskip("importlinter", reason="needs the test extra: import-linter")
 ROOT = Path(__file__).resolve().parents[2]
 LINT = Path(sys.executable).parent / "lint-imports"

@@ -27,6 +27,8 @@ from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Machine
 from ltc_ir.render.csv import to_csv
 
+pytestmark = pytest.mark.early
+
 SHORT = Settings((42, 43), epochs=2, trajectory_seeds=1)
 
 

@@ -22,6 +22,8 @@ from ltc_ir.lab.models.common import AdamState, Problem, adam_start, oscillator_
 from ltc_ir.lab.physics import oscillator
 from ltc_ir.targets.target import Program, Target
 
+pytestmark = pytest.mark.early
+
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "seed_ir.json").read_text(encoding="utf-8"))
 PROGRAMS = ("rollout", "loss", "grad", "train_step")
 ORDERS = (PROGRAMS, PROGRAMS[::-1], ("grad", "rollout", "train_step", "loss"))

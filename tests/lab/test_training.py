@@ -18,6 +18,8 @@ from ltc_ir.lab.models import LTC, MODELS
 from ltc_ir.lab.models.common import LEARNING_RATE, MAX_NORM, Problem, adam_start
 from ltc_ir.lab.training import EPSILON, Recipe, problem_of, start, train
 
+pytestmark = pytest.mark.early
+
 SERIES = oscillator_set()
 SHORT = Recipe("ctrnn", "0.5", 3, epochs=8, every=2)
 

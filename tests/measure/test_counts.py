@@ -14,7 +14,7 @@ from tests.ir.hlo_programs import xla_listing, xla_module
 from tests.measure.counted import GROUPINGS, counted, staged, tallies
 from tests.registry import PROGRAMS, get, names
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 EVERY = pytest.mark.parametrize("name", PROGRAMS)
 SPLITS = [(name, by) for name in PROGRAMS if name != "doubling" for by in GROUPINGS]

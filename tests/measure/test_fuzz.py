@@ -13,6 +13,8 @@ from ltc_ir.tables.from_file import Reader, count_bytes, request_of
 from ltc_ir.tables.from_file_child import UNCOUNTED
 from tests.measure.stored_programs import originals
 
+pytestmark = pytest.mark.early
+
 LIMIT_S = 4.0
 QUESTION = {"by": ["source", "region"], "ops": [], "phases": [], "source": True}
 PIECES = (b"{", b"}", b"(", b")", b"<", b">", b'"', b"%0", b"@main", b"@cell", b":", b"loc(", b"#loc", b"tensor<", b"x")

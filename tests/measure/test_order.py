@@ -20,7 +20,7 @@ from tests.measure.counted import count
 from tests.measure.order_child import printed
 from tests.registry import PROGRAMS
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 CHILD = Path(__file__).with_name("order_child.py")
 ROOT = CHILD.parents[2]

@@ -27,7 +27,7 @@ from tests.measure.phase_programs import ALIKE, CASES, CLEAR, SCOPED, scoped, si
 from tests.measure.phase_truth import ONE_TO_ONE, lowered_phases_of, phases_of
 from tests.registry import JAX, PROGRAMS, get
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 LOWERED_LESS = {
     "linear_solve_grad": "carries solvers of which only some are lowered",

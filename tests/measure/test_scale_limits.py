@@ -23,7 +23,7 @@ from ltc_ir.tables.counting import count_jaxpr, count_stablehlo
 from ltc_ir.tables.unfolding import unfold
 from tests.registry import JAX
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 CALL = "pjit" if JAX < (0, 7) else "jit"
 LEVELS_OF_CALLS = 64

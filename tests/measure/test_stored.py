@@ -23,6 +23,8 @@ from ltc_ir.tables.from_file_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
 from ltc_ir.targets import prepare
 from tests.measure.stored_programs import forms, originals
 
+pytestmark = pytest.mark.early
+
 QUESTION = {"by": [], "ops": [], "phases": [], "source": True}
 EMPTY_MAIN = "func.func public @main() {\n  return\n}\n"
 

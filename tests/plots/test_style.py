@@ -19,6 +19,8 @@ from ltc_ir.records.sweep import BYTES, OPERATIONS, SECONDS
 from tests.plots.reading import faults, figure_of
 from tests.plots.records import sweep, timing
 
+pytestmark = pytest.mark.early
+
 ODD = "a$x$ <b>&-- 漢 \n\x07"
 PICTURES = {"sweep": lambda *how: sweep_picture(sweep(), *how), "timing": lambda *how: timing_picture([timing()], *how)}
 

@@ -13,6 +13,8 @@ from ltc_ir.records.timing import Ended
 from tests.plots.reading import faults, figure_of, texts
 from tests.plots.records import ENVIRONMENT, VALUES, program_sweep, sweep
 
+pytestmark = pytest.mark.early
+
 
 def drawn(made: Sweep):
     return figure_of(lambda look: sweep_figure(made, look))

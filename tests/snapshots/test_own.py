@@ -12,6 +12,8 @@ from ltc_ir.render.words.check import message, summary
 from tests import own_snapshots
 from tests.run_versions import PINNED, ROOT, interpreter
 
+pytestmark = pytest.mark.early
+
 NEWEST, ITS_PYTHON = PINNED[-1]
 
 

@@ -20,7 +20,7 @@ from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
 from ltc_ir.render.layouts.sweep import sweep_sheets
 from tests.cli.conftest import Command
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 
 def figures(made: Sweep, program: str, metric: str) -> list[float]:

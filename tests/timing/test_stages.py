@@ -17,7 +17,7 @@ from ltc_ir.targets.target import Program
 from ltc_ir.timing.session import Session, Watch
 from tests.timing.hooks import COMPILED, LOWERED, SECOND, FakeClock, StepClock, counted, listening
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.early]
 
 RUNS = 3
 X = jnp.arange(4.0)

@@ -18,6 +18,8 @@ from ltc_ir.records.timing import Machine
 from tests.plots.reading import faults, figure_of, texts
 from tests.plots.records import ENVIRONMENT, MACHINE
 
+pytestmark = pytest.mark.early
+
 VALUES = (0.02, 0.03, 0.05, 0.04, 0.025)
 MODELS = ("ltc", "ctrnn", "node")
 WAYS = ("two-pass", "closed loop")
