@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ltc_ir.api.notebook_timing import ShownTiming, shown_timing
 from ltc_ir.errors import LtcIrError, UsageError, error_of
 from ltc_ir.files import names_stored_file
+from ltc_ir.records.request import Options, Request
 from ltc_ir.records.timing import Ended, Settings, Timing
 from ltc_ir.targets import prepare
-
-if TYPE_CHECKING:
-    from ltc_ir.records.request import Options
 
 TIMEOUT_S = 600.0
 """Seconds one program may take in all where nobody says otherwise."""
@@ -90,25 +88,24 @@ def time_so_far(
     settings = _checked(Settings(confidence, within, repeat, limit_s, eager, op_by_op, warm, passes, fill))
     names = None if programs is None else [programs] if isinstance(programs, str) else list(programs)
     if isinstance(target, str):
+        from ltc_ir.timing.isolated import time_isolated
+        from ltc_ir.workers.limits import Limits
+
         _refuse_file(target)
-        request: dict[str, Any] = {"target": target, "programs": names, "platform": platform, "x64": x64}
-        request["options"] = None if options is None else vars(options)
-        return _apart(request, settings, timeout_s, memory_bytes, at)
+        request = Request(None if names is None else tuple(names), options=options, platform=platform, x64=x64)
+        return time_isolated(target, request, settings, Limits(timeout_s, memory_bytes or _most_memory()), at)
     from ltc_ir.timing.session import Session, Watch
 
     with prepare.configured(x64):
         return Session(prepare.resolve(target, args, options), settings, Watch(at)).time(names, platform)
 
 
-def _apart(
-    request: dict[str, Any], settings: Settings, timeout_s: float | None, memory_bytes: int | None, at: Any
-) -> Timing:
-    from ltc_ir.timing.isolated import Bounds, nobody, time_apart
-    from ltc_ir.timing.machine import memory_bytes as of_machine
+def _most_memory() -> int | None:
+    """The bytes that a target may take on this machine; ``None`` where it does not say what it has."""
+    from ltc_ir.timing import machine
 
-    there = of_machine()
-    allowed = memory_bytes or (None if there is None else round(there * MEMORY_SHARE))
-    return time_apart(request, settings, Bounds(timeout_s, allowed), at or nobody)
+    there = machine.memory_bytes()
+    return None if there is None else round(there * MEMORY_SHARE)
 
 
 def _checked(settings: Settings) -> Settings:

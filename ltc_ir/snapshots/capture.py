@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +15,8 @@ from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.naming import jax_minor
 from ltc_ir.snapshots.store import Store
 from ltc_ir.targets import prepare
-from ltc_ir.workers.process import command_of, environment_of
+from ltc_ir.workers.limits import DeadlineError, Limits, WorkerDiedError
+from ltc_ir.workers.pool import Pool
 
 CHILD_LIMIT = 900.0
 """Seconds the second capture may take, in its own process."""
@@ -108,9 +107,8 @@ def capture_again(
         "places": {name: store.findable(name) for name in wanted},
         "request": request.to_plain(),
     }
-    answer = _in_child(json.dumps(message))
     made: dict[tuple[str, str], Snapshot | LtcIrError] = {}
-    for target, program, text, failure in answer:
+    for target, program, text, failure in _in_worker(message):
         made[target, program] = (
             error_of(**failure) if text is None else _twice(loads(text, f"the second capture of {target}"))
         )
@@ -121,18 +119,39 @@ def _twice(made: Snapshot) -> Snapshot:
     return replace(made, captured=TWICE)
 
 
-def _in_child(message: str) -> list[Any]:
-    said = os.environ.get("PYTHONHASHSEED", "")
-    seed = int(said) if said.isdigit() else 0
-    environment = environment_of(PYTHONHASHSEED=str((seed + 4711) % 4294967295))
+def _in_worker(message: Mapping[str, Any]) -> list[Any]:
+    """The answer of `capture_programs` in a process with another hash seed.
+
+    Raises:
+        LimitError: it took too long, or the process did not survive.
+    """
+    seed = os.environ.get("PYTHONHASHSEED", "")
+    other = ((int(seed) if seed.isdigit() else 0) + 4711) % 4294967295
     try:
-        done = subprocess.run(
-            command_of("ltc_ir.snapshots.capture_child"),
-            input=message, capture_output=True, text=True, check=False, timeout=CHILD_LIMIT, env=environment,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        with Pool(limits=Limits(CHILD_LIMIT), environment={"PYTHONHASHSEED": str(other)}, quiet=True) as pool:
+            return list(pool.submit(f"{__name__}:capture_programs", message).result())
+    except DeadlineError:
         raise LimitError(f"the second capture took longer than {CHILD_LIMIT:g} s", "select fewer targets") from None
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise LimitError(f"the second capture ended with exit {done.returncode}: {said}", "try the target by itself")
-    return list(json.loads(done.stdout))
+    except WorkerDiedError as error:
+        last = (error.last_words.strip().splitlines() or ["it said nothing"])[-1]
+        raise LimitError(
+            f"the second capture ended with exit {error.code}: {last}", "try the target by itself"
+        ) from None
+
+
+def capture_programs(message: Mapping[str, Any]) -> list[tuple[str, str, str | None, dict[str, Any] | None]]:
+    """The job: the text of each program's snapshot, or what failed; programs are captured in the opposite order."""
+    from ltc_ir.records.snapshot_toml import dumps
+
+    request = Request.of_plain(message["request"])
+    made: list[tuple[str, str, str | None, dict[str, Any] | None]] = []
+    with prepare.configured(request.x64):
+        for name, programs in reversed(message["wanted"].items()):
+            for program in reversed(programs):
+                try:
+                    target = replace(prepare.resolve(message["places"][name], None, request.options), name=name)
+                    made.append((name, program, dumps(capture(target, program, request).snapshot), None))
+                except LtcIrError as error:
+                    failure = {"code": error.exit_code, "message": error.message, "hint": error.hint}
+                    made.append((name, program, None, failure))
+    return made

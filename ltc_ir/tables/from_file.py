@@ -25,7 +25,8 @@ from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot_toml import loads_bytes
 from ltc_ir.records.vocabulary import Level
-from ltc_ir.workers.process import command_of, environment_of, signal_name
+from ltc_ir.workers.limits import signal_name
+from ltc_ir.workers.process import command_of, environment_of
 
 LIMIT = 60.0
 """Seconds a file may take."""

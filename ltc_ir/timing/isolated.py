@@ -1,177 +1,128 @@
-"""Times a target by name in a process of its own, and ends that where it hangs or fills the memory; figures so far stay."""
+"""Times a target by name in a process that is ended where it hangs or fills the memory; the figures so far are kept."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import select
-import signal
-import subprocess
+import gc
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
+from ltc_ir.errors import LtcIrError, TargetError
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.request import Request
 from ltc_ir.records.timing import Ended, Machine, Settings, Timing
-from ltc_ir.records.timing_codec import timing_from_dict
-from ltc_ir.workers.process import command_of, environment_of, signal_name
+from ltc_ir.records.timing_codec import timing_from_dict, timing_to_dict
+from ltc_ir.workers.child import tell
+from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
+from ltc_ir.workers.pool import Pool
 
-POLL_S = 0.2
-"""Seconds between two looks at the child's memory."""
-INTERRUPTED, LIMIT = 130, 5
-_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+TELL_EVERY_S = 0.1
+"""Seconds between two messages about one stage."""
+INTERRUPTED = 130
+"""The exit code of an interrupt."""
 
 At = Callable[[str, str, int], None]
 
 
-def nobody(_program: str, _stage: str, _run: int) -> None:
-    """Where nobody wants to know what is at work."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a child may take: seconds for each program, its start included, and bytes of resident memory."""
-
-    timeout_s: float | None = None
-    memory_bytes: int | None = None
-
-
-def time_apart(
-    request: Mapping[str, Any],
-    settings: Settings,
-    bounds: Bounds,
-    at: At = nobody,
-    clock: Callable[[], float] = time.monotonic,
-) -> Timing:
-    """The timing of a target in a process of its own; what ended it is in the record.
+def time_isolated(target: str, request: Request, settings: Settings, limits: Limits, at: At | None = None) -> Timing:
+    """The timing of a target in a separate process; what ended it early is in the record.
 
     Args:
-        request: ``target`` (a name), ``options``, ``programs``, ``platform`` and ``x64``.
+        target: its name.
+        request: the programs, options, platform and x64.
         settings: how to measure.
-        bounds: what ends the work.
+        limits: seconds for each program, the start of the process included, and bytes of memory.
         at: is told the program, the stage and the run that are at work.
-        clock: tells the seconds of the bounds.
+
+    Raises:
+        JobBugError: timing failed with an error that is not for users.
     """
     settings = replace(settings, apart=True)
-    heard = _Heard(Timing(str(request["target"]), Environment(), Machine(), settings), at)
-    child = _start({**request, "settings": asdict(settings)})
+    progress = _Progress(Timing(target, Environment(), Machine(), settings), at)
+    ended = None
     try:
-        ended = _listen(child, heard, bounds, clock)
+        with Pool(limits=limits, hear=progress.hear) as pool:
+            pool.submit(f"{__name__}:run", target, request.to_plain(), asdict(settings)).result()
     except KeyboardInterrupt:
-        ended = Ended(INTERRUPTED, "interrupted")
-    finally:
-        _kill(child)
-    if ended is None:
-        return heard.timing.closed()
-    return heard.timing.closed(replace(ended, program=heard.program, stage=heard.stage))
+        ended = progress.ended(INTERRUPTED, "interrupted")
+    except (DeadlineError, MemoryLimitError, WorkerDiedError) as error:
+        ended = progress.ended(error.exit_code, *_words(error, progress.where))
+    except LtcIrError as error:
+        detail = error.detail if isinstance(error, TargetError) else None
+        ended = Ended(error.exit_code, error.message, error.hint, detail)
+    return progress.timing.closed(ended)
 
 
-@dataclass
-class _Heard:
-    """What the child has said so far."""
+class _Progress:
+    """How far the timing has come: the figures so far, and the program and stage at work."""
 
-    timing: Timing
-    tell: At
-    program: str | None = None
-    stage: str | None = None
-    done: bool = False
-    rest: bytearray = field(default_factory=bytearray)
+    def __init__(self, timing: Timing, at: At | None) -> None:
+        self.timing = timing
+        self.program: str | None = None
+        self.stage: str | None = None
+        self._at = at
 
-    def take(self, chunk: bytes) -> bool:
-        """Hear a piece; whether another program began in it."""
-        self.rest += chunk
-        *lines, rest = self.rest.split(b"\n")
-        self.rest = bytearray(rest)
-        before = self.program
-        for line in lines:
-            self._line(json.loads(line))
-        return self.program != before
+    def hear(self, told: Mapping[str, Any]) -> None:
+        """Take what the process says: figures, or what is at work."""
+        if "timing" in told:
+            self.timing = timing_from_dict(told["timing"])
+        else:
+            self.program, self.stage, run = told["at"]
+            if self._at is not None:
+                self._at(str(self.program), str(self.stage), run)
 
-    def _line(self, said: Mapping[str, Any]) -> None:
-        if "at" in said:
-            self.program, self.stage, run = said["at"]
-            self.tell(str(self.program), str(self.stage), run)
-        elif "timing" in said:
-            self.timing = timing_from_dict(said["timing"])
-        elif "failed" in said:
-            self.timing = replace(self.timing, ended=Ended(**said["failed"]))
-        self.done = self.done or "done" in said
+    def ended(self, code: int, message: str, hint: str | None = None) -> Ended:
+        """What ended the work, with where it was."""
+        return Ended(code, message, hint, program=self.program, stage=self.stage)
 
     @property
     def where(self) -> str:
-        """What was at work, in words."""
+        """What is at work, in words."""
         if self.program is None:
             return f"{self.timing.target}, before its first program"
         return f"{self.timing.target} {self.program}, in {self.stage}"
 
 
-def _listen(child: subprocess.Popen[bytes], heard: _Heard, bounds: Bounds, clock: Callable[[], float]) -> Ended | None:
-    """Hear the child to its end; what ended it before that, where something did."""
-    assert child.stdout
-    began = clock()
-    while not heard.done:
-        if bounds.timeout_s is not None and clock() - began > bounds.timeout_s:
-            return _too_slow(heard, bounds.timeout_s)
-        used = resident_bytes(child.pid)
-        if bounds.memory_bytes is not None and used is not None and used > bounds.memory_bytes:
-            return _too_large(heard, used, bounds.memory_bytes)
-        ready, _, _ = select.select([child.stdout], [], [], POLL_S)
-        if ready:
-            chunk = os.read(child.stdout.fileno(), 1 << 20)
-            if not chunk:
-                return _died(heard, child.wait())
-            if heard.take(chunk):
-                began = clock()
-    return None
+def _words(error: DeadlineError | MemoryLimitError | WorkerDiedError, where: str) -> tuple[str, str]:
+    """The message and the hint for what ended the process."""
+    if isinstance(error, DeadlineError):
+        message = f"{where}, was not done after {error.seconds:g} s (--timeout)"
+        return message, "give it more with --timeout, or smaller arguments"
+    if isinstance(error, MemoryLimitError):
+        message = f"{where}, took {error.used >> 20:,} MiB of memory; allowed are {error.allowed >> 20:,} (--memory)"
+        return message, "give it smaller arguments, or allow more with --memory"
+    killed = error.how == "signal SIGKILL"
+    hint = "the system ends what fills its memory so" if killed else "run the function by itself"
+    return f"{where}: its process did not survive ({error.how})", hint
 
 
-def _too_slow(heard: _Heard, timeout_s: float) -> Ended:
-    message = f"{heard.where}, was not done after {timeout_s:g} s (--timeout)"
-    return Ended(LIMIT, message, "give it more with --timeout, or smaller arguments")
+def run(name: str, plain: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """The job: time what is requested, and tell each figure and, now and then, what is at work."""
+    from ltc_ir.targets import prepare
+    from ltc_ir.timing.session import Session, Watch
+
+    request = Request.of_plain(plain)
+    with prepare.configured(request.x64):
+        target = prepare.resolve(name, None, request.options)
+        session = Session(target, Settings(**settings), Watch(_Teller().at, _tell_timing))
+        gc.freeze()  # what is loaded is not garbage; each collection before a run would look through all of it
+        session.time(request.programs, request.platform)
 
 
-def _too_large(heard: _Heard, used: int, allowed: int) -> Ended:
-    message = f"{heard.where}, took {used >> 20:,} MiB of memory; allowed are {allowed >> 20:,} (--memory)"
-    return Ended(LIMIT, message, "give it smaller arguments, or allow more with --memory")
+def _tell_timing(timing: Timing) -> None:
+    tell({"timing": timing_to_dict(timing, timeline=True)})
 
 
-def _died(heard: _Heard, code: int) -> Ended:
-    how = f"exit {code}" if code >= 0 else f"signal {signal_name(-code)}"
-    hint = "the system ends what fills its memory so" if code == -signal.SIGKILL else "run the function by itself"
-    return Ended(LIMIT, f"{heard.where}: its process did not survive ({how})", hint)
+class _Teller:
+    """Tells which stage is at work when it changes, and now and then which run; a new program is a heartbeat."""
 
+    def __init__(self) -> None:
+        self._last: tuple[str | None, str | None] = (None, None)
+        self._when = 0.0
 
-def _start(request: Mapping[str, Any]) -> subprocess.Popen[bytes]:
-    """Start the child with this process's own import path; it leads a session, so that a key pressed here ends only us."""
-    child = subprocess.Popen(
-        command_of("ltc_ir.timing.isolated_child"),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-        env=environment_of(), start_new_session=True,
-    )  # fmt: skip
-    assert child.stdin
-    with contextlib.suppress(BrokenPipeError):  # a child that died at its start is noticed where it is heard
-        child.stdin.write(json.dumps(request).encode())
-    child.stdin.close()
-    return child
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the child and whatever it started."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except OSError:
-        child.kill()
-    child.wait()
-    if child.stdout:
-        child.stdout.close()
-
-
-def resident_bytes(pid: int) -> int | None:
-    """The resident memory of a process; ``None`` where this system does not say."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
-    except (OSError, ValueError, IndexError):
-        return None
+    def at(self, program: str, stage: str, run: int) -> None:
+        now = time.monotonic()
+        if (program, stage) != self._last or now - self._when > TELL_EVERY_S:
+            tell({"at": [program, stage, run]}, heartbeat=program != self._last[0])
+            self._last, self._when = (program, stage), now

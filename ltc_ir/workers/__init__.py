@@ -1,1 +1,1 @@
-"""Child processes that run named jobs: knows no job itself."""
+"""Runs functions by name in processes that may hang, fill the memory or die; knows none of them itself."""

@@ -1,20 +1,45 @@
-"""Python processes of our own: how one is started with this one's import path, and how it keeps its answers apart from talk."""
+"""A worker: a Python process of ours that runs one job after the other, with deadline and memory limit, and dies alone."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import selectors
 import signal
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import IO, Any
+
+from ltc_ir.errors import error_of
+from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError, resident_bytes
+from ltc_ir.workers.protocol import Frames, GarbledError, Message, frame
+
+POLL_S = 0.2
+"""Seconds between two looks at a process: at its memory, and whether it has ended while a copy of it holds its pipes."""
+EXIT_S = 5.0
+"""Seconds that a process may take to exit once it has closed its answers."""
+_CHUNK = 1 << 20
+_LAST_WORDS = 1 << 16
+_MAIN = "import sys; from ltc_ir.workers.child import main; main(sys.argv[1])"
+
+
+class JobBugError(RuntimeError):
+    """A job failed with an error that is not for users; the message is the traceback in the job's process."""
+
+
+def environment_of(**more: str) -> dict[str, str]:
+    """The environment of a child process: this one's with its import path, and ``more``."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), **more}
 
 
 def command_of(module: str) -> list[str]:
     """The command that runs a module of ours, with nothing of the current folder's on the import path."""
     return [sys.executable, "-P", "-m", module]
-
-
-def environment_of(**more: str) -> dict[str, str]:
-    """What a child finds in its environment: all of this one's, its import path, and ``more``."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), **more}
 
 
 def own_stdout() -> int:
@@ -24,9 +49,221 @@ def own_stdout() -> int:
     return answers
 
 
-def signal_name(number: int) -> str:
-    """The name of a signal, such as ``SIGKILL``; its number where it has none."""
+class Worker:
+    """A process that runs jobs one at a time: started by the first, and again by the next one after a job that ended it.
+
+    It has this process's import path and leads a session, so that a key pressed here interrupts this process only. What
+    it prints goes to standard error. It is killed, with all that it started, when it is closed and when this process ends.
+
+    Args:
+        limits: what each job may take.
+        hear: is called with each value that a job tells of its progress.
+        environment: variables that its environment has besides this one's.
+        quiet: keep what it prints for `WorkerDiedError.last_words` instead of printing it.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        hear: Callable[[Any], None] = lambda _value: None,
+        environment: Mapping[str, str] | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._hear = hear
+        self._environment = dict(environment or {})
+        self._quiet = quiet
+        self._running: _Process | None = None
+        self._stopped = False
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *failure: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def call(self, job: str, *args: Any) -> Any:
+        """Run a job to its end: ``module:function`` called with ``args``, which are JSON values; the last may be bytes.
+
+        Returns:
+            what the function returns: a JSON value or bytes.
+
+        Raises:
+            LtcIrError: what the function raised. DeadlineError, MemoryLimitError, WorkerDiedError: what ended its process.
+            JobBugError: it raised something else.
+        """
+        data = args[-1] if args and isinstance(args[-1], bytes) else None
+        message = {"job": job, "args": args if data is None else args[:-1], "data": data is not None}
+        began = time.monotonic()
+        try:
+            if self._running is None:
+                self._running = _Process(self.limits, self._environment, self._quiet)
+            answer = self._exchange(self._running, frame(message, data or b""), began)
+        except BaseException:
+            self.close()
+            raise
+        return _outcome(*answer)
+
+    def stop(self) -> None:
+        """End the job that another thread waits for, and refuse further ones: they fail as if their process had died."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """End the process and whatever it started."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.kill()
+
+    def _exchange(self, running: _Process, request: tuple[bytes, ...], began: float) -> tuple[Message, bytes]:
+        """Send a request and receive its answer at the same time, so that neither side waits for the other forever."""
+        sending, frames = [memoryview(piece) for piece in request if piece], Frames()
+        with selectors.DefaultSelector() as selector:
+            selector.register(running.requests, selectors.EVENT_WRITE)
+            selector.register(running.answers, selectors.EVENT_READ)
+            while True:
+                exited = running.has_exited()
+                ready = {key.fd for key, _ in selector.select(min(POLL_S, self._time_left(running, began)))}
+                if running.answers in ready:
+                    for message, data in _arrived(running, frames):
+                        if message.get("kind") != "told":
+                            return message, data
+                        began = time.monotonic() if message["heartbeat"] else began
+                        self._hear(message["value"])
+                elif exited:  # while a copy of it holds its answers open
+                    raise running.death()
+                if running.requests in ready and not _send(running.requests, sending):
+                    selector.unregister(running.requests)
+
+    def _time_left(self, running: _Process, began: float) -> float:
+        """The seconds until the deadline.
+
+        Raises:
+            DeadlineError, MemoryLimitError, WorkerDiedError: a limit is exceeded, or the work was stopped.
+        """
+        if self._stopped:
+            raise WorkerDiedError(-signal.SIGKILL)
+        allowed, deadline_s = self.limits.memory_bytes, self.limits.deadline_s
+        used = None if allowed is None else resident_bytes(running.pid)
+        if allowed is not None and used is not None and used > allowed:
+            raise MemoryLimitError(used, allowed)
+        if deadline_s is None:
+            return POLL_S
+        left = began + deadline_s - time.monotonic()
+        if left <= 0:
+            raise DeadlineError(deadline_s)
+        return left
+
+
+class _Process:
+    """One process of a worker, with the ends of its pipes."""
+
+    def __init__(self, limits: Limits, environment: Mapping[str, str], quiet: bool) -> None:
+        requests, self.requests = os.pipe()
+        self.answers, answers = os.pipe()
+        lifeline, self._lifeline = os.pipe()
+        self._printed: IO[bytes] | None = tempfile.TemporaryFile() if quiet else None  # noqa: SIM115 (lives as long)
+        theirs = {"requests": requests, "answers": answers, "lifeline": lifeline}
+        settings = json.dumps({**theirs, "kernel": dict(limits.kernel)})
+        talk = self._printed or _standard_error()
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-c", _MAIN, settings],
+                stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, pass_fds=theirs.values(),
+                env=environment_of(**environment), start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            for descriptor in theirs.values():
+                os.close(descriptor)
+        os.set_blocking(self.requests, False)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def has_exited(self) -> bool:
+        """Whether the process has ended; it is left to be waited for, so that its number remains its own."""
+        if not hasattr(os, "waitid"):
+            return self._child.poll() is not None
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    def death(self, wait_s: float = EXIT_S) -> WorkerDiedError:
+        """How the process ended; one that has closed its answers and does not exit is killed."""
+        until = time.monotonic() + wait_s
+        while not self.has_exited() and time.monotonic() < until:
+            time.sleep(0.002)
+        self._kill()
+        return WorkerDiedError(self._child.wait(), self._last_words())
+
+    def kill(self) -> None:
+        """End the process and all of its group."""
+        self._kill()
+        self._child.wait()
+        self._close()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._child.returncode is None:
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _last_words(self) -> str:
+        if self._printed is None:
+            return ""
+        self._printed.seek(max(0, self._printed.seek(0, os.SEEK_END) - _LAST_WORDS))
+        return self._printed.read().decode(errors="replace")
+
+    def _close(self) -> None:
+        for descriptor in (self.requests, self.answers, self._lifeline):
+            os.close(descriptor)
+        if self._printed is not None:
+            self._printed.close()
+
+
+def _standard_error() -> int:
     try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
+        os.fstat(2)
+    except OSError:
+        return subprocess.DEVNULL
+    return 2
+
+
+def _arrived(running: _Process, frames: Frames) -> Iterator[tuple[Message, bytes]]:
+    """The messages that arrive now.
+
+    Raises:
+        WorkerDiedError: there will be no more.
+    """
+    chunk = os.read(running.answers, _CHUNK)
+    if not chunk:
+        raise running.death()
+    try:
+        yield from frames.feed(chunk)
+    except GarbledError:
+        raise running.death(wait_s=0) from None
+
+
+def _send(descriptor: int, pieces: list[memoryview]) -> bool:
+    """Send what the pipe takes; whether more is left. Where nobody reads any more, the end of the answers tells."""
+    try:
+        pieces[0] = pieces[0][os.write(descriptor, pieces[0][:_CHUNK]) :]
+    except BlockingIOError:
+        return True
+    except BrokenPipeError:
+        pieces.clear()
+    if pieces and not pieces[0]:
+        del pieces[0]
+    return bool(pieces)
+
+
+def _outcome(message: Message, data: bytes) -> Any:
+    if message["kind"] == "failed":
+        raise error_of(**message["failure"])
+    if message["kind"] == "bug":
+        raise JobBugError(f"a job failed:\n\n{message['traceback']}")
+    return data if message["data"] else message["value"]

@@ -173,9 +173,8 @@ def bare_project(
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second capture in this process, for tests of what follows from it; others have the real one."""
     from ltc_ir.snapshots import capture as capturing
-    from ltc_ir.snapshots import capture_child as capturing_child
 
-    monkeypatch.setattr(capturing, "_in_child", lambda request: capturing_child.answer(json.loads(request)))
+    monkeypatch.setattr(capturing, "_in_worker", capturing.capture_programs)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ writes, and what is killed is a whole update, wherever it is.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -18,7 +17,6 @@ from typing import Any
 
 from ltc_ir.api import snapshot as guarding
 from ltc_ir.snapshots import capture as capturing
-from ltc_ir.snapshots import capture_child as capturing_child
 from ltc_ir.snapshots import judge as ruling
 from ltc_ir.snapshots import survey as looking
 from ltc_ir.snapshots.update import record
@@ -81,7 +79,7 @@ def hesitant(*given: Any, **named: Any) -> Any:
 
 
 def main() -> None:
-    capturing._in_child = lambda request: capturing_child.answer(json.loads(request))  # type: ignore[assignment]
+    capturing._in_worker = capturing.capture_programs
     sys.dont_write_bytecode = True
     new, old, took = recorded_states()
     chosen = random.Random(0)

@@ -1,0 +1,62 @@
+"""The main loop of a worker's process: runs the jobs that it is sent, by name, and answers on a descriptor of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Any
+
+from ltc_ir.errors import LtcIrError
+from ltc_ir.workers.limits import end_first_without_memory, end_with_parent, set_kernel_limits
+from ltc_ir.workers.protocol import Message, Sender, receive
+
+_senders: list[Sender] = []
+
+
+def tell(value: Any, *, heartbeat: bool = False) -> None:
+    """Send a JSON value to who submitted the job that runs here; without effect where none does.
+
+    Args:
+        value: what to say of the job's progress.
+        heartbeat: the job has got so far that its deadline begins again.
+    """
+    for sender in _senders:
+        sender.send({"kind": "told", "value": value, "heartbeat": heartbeat})
+
+
+def main(settings: str) -> None:
+    """Run jobs until there are no more; ``settings`` are in JSON the descriptors of both pipes, the lifeline and limits."""
+    said = json.loads(settings)
+    for name in ("requests", "answers", "lifeline"):
+        os.set_inheritable(said[name], False)
+    end_with_parent(said["lifeline"])
+    end_first_without_memory()
+    set_kernel_limits(said["kernel"])
+    sys.stdout = sys.stderr  # a print is out before the process is killed
+    sender = Sender(said["answers"])
+    _senders.append(sender)
+    with os.fdopen(said["requests"], "rb") as requests:
+        while (received := receive(requests)) is not None:
+            sender.send(*_answer(*received))
+            if not sender.is_owner:
+                os._exit(0)  # a copy that the job forked, and that left it like the job itself
+
+
+def _answer(message: Message, data: bytes) -> tuple[Message, bytes]:
+    """Run one job: its result, or what it failed with."""
+    try:
+        module, _, name = message["job"].partition(":")
+        job = getattr(import_module(module), name)
+        result = job(*message["args"], *([data] if message["data"] else []))
+    except LtcIrError as error:
+        detail = getattr(error, "detail", None)
+        failure = {"code": error.exit_code, "message": error.message, "hint": error.hint, "detail": detail}
+        return {"kind": "failed", "failure": failure}, b""
+    except Exception:
+        return {"kind": "bug", "traceback": traceback.format_exc()}, b""
+    if isinstance(result, bytes):
+        return {"kind": "result", "data": True}, result
+    return {"kind": "result", "data": False, "value": result}, b""

@@ -1,0 +1,107 @@
+"""What a process and its worker say to each other: frames of JSON and bytes, on descriptors that nothing else writes to."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+Message = Mapping[str, Any]
+
+_HEAD = struct.Struct(">4sQQ")
+_MAGIC = b"ltc\n"
+"""The first bytes of a frame, then the bytes of its JSON and of its data."""
+
+
+class GarbledError(ValueError):
+    """What arrived is not a frame: something else wrote to the descriptor."""
+
+
+def frame(message: Message, data: bytes = b"") -> tuple[bytes, bytes]:
+    """A message as it is sent: its head with its JSON, and the data that goes with it, uncopied."""
+    body = json.dumps(message).encode()
+    return _HEAD.pack(_MAGIC, len(body), len(data)) + body, data
+
+
+def receive(stream: BinaryIO) -> tuple[Message, bytes] | None:
+    """The next message and its data from a blocking stream; ``None`` at its end, also in the middle of a frame."""
+    head = stream.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    body_size, data_size = _sizes(head)
+    body = stream.read(body_size)
+    data = stream.read(data_size)
+    return (_message(body), data) if (len(body), len(data)) == (body_size, data_size) else None
+
+
+class Frames:
+    """The messages in what arrives piece by piece."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[Message, bytes]]:
+        """The messages, each with its data, that end in this piece.
+
+        Raises:
+            GarbledError: this is not a frame.
+        """
+        self._held += chunk
+        while len(self._held) >= _HEAD.size:
+            body_size, data_size = _sizes(self._held)
+            middle = _HEAD.size + body_size
+            end = middle + data_size
+            if len(self._held) < end:
+                return
+            with memoryview(self._held) as held:
+                body, data = bytes(held[_HEAD.size : middle]), bytes(held[middle:end])
+            del self._held[:end]
+            yield _message(body), data
+
+
+def _sizes(head: bytes | bytearray) -> tuple[int, int]:
+    magic, body_size, data_size = _HEAD.unpack_from(head)
+    if magic != _MAGIC:
+        raise GarbledError("not a frame")
+    return body_size, data_size
+
+
+def _message(body: bytes) -> Message:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise GarbledError("not JSON") from error
+    if not isinstance(message, dict):
+        raise GarbledError("not a message")
+    return message
+
+
+class Sender:
+    """Sends messages from one process; in a copy of it that a job forked, it sends nothing."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._owner, self._lock = descriptor, os.getpid(), threading.Lock()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this process is the one that the sender was made in."""
+        return os.getpid() == self._owner
+
+    def send(self, message: Message, data: bytes = b"") -> None:
+        """Send a message whole; a process whose messages nobody reads any more ends."""
+        if not self.is_owner:
+            return
+        with self._lock:
+            for piece in frame(message, data):
+                self._write(piece)
+
+    def _write(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except BrokenPipeError:
+            os._exit(1)

@@ -1,0 +1,350 @@
+"""Workers: whatever a job does to its process, the answer is the job's own or says how the process ended."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import CancelledError, wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltc_ir.errors import LimitError, NotComparableError, TargetError
+from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
+from ltc_ir.workers.pool import Pool
+from ltc_ir.workers.process import JobBugError, Worker
+from ltc_ir.workers.protocol import Frames, GarbledError, frame
+from tests.workers.jobs import GARBAGE
+
+ROOT = Path(__file__).resolve().parents[2]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the memory of another process is read on Linux only")
+
+
+def named(job: str) -> str:
+    return f"tests.workers.jobs:{job}"
+
+
+def called(job: str, *args: Any, **worker: Any) -> Any:
+    with Worker(**worker) as one:
+        return one.call(named(job), *args)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended within two seconds; a zombie has."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z":
+                return True
+            os.kill(pid, 0)
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+# answers
+
+
+@pytest.mark.parametrize("value", [None, 1, 2.5, "ä\ud800\n", [1, [2]], {"a": {"b": None}}])
+def test_values_come_back_as_they_were_sent(value: Any):
+    assert called("echo", value) == value
+
+
+def test_bytes_travel_as_they_are_in_both_directions():
+    data = os.urandom(1 << 10) * (100 << 10)
+    assert called("size", data) == 100 << 20
+    assert called("doubled", 1, data) == data
+    assert called("size", b"") == 0
+
+
+def test_a_worker_keeps_its_process_until_it_is_closed():
+    with Worker() as worker:
+        first, second = (worker.call(named("whereabouts"))["pid"] for _ in range(2))
+        assert first == second != os.getpid()
+    assert is_gone(first)
+
+
+def test_a_worker_has_this_process_s_import_path_and_its_own_variables(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    there = called("whereabouts", environment={"A_VARIABLE": "b"})
+    assert str(tmp_path) in there["path"]
+    assert there["variable"] == "b"
+
+
+def test_code_in_the_current_folder_is_not_run(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise SystemExit('taken over')")
+    monkeypatch.chdir(tmp_path)
+    assert called("echo", 1) == 1
+
+
+def test_progress_is_heard_in_order_and_before_the_answer():
+    heard: list[int] = []
+    assert called("counts_to", 500, hear=heard.append) == "done"
+    assert heard == list(range(500))
+
+
+def test_what_hears_may_refuse():
+    def refuse(_: Any) -> None:
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        called("counts_to", 5, hear=refuse)
+
+
+def test_a_job_called_outside_a_worker_tells_nobody():
+    from tests.workers.jobs import counts_to
+
+    assert counts_to(3) == "done"
+
+
+# what is no answer
+
+
+def test_garbage_on_every_standard_descriptor_goes_to_stderr(capfd):
+    assert called("prints") == "answered"
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("forged") == 2
+    assert "said by print" in err
+    assert "said by a shell" in err
+
+
+def test_a_quiet_worker_prints_nothing(capfd):
+    assert called("prints", quiet=True) == "answered"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_job_that_closes_the_standard_descriptors_answers():
+    assert called("closes_descriptors") == "answered"
+
+
+def test_garbage_on_the_answers_themselves_is_no_answer():
+    start = time.monotonic()
+    with pytest.raises(WorkerDiedError) as caught:
+        called("writes_everywhere")
+    assert caught.value.code == -signal.SIGKILL
+    assert time.monotonic() - start < 4
+
+
+def test_half_a_frame_is_no_answer():
+    with pytest.raises(WorkerDiedError) as caught:
+        called("half_a_frame")
+    assert caught.value.code == 0
+
+
+# ends
+
+
+@pytest.mark.parametrize(
+    ("job", "argument", "code", "how"),
+    [
+        ("leaves", 0, 0, "exit 0"),
+        ("leaves", 3, 3, "exit 3"),
+        ("exits", 4, 4, "exit 4"),
+        ("kills_itself", signal.SIGKILL, -9, "signal SIGKILL"),
+        ("kills_itself", signal.SIGSEGV, -11, "signal SIGSEGV"),
+    ],
+)
+def test_a_process_that_ends_is_a_limit_that_says_how(job: str, argument: int, code: int, how: str):
+    with pytest.raises(WorkerDiedError, match=how) as caught:
+        called(job, int(argument))
+    assert isinstance(caught.value, LimitError)
+    assert (caught.value.code, caught.value.how) == (code, how)
+
+
+def test_an_interrupt_that_a_job_raises_interrupts_its_process_only():
+    with pytest.raises(WorkerDiedError, match="SIGINT"):
+        called("interrupts", quiet=True)
+
+
+def test_last_words_are_kept():
+    with pytest.raises(WorkerDiedError) as caught:
+        called("interrupts", quiet=True)
+    assert caught.value.last_words.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_a_worker_starts_again_after_a_job_that_ended_it(tmp_path):
+    with Worker() as worker:
+        with pytest.raises(WorkerDiedError):
+            worker.call(named("dies_once"), str(tmp_path / "marker"))
+        assert worker.call(named("dies_once"), str(tmp_path / "marker")) == "lived"
+
+
+def test_errors_for_users_arrive_as_they_were_raised():
+    with pytest.raises(TargetError, match="it failed") as caught:
+        called("fails", "target")
+    assert (caught.value.hint, caught.value.detail) == ("look at it", "Traceback: all of it")
+    with pytest.raises(NotComparableError):
+        called("fails", "incomparable")
+
+
+def test_a_bug_in_a_job_brings_its_traceback_and_leaves_the_process():
+    with Worker() as worker:
+        pid = worker.call(named("whereabouts"))["pid"]
+        with pytest.raises(JobBugError, match=r"(?s)in fails.*ZeroDivisionError: bug"):
+            worker.call(named("fails"), "bug")
+        assert worker.call(named("whereabouts"))["pid"] == pid
+
+
+@pytest.mark.parametrize("job", ["tests.workers.jobs:nowhere", "tests.workers.nowhere:job"])
+def test_an_unknown_job_is_a_bug(job: str):
+    with Worker() as worker, pytest.raises(JobBugError, match="nowhere"):
+        worker.call(job)
+
+
+@pytest.mark.parametrize("job", ["sleeps", "spins"])
+def test_a_deadline_ends_a_job(job: str):
+    start = time.monotonic()
+    with pytest.raises(DeadlineError, match=r"longer than 0\.7 s"):
+        called(job, *([1000] if job == "sleeps" else []), limits=Limits(deadline_s=0.7))
+    assert time.monotonic() - start < 3
+
+
+def test_a_heartbeat_puts_the_deadline_off():
+    assert called("beats", 4, 0.5, limits=Limits(deadline_s=1.5)) == 4
+
+
+@linux
+def test_resident_memory_is_limited():
+    with pytest.raises(MemoryLimitError) as caught:
+        called("fills", 400, limits=Limits(memory_bytes=200 << 20))
+    assert caught.value.used > caught.value.allowed == 200 << 20
+
+
+@linux
+def test_the_kernel_limits_address_space_and_the_job_notices():
+    assert called("allocates", 2000, limits=Limits(kernel={"AS": 1 << 30, "CORE": 0, "NONE": 1})) == "refused"
+    assert called("allocates", 20, limits=Limits(kernel={"AS": 1 << 30})) == str(20 << 20)
+
+
+# copies and children of a job
+
+
+def test_a_copy_that_a_job_forks_answers_nothing():
+    heard: list[str] = []
+    with Worker(hear=heard.append) as worker:
+        for _ in range(3):
+            assert worker.call(named("forks"), False) == "original"
+    assert heard == ["original"] * 3
+
+
+def test_a_copy_that_outlives_the_job_s_process_is_no_answer():
+    with pytest.raises(WorkerDiedError, match="exit 0"):
+        called("forks", True)
+
+
+def test_what_a_job_started_ends_with_its_worker():
+    with Worker() as worker:
+        pid = worker.call(named("starts_a_process"))
+        os.kill(pid, 0)
+    assert is_gone(pid)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a thread ends it there, which this job does not let run")
+def test_a_worker_ends_with_the_process_that_started_it_however_that_ends(tmp_path):
+    """The job never returns to the interpreter, and has started a process."""
+    code = f"from tests.workers.test_workers import called; called('starts_and_spins', {str(tmp_path / 'pids')!r})"
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    while not ((tmp_path / "pids").exists() and (tmp_path / "pids").read_text(encoding="ascii").endswith("\n")):
+        time.sleep(0.02)
+    pids = list(map(int, (tmp_path / "pids").read_text(encoding="ascii").split()))
+    assert len(pids) == 2
+    parent.kill()
+    parent.wait()
+    assert all(map(is_gone, pids))
+
+
+def test_an_idle_worker_ends_with_the_process_that_started_it():
+    code = (
+        "import os, signal; from ltc_ir.workers.process import Worker\n"
+        "print(Worker().call('tests.workers.jobs:whereabouts')['pid'], flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert is_gone(int(done.stdout))
+
+
+def test_no_descriptor_is_left_open(tmp_path):
+    def descriptors() -> int:
+        gc.collect()
+        return len(list(Path("/dev/fd").iterdir()))
+
+    before = descriptors()
+    for _ in range(3):
+        called("echo", 1)
+        with pytest.raises(WorkerDiedError):
+            called("leaves", 1, quiet=True)
+    assert descriptors() == before
+
+
+# pools
+
+
+def test_a_pool_runs_as_many_jobs_at_a_time_as_it_has_processes():
+    start = time.monotonic()
+    with Pool(2) as pool:
+        futures = [pool.submit(named("sleeps"), 1.0) for _ in range(2)]
+        assert not any(future.done() for future in futures)
+        assert [future.result() for future in futures] == ["slept"] * 2
+        pids = {future.result()["pid"] for future in [pool.submit(named("whereabouts")) for _ in range(6)]}
+    assert time.monotonic() - start < 1.9
+    assert 1 <= len(pids) <= 2
+    assert all(map(is_gone, pids))
+
+
+def test_futures_fail_one_by_one(tmp_path):
+    with Pool(1, limits=Limits(deadline_s=5)) as pool:
+        jobs = [("leaves", 1), ("fails", "target"), ("fails", "bug"), ("sleeps", 1000), ("echo", "after all that")]
+        futures = [pool.submit(named(job), argument) for job, argument in jobs]
+        wait(futures)
+        kinds = [type(future.exception()) for future in futures]
+        assert kinds == [WorkerDiedError, TargetError, JobBugError, DeadlineError, type(None)]
+        assert futures[-1].result() == "after all that"
+
+
+def test_what_waits_can_be_cancelled_and_what_runs_cannot():
+    with Pool(1) as pool:
+        running, waiting = pool.submit(named("sleeps"), 1.0), pool.submit(named("sleeps"), 1000)
+        while not running.running():
+            time.sleep(0.01)
+        assert waiting.cancel()
+        assert not running.cancel()
+        assert running.result() == "slept"
+        with pytest.raises(CancelledError):
+            waiting.result()
+
+
+def test_an_error_in_the_block_kills_what_runs_and_cancels_what_waits():
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Pool(1) as pool:
+        running, waiting = pool.submit(named("sleeps"), 1000), pool.submit(named("sleeps"), 1000)
+        while not running.running():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert isinstance(running.exception(), WorkerDiedError)
+    assert waiting.cancelled()
+    assert time.monotonic() - start < 5
+
+
+# frames
+
+
+def test_frames_are_found_however_they_arrive():
+    sent = [({"kind": "told", "value": number}, os.urandom(number)) for number in range(40)]
+    stream = b"".join(b"".join(frame(message, data)) for message, data in sent)
+    for step in (1, 7, 100, len(stream)):
+        frames = Frames()
+        found = [each for at in range(0, len(stream), step) for each in frames.feed(stream[at : at + step])]
+        assert found == sent
+
+
+@pytest.mark.parametrize("garbage", [GARBAGE, frame({})[0].replace(b"{}", b"{]"), frame([])[0]])  # type: ignore[arg-type]
+def test_what_is_not_a_frame_is_refused(garbage: bytes):
+    with pytest.raises(GarbledError):
+        list(Frames().feed(garbage))
