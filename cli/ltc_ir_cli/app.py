@@ -73,8 +73,8 @@ class _WholeImports:
     def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
         if name != "jax" and name.partition(".")[0] != "jaxlib":
             return None
-        others = (one.find_spec(name, path, target) for one in sys.meta_path if one is not self)
-        spec = next((found for found in others if found is not None), None)
+        others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((other for other in others if other is not None), None)
         loader: Any = spec and spec.loader
         for step in ("create_module", "exec_module"):
             if hasattr(loader, step):
@@ -85,14 +85,14 @@ class _WholeImports:
 def _uninterrupted(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The call, at whose end an interrupt arrives that came meanwhile."""
 
-    def whole(given: Any) -> Any:
+    def whole(argument: Any) -> Any:
         before = signal.getsignal(signal.SIGINT)
         if not callable(before) or threading.current_thread() is not threading.main_thread():
-            return call(given)
+            return call(argument)
         came: list[tuple[Any, Any]] = []
         signal.signal(signal.SIGINT, lambda *signalled: came.append(signalled))
         try:
-            return call(given)
+            return call(argument)
         finally:
             signal.signal(signal.SIGINT, before)
             if came:

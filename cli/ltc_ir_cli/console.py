@@ -32,17 +32,17 @@ def stdout_is_data() -> Iterator[None]:
     Libraries that print while they are imported or traced (from C as well) cannot spoil what is piped.
     """
     sys.stdout.flush()
-    kept, python_stdout = os.dup(1), sys.stdout
+    data_descriptor, python_stdout = os.dup(1), sys.stdout
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    _DATA.append(kept)
+    _DATA.append(data_descriptor)
     try:
         yield
     finally:
         _DATA.pop()
         sys.stdout = python_stdout
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(data_descriptor, 1)
+        os.close(data_descriptor)
 
 
 def data_descriptor() -> int:

@@ -28,8 +28,8 @@ def complete_target(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _version(_flag: str, wanted: bool) -> None:
-    if wanted:
+def _version(_flag: str, value: bool) -> None:
+    if value:
         import typer
 
         from ltc_ir import __version__
@@ -71,7 +71,7 @@ def _writable(_flag: str, value: str | None) -> str | None:
 
 def given(flag: str, value: Any) -> Any:
     """Refuse an option that was given and holds no word: an empty variable of a script would look like no option."""
-    if any(not words(one) for one in ([value] if isinstance(value, str) else value or ())):
+    if any(not words(text) for text in ([value] if isinstance(value, str) else value or ())):
         raise UsageError(f"{flag}: nothing given", f"give a value, or leave {flag} out")
     return value
 
@@ -118,7 +118,7 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         callback=_writable,
-        help="Write to FILE, whole or not at all",
+        help="Write output to FILE (atomically)",
         show_default=False,
     ),
 ]
@@ -135,15 +135,13 @@ Platform = Annotated[
 X64 = Annotated[
     bool | None, Option("--x64/--no-x64", envvar="LTC_IR_X64", help="64-bit types on or off", show_default=False)
 ]
-Quiet = Annotated[
-    bool, Option("--quiet", "-q", envvar="LTC_IR_QUIET", callback=_quiet, help="Say nothing on stderr but errors")
-]
+Quiet = Annotated[bool, Option("--quiet", "-q", envvar="LTC_IR_QUIET", callback=_quiet, help="Only print errors")]
 Verbose = Annotated[
     bool,
     Option("--verbose", "-v", envvar="LTC_IR_VERBOSE", callback=_verbose, help="Show tracebacks of a target's failure"),
 ]
 NoColor = Annotated[bool, Option("--no-color", envvar="LTC_IR_NO_COLOR", callback=_no_color, help="No colour")]
-Version = Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version and leave")]
+Version = Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version and exit")]
 Args = Annotated[
     str | None,
     Option(
@@ -204,12 +202,12 @@ class TargetOptions:
     def of_one(self, targets: Sequence[str]) -> Options | None:
         """The Options of the one target they are about; ``None`` where none were given."""
         options = self.parse()
-        given = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
-        if not given:
+        flags = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
+        if not flags:
             return None
         if len(targets) != 1:
             raise UsageError(
-                f"{given[0]} is about one target, not {len(targets) or 'all'}", "name the one target it is about"
+                f"{flags[0]} is about one target, not {len(targets) or 'all'}", "name the one target it is about"
             )
         refuse_for_file(targets[0], options)
         return options
@@ -364,7 +362,7 @@ def refuse_for_file(target: str, options: Any, more: Mapping[str, object] | None
     """Refuse what would say something of a function where a stored file stands; ``more`` are further such options."""
     from ltc_ir.files import names_stored_file
 
-    given = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
-    given += [option for option, value in (more or {}).items() if value]
-    if given and names_stored_file(target):
-        raise UsageError(f"{given[0]} says nothing of a stored file, and {target} is one", f"leave {given[0]} out")
+    flags = [f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None]
+    flags += [option for option, value in (more or {}).items() if value]
+    if flags and names_stored_file(target):
+        raise UsageError(f"{flags[0]} says nothing of a stored file, and {target} is one", f"leave {flags[0]} out")

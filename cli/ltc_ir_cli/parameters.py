@@ -68,15 +68,15 @@ def parameters_of(command: Callable[..., Any]) -> list[Parameter]:
     An annotation is ``Annotated[type, Option(...)]``, or a group: a dataclass whose fields are annotated so.
     """
     hints = get_type_hints(command, include_extras=True)
-    found: list[Parameter] = []
+    parameters: list[Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         group = _group_of(hints[name])
         if group is None:
-            found.append(_parameter(name, hints[name], parameter.default))
+            parameters.append(_parameter(name, hints[name], parameter.default))
         else:
             of_fields = get_type_hints(group, include_extras=True)
-            found += [_parameter(field.name, of_fields[field.name], field.default) for field in fields(group)]
-    return found
+            parameters += [_parameter(field.name, of_fields[field.name], field.default) for field in fields(group)]
+    return parameters
 
 
 def grouped(command: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,12 +121,14 @@ def plain_arguments(command: Callable[..., Any], words: Sequence[str]) -> dict[s
     """
     parameters = parameters_of(command)
     try:
-        given = _given(parameters, words)
-        values = {parameter.name: _value(parameter, given) for parameter in parameters}
+        words_of = _given(parameters, words)
+        values = {parameter.name: _value(parameter, words_of) for parameter in parameters}
     except _NotPlainError:
         return None
-    order = {name: position for position, name in enumerate(given)}
-    for parameter in sorted(parameters, key=lambda one: (not one.declared.is_eager, order.get(one.name, len(order)))):
+    order = {name: position for position, name in enumerate(words_of)}
+    for parameter in sorted(
+        parameters, key=lambda declaration: (not declaration.declared.is_eager, order.get(declaration.name, len(order)))
+    ):
         if parameter.declared.callback is not None:
             value = parameter.declared.callback(parameter.label, values[parameter.name])
             values[parameter.name] = value or None if parameter.many else value
@@ -135,8 +137,8 @@ def plain_arguments(command: Callable[..., Any], words: Sequence[str]) -> dict[s
 
 def _given(parameters: Sequence[Parameter], words: Sequence[str]) -> Mapping[str, list[Any]]:
     """The words given to each parameter, in the order in which callbacks are called: options as met, then arguments."""
-    flags = {flag: found for parameter in parameters for flag, found in _flags(parameter)}
-    given: dict[str, list[Any]] = {}
+    flags = {flag: meaning for parameter in parameters for flag, meaning in _flags(parameter)}
+    words_of: dict[str, list[Any]] = {}
     positional: list[str] = []
     remaining = iter(words)
     for word in remaining:
@@ -150,8 +152,8 @@ def _given(parameters: Sequence[Parameter], words: Sequence[str]) -> Mapping[str
         if equals and (stands_for is not None or not flag.startswith("--")):
             raise _NotPlainError
         value = stands_for if stands_for is not None else text if equals else next(remaining, "")
-        given.setdefault(parameter.name, []).append(value)
-    return given | _placed([one for one in parameters if not one.declared.flags], positional)
+        words_of.setdefault(parameter.name, []).append(value)
+    return words_of | _placed([declaration for declaration in parameters if not declaration.declared.flags], positional)
 
 
 def _flags(parameter: Parameter) -> list[tuple[str, tuple[Parameter, bool | None]]]:
@@ -173,9 +175,9 @@ def _placed(arguments: Sequence[Parameter], words: Sequence[str]) -> dict[str, l
     return placed
 
 
-def _value(parameter: Parameter, given: Mapping[str, list[Any]]) -> Any:
+def _value(parameter: Parameter, words_of: Mapping[str, list[Any]]) -> Any:
     """The value of a parameter before its callback."""
-    words = given.get(parameter.name)
+    words = words_of.get(parameter.name)
     if not words:
         in_environment = parameter.declared.envvar is not None and parameter.declared.envvar in os.environ
         if in_environment or parameter.default is inspect.Parameter.empty:

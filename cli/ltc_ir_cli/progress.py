@@ -35,16 +35,16 @@ def bar(seconds: float) -> Iterator[Callable[[str, str], None] | None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn(), TextColumn("{task.fields[doing]}"))
     console = Console(stderr=True, no_color=not TALK.color)
-    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as shown:
-        current = _Tasks(shown, seconds)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as display:
+        current = _Tasks(display, seconds)
         yield current.show
 
 
 class _Tasks:
     """The bars of what was worked on: the last one moves, those before it are full."""
 
-    def __init__(self, shown: Any, seconds: float) -> None:
-        self.shown, self.seconds = shown, seconds
+    def __init__(self, display: Any, seconds: float) -> None:
+        self.shown, self.seconds = display, seconds
         self.name: str | None = None
 
     def show(self, name: str, doing: str) -> None:
@@ -82,6 +82,6 @@ def steps(name: str, what: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )  # fmt: skip
     console = Console(stderr=True, no_color=not TALK.color)
-    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as shown:
-        task = shown.add_task(name, total=None)
-        yield lambda done, every: shown.update(task, completed=done, total=every)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as display:
+        task = display.add_task(name, total=None)
+        yield lambda done, every: display.update(task, completed=done, total=every)

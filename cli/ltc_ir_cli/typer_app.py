@@ -76,12 +76,12 @@ def _typed(command: Callable[..., Any]) -> Callable[..., Any]:
 
     parameters = [
         inspect.Parameter(
-            one.name,
+            declared.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=one.default,
-            annotation=Annotated[one.type, _declared(one)],
+            default=declared.default,
+            annotation=Annotated[declared.type, _declared(declared)],
         )
-        for one in parameters_of(command)
+        for declared in parameters_of(command)
     ]
     typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     typed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -64,10 +64,10 @@ def assert_ir(
     """
     __tracebackhide__ = True
     if isinstance(args, str):
-        given = f'"{fn}", None' if isinstance(fn, str) else f"{getattr(fn, '__name__', 'f')}, (x,)"
-        raise UsageError(f"args is the rule {args!r}", f'rules come third: assert_ir({given}, "{args}")')
+        arguments = f'"{fn}", None' if isinstance(fn, str) else f"{getattr(fn, '__name__', 'f')}, (x,)"
+        raise UsageError(f"args is the rule {args!r}", f'rules come third: assert_ir({arguments}, "{args}")')
     others = same_as, fewer_than
-    own_options = None if any(isinstance(one, str) for one in others) and not isinstance(fn, str) else options
+    own_options = None if any(isinstance(other, str) for other in others) and not isinstance(fn, str) else options
     parsed = [_rule(text, level) for text in rules]
     if not parsed and same_as is None and fewer_than is None:
         raise UsageError("assert_ir was given nothing to assert", 'give a rule, as in assert_ir(f, (x,), "while = 0")')
@@ -75,9 +75,9 @@ def assert_ir(
     def failure(clear: bool) -> list[str]:
         target = target_of(fn, args, own_options)
         subject = Inspection(target, request_here(options, platform, x64), level_of(level), clear)
-        found = _failures(subject, parsed, devices)
-        found += _unlike(subject, subject.beside(same_as)) if same_as is not None else []
-        return found + (_not_fewer(subject, subject.beside(fewer_than)) if fewer_than is not None else [])
+        lines = _failures(subject, parsed, devices)
+        lines += _unlike(subject, subject.beside(same_as)) if same_as is not None else []
+        return lines + (_not_fewer(subject, subject.beside(fewer_than)) if fewer_than is not None else [])
 
     with prepare.configured(x64):
         _check_devices(devices)
@@ -158,7 +158,7 @@ def _unlike(subject: Inspection, reference: Inspection) -> list[str]:
     from ltc_ir.compare.text.canonical import anonymize, unified_diff
 
     level = subject.level or Level.STABLEHLO.value
-    mine, theirs = (anonymize(one.text(level), level) for one in (subject, reference))
+    mine, theirs = (anonymize(inspection.text(level), level) for inspection in (subject, reference))
     lines = unified_diff(theirs, mine, level).splitlines()[2:]
     if not lines:
         return []
@@ -173,7 +173,7 @@ def _unlike(subject: Inspection, reference: Inspection) -> list[str]:
 def _not_fewer(subject: Inspection, reference: Inspection) -> list[str]:
     """Why a program has not fewer operations than another; nothing where it has."""
     level = subject.level or Level.STABLEHLO.value
-    after, before = (one.inventory(hlo=level == Level.HLO).levels[level] for one in (subject, reference))
+    after, before = (inspection.inventory(hlo=level == Level.HLO).levels[level] for inspection in (subject, reference))
     if after.total < before.total:
         return []
     head = f"{subject.name} has {after.total:,} operations at {level}, {reference.name} {before.total:,}: not fewer"
@@ -217,42 +217,47 @@ def _numbers(make: Any, over: Any) -> list[int]:
         raise UsageError(f"make is of type {type(make).__name__}, not a function", "write lambda n: (solve(n), (x,))")
     if isinstance(over, str) or not isinstance(over, Iterable):
         raise UsageError(f"over={over!r} is no collection of numbers", "write over=(12, 60, 300)")
-    given = list(over)
-    if not all(isinstance(number, int | float) for number in given):
-        raise UsageError(f"over={tuple(given)!r} holds what is no number", "write over=(12, 60, 300)")
-    if len(set(given)) < 2:
-        raise UsageError(f"over={tuple(given)} is too little to see growth", "give at least two different numbers")
-    return sorted(set(given))
+    numbers = list(over)
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise UsageError(f"over={tuple(numbers)!r} holds what is no number", "write over=(12, 60, 300)")
+    if len(set(numbers)) < 2:
+        raise UsageError(f"over={tuple(numbers)} is too little to see growth", "give at least two different numbers")
+    return sorted(set(numbers))
 
 
 def _made(make: Callable[[int], Any], number: int, request: Request, clear: bool) -> Inventory:
     from ltc_ir.targets.target import Target
 
-    made = make(number)
-    if isinstance(made, tuple) and len(made) == 2 and callable(made[0]) and isinstance(made[1], tuple | list):
-        made = prepare.resolve(*made)
-    if not isinstance(made, Target):
+    subject = make(number)
+    if (
+        isinstance(subject, tuple)
+        and len(subject) == 2
+        and callable(subject[0])
+        and isinstance(subject[1], tuple | list)
+    ):
+        subject = prepare.resolve(*subject)
+    if not isinstance(subject, Target):
         raise UsageError(
-            f"make({number}) gave {type(made).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"
+            f"make({number}) gave {type(subject).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"
         )
-    return capture(made, "forward", request, clear=clear).inventory
+    return capture(subject, "forward", request, clear=clear).inventory
 
 
-def _grown(taken: Mapping[int, Inventory]) -> list[str]:
+def _grown(inventories: Mapping[int, Inventory]) -> list[str]:
     """How a program grows with a number; nothing where it does not."""
-    numbers = list(taken)
-    shown: list[str] = []
+    numbers = list(inventories)
+    totals_by_level: list[str] = []
     grown: list[str] = []
     for level in _FLAT_LEVELS:
-        at = {number: inventory.levels[level] for number, inventory in taken.items()}
+        at = {number: inventory.levels[level] for number, inventory in inventories.items()}
         largest = max(numbers, key=lambda number: at[number].total)
         if at[largest].total > at[numbers[0]].total:
             totals = ", ".join(f"{at[number].total:,} at {number}" for number in numbers)
-            shown.append(f"  {level}: {totals}"[:_WIDTH])
+            totals_by_level.append(f"  {level}: {totals}"[:_WIDTH])
             grown += _growth(at[numbers[0]], at[largest])
-    if not shown:
+    if not totals_by_level:
         return []
-    return [f"{taken[numbers[0]].target} grows with the number it is made with", *shown, *grown]
+    return [f"{inventories[numbers[0]].target} grows with the number it is made with", *totals_by_level, *grown]
 
 
 def _growth(before: LevelInventory, after: LevelInventory) -> list[str]:
@@ -262,17 +267,17 @@ def _growth(before: LevelInventory, after: LevelInventory) -> list[str]:
     ranked = sorted((-number, key) for key, number in growth.items() if number > 0)
     lines = []
     for number, (name, phase, function) in ranked[:3]:
-        held = [
+        entries = [
             entry for entry in after.entries if (entry.name, entry.phase, entry.function) == (name, phase, function)
         ]
         within = [f"in {function}"] if function != NO_SOURCE else []
-        places = [phase, *within, *place_of(held, (phase, function)).sources]
+        places = [phase, *within, *place_of(entries, (phase, function)).sources]
         lines.append(f"  +{-number:,} {name}, {', '.join(places)}")
     return lines
 
 
 def _held(level: LevelInventory) -> Counter[tuple[str, str, str]]:
-    found: Counter[tuple[str, str, str]] = Counter()
+    numbers: Counter[tuple[str, str, str]] = Counter()
     for entry in level.entries:
-        found[entry.name, entry.phase, entry.function] += entry.number
-    return found
+        numbers[entry.name, entry.phase, entry.function] += entry.number
+    return numbers

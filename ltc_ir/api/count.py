@@ -81,19 +81,19 @@ def count_file(path: str, request: Request) -> Count:
     if request.executed and not any(level.executed for levels in stored.programs.values() for level in levels.values()):
         words = f"{path} holds no executed counts, and a file is not run", "count a target, or leave --executed out"
         raise UsageError(*words)
-    kept = narrow(stored, request.filters, [by.value for by in request.by], path)
-    return _narrowed(path, kept, request)
+    count = narrow(stored, request.filters, [by.value for by in request.by], path)
+    return _narrowed(path, count, request)
 
 
 def _narrowed(path: str, stored: Count, request: Request) -> Count:
     """A stored count with only the programs and levels asked for, refused where that is nothing."""
     if request.programs and set(stored.programs) == {"file"}:
         raise UsageError(f"{path} holds IR of one program and does not say which", "leave --program and --grad out")
-    kept = stored.narrowed(request.programs, request.levels or stored.levels())
-    if stored.programs and not kept.programs:
+    narrowed = stored.narrowed(request.programs, request.levels or stored.levels())
+    if stored.programs and not narrowed.programs:
         has = f"{', '.join(stored.programs)} at {', '.join(stored.levels())}"
         raise UsageError(f"{path} has nothing of what was asked for", f"it has {has}")
-    return kept
+    return narrowed
 
 
 def count_target(target: Target, request: Request) -> Count:

@@ -38,25 +38,25 @@ def diff(
     """
     from ltc_ir.compare.diff import diff_counts, diff_programs
 
-    given = [baseline] if current is None else [baseline, current]
+    subjects = [baseline] if current is None else [baseline, current]
     programs = ("forward", "grad") if current is None else programs
-    stored = [_stored_side(side, asked) for side in given]
-    shared = [level for one in stored if one is not None for level in one.levels()]
+    stored = [_stored_side(side, asked) for side in subjects]
+    shared = [level for stored_count in stored if stored_count is not None for level in stored_count.levels()]
     programs = programs or _held_by(stored)
     asked_for = parse_levels(listed(levels) or shared or list(DEFAULT_LEVELS))
     sides = [
-        one.narrowed(programs, asked_for)
-        if one is not None
+        stored_count.narrowed(programs, asked_for)
+        if stored_count is not None
         else count(cast("Inspectable", side), programs=programs, levels=asked_for, **asked)
-        for side, one in zip(given, stored, strict=True)
+        for side, stored_count in zip(subjects, stored, strict=True)
     ]
     return diff_programs(sides[0], "forward", "grad") if current is None else diff_counts(*sides)
 
 
 def _held_by(stored: Collection[Count | None]) -> list[str] | None:
     """The programs that a file holds, where another side is to be counted: it need not count more; ``None`` for all."""
-    held = [name for one in stored if one is not None for name in one.programs]
-    return list(dict.fromkeys(held)) if None in stored and held and "file" not in held else None
+    names = [name for stored_count in stored if stored_count is not None for name in stored_count.programs]
+    return list(dict.fromkeys(names)) if None in stored and names and "file" not in names else None
 
 
 def _stored_side(side: Inspectable | Count, asked: Mapping[str, Any]) -> Count | None:
@@ -84,10 +84,10 @@ def diff_text(baseline: str, current: str | None = None, *, form: str | None = N
         before, after = (_text(baseline, form, asked | {"program": program}) for program in ("forward", "grad"))
         return unified_diff(before, after, form, f"{baseline} forward", f"{baseline} grad")
     stored = [stored_text(side) if names_stored_file(side) else None for side in (baseline, current)]
-    form = form or next((found[0] for found in stored if found is not None), "stablehlo")
+    form = form or next((text[0] for text in stored if text is not None), "stablehlo")
     before, after = (
-        _text(side, form, asked) if found is None else text_in_form(side, found, form)
-        for side, found in zip((baseline, current), stored, strict=True)
+        _text(side, form, asked) if text is None else text_in_form(side, text, form)
+        for side, text in zip((baseline, current), stored, strict=True)
     )
     return unified_diff(before, after, form, baseline, current)
 

@@ -19,8 +19,8 @@ def examine() -> list[dict[str, str]]:
     return [*rows, _tried(), *_devices(), *_private(), *_abilities()]
 
 
-def _row(what: str, found: str, note: str = "") -> dict[str, str]:
-    return {"what": what, "found": found, "note": note}
+def _row(what: str, value: str, note: str = "") -> dict[str, str]:
+    return {"what": what, "found": value, "note": note}
 
 
 def _version(name: str) -> str:
@@ -45,8 +45,8 @@ def _devices() -> list[dict[str, str]]:
     from ltc_ir.targets.stages import platform_here
 
     try:
-        found = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
-        return [_row("devices", found, f"optimised HLO for {platform_here()}")]
+        value = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+        return [_row("devices", value, f"optimised HLO for {platform_here()}")]
     except RuntimeError as error:
         return [_row("devices", "none", str(error).splitlines()[0])]
 

@@ -45,8 +45,8 @@ class Inspection:
         levels = tuple(level for level in Level if level is not Level.HLO or hlo)
         request = replace(self._request, levels=levels, details=True)
         with prepare.configured(request.x64):
-            made = self._taken[program, hlo] = capture(self.target, program, request, clear=self._clear)
-        return made
+            captured = self._taken[program, hlo] = capture(self.target, program, request, clear=self._clear)
+        return captured
 
     def text(self, level: str) -> str:
         """The forward program's IR as text, the values of its constants included."""
@@ -88,10 +88,10 @@ class Inspection:
         self, name: str, *, phase: str | None = None, level: str | None = None, program: str = "forward"
     ) -> dict[str, int]:
         """The source lines that the operations of that name come from, each with how many, largest first."""
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for entry in self._measured(name, phase, level, program).entries:
-            found[entry.source] = found.get(entry.source, 0) + entry.number
-        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+            numbers[entry.source] = numbers.get(entry.source, 0) + entry.number
+        return dict(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))
 
     def _measured(self, name: str, phase: str | None, level: str | None, program: str) -> Measured:
         before = max(name.partition("[")[0].rfind(sign) for sign in ":/") + 1
@@ -126,9 +126,9 @@ def inspect(
         UsageError: bad input. TargetError: the function failed to trace or lower.
     """
     with prepare.configured(x64):
-        made = Inspection(target_of(fn, args, options), request_here(options, platform, x64), level_of(level))
-        made.inventory()
-    return made
+        inspection = Inspection(target_of(fn, args, options), request_here(options, platform, x64), level_of(level))
+        inspection.inventory()
+    return inspection
 
 
 def request_here(options: Options | None, platform: str | None, x64: bool | None) -> Request:

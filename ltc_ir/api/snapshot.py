@@ -13,19 +13,19 @@ from ltc_ir.records.request import Options, Request, listed
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.check import check_all
 from ltc_ir.rules.growth_policy import is_growth
-from ltc_ir.snapshots.judge import idle, judge_rules
+from ltc_ir.snapshots.judge import judge_rules, unmatched_rules
 from ltc_ir.snapshots.project import Guard, guard_of, under_ci
 from ltc_ir.snapshots.prune import reason_to_prune
 from ltc_ir.snapshots.survey import (
     Again,
-    Look,
     Progress,
-    captured_again,
-    confirmed,
+    Survey,
+    capture_cases_again,
+    confirm_cases,
     is_wide,
-    lacking,
-    of_tests,
-    selected,
+    missing_reason,
+    select_targets,
+    snapshots_of_tests,
 )
 from ltc_ir.snapshots.update import record, recorded, unwritten
 from ltc_ir.targets import prepare
@@ -63,22 +63,22 @@ def check(
     """
     guard = guard_of(directory, rules, hlo=hlo, request=_request(programs, options, platform, x64))
     with prepare.configured(x64):
-        looked = Look(guard, progress)
-        named = selected(listed(targets), guard)
+        survey = Survey(guard, progress)
+        named = select_targets(listed(targets), guard)
         for target in named:
-            looked.at(target)
-        cases = confirmed(looked)
-        unchecked = looked.unchecked | ({} if targets else of_tests(guard.store))
+            survey.at(target)
+        cases = confirm_cases(survey)
+        unchecked = survey.unchecked | ({} if targets else snapshots_of_tests(guard.store))
         complete: bool | Collection[str] = (
-            (not targets or [guard.store.name_of(one) for one in named]) if programs is None else False
+            (not targets or [guard.store.name_of(item) for item in named]) if programs is None else False
         )
-        made = check_all(
+        check = check_all(
             cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
         )  # fmt: skip
-    told = tuple(_told(one, guard, looked.built) for one in made.checks)
-    unmet = idle(guard.rules, [case.inventory for case in cases], looked.failed)
-    problems = tuple(dict.fromkeys([*made.problems, *unmet]))
-    return replace(made, checks=(*told, *looked.failed), problems=problems)
+    checks = tuple(_with_command(item, guard, survey.built) for item in check.checks)
+    unmet = unmatched_rules(guard.rules, [case.inventory for case in cases], survey.failed)
+    problems = tuple(dict.fromkeys([*check.problems, *unmet]))
+    return replace(check, checks=(*checks, *survey.failed), problems=problems)
 
 
 def _request(
@@ -89,16 +89,16 @@ def _request(
     return Request(tuple(listed(programs)) or None, options=options, platform=platform, x64=width)
 
 
-def _told(one: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
+def _with_command(check: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
     """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
-    if one.status is Status.MATCH:
-        return one
+    if check.status is Status.MATCH:
+        return check
     # what a rule permits or a waiver tolerates needs a reason to be recorded too
-    grown = one.status is not Status.UNSTABLE and any(map(is_growth, one.changes))
-    made = replace(one, accept=guard.accept(one.target, one.program, grown, built=one.target in built))
-    if one.status is not Status.MISSING:
-        return made
-    return replace(made, reason=lacking(one, guard.store)[0])
+    grown = check.status is not Status.UNSTABLE and any(map(is_growth, check.changes))
+    completed = replace(check, accept=guard.accept(check.target, check.program, grown, built=check.target in built))
+    if check.status is not Status.MISSING:
+        return completed
+    return replace(completed, reason=missing_reason(check, guard.store)[0])
 
 
 def update(
@@ -135,39 +135,42 @@ def update(
         UsageError: nothing to record, an empty reason, or a CI run without ``in_ci``.
     """
     if under_ci() and not in_ci:
-        raise UsageError("CI is set, and an update writes", "update where you work and commit; or add --ci")
+        raise UsageError(
+            "refusing to update snapshots because the CI environment variable is set",
+            "update where you work and commit; or add --ci",
+        )
     if accept_growth is not None and not accept_growth.strip():
         raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
     guard = guard_of(directory, hlo=hlo, request=_request(programs, options, platform, x64))
     with prepare.configured(x64):
-        looked = Look(guard, progress, clear=True)
-        for target in selected(listed(targets), guard, "record"):
-            looked.at(target)
-        if progress is not None and looked.cases:
+        survey = Survey(guard, progress, clear=True)
+        for target in select_targets(listed(targets), guard, "record"):
+            survey.at(target)
+        if progress is not None and survey.cases:
             progress("capturing all a second time")
-        again = captured_again(looked, looked.cases)
-    written = [*_recorded(looked, again, accept_growth), *map(recorded, looked.failed)]
-    unavailable = {name: why for name, why in looked.unchecked.items() if "snapshot prune" not in why}
+        again = capture_cases_again(survey, survey.cases)
+    written = [*_recorded(survey, again, accept_growth), *map(recorded, survey.failed)]
+    unavailable = {name: why for name, why in survey.unchecked.items() if "snapshot prune" not in why}
     return Update(tuple(written), unavailable)
 
 
-def _recorded(looked: Look, second: Mapping[tuple[str, str], Again], reason: str | None) -> list[Written]:
+def _recorded(survey: Survey, second: Mapping[tuple[str, str], Again], reason: str | None) -> list[Written]:
     """Write what is to be written, file by file, with the store locked: what lies there is read again."""
-    made = []
-    guard = looked.guard
+    outcomes = []
+    guard = survey.guard
     with guard.store.lock():
         guard.store.sweep()
-        for case in looked.cases:
+        for case in survey.cases:
             key = (case.current.target, case.current.program)
-            accept = guard.accept(*key, True, built=key[0] in looked.built)
+            accept = guard.accept(*key, True, built=key[0] in survey.built)
             written, snapshot = record(guard.store, case, second[key], reason, accept)
             try:
                 if snapshot is not None:
                     guard.store.write(snapshot)
             except LtcIrError as error:
                 written = unwritten(written, error)
-            made.append(written)
-    return made
+            outcomes.append(written)
+    return outcomes
 
 
 @dataclass(frozen=True)
@@ -189,24 +192,24 @@ class Stored:
 def listing(targets: Sequence[str] = (), *, directory: str | None = None) -> list[Stored]:
     """The files of a store, in the order of their paths; of these targets only, where some are named."""
     store = guard_of(directory).store
-    return [_stored(path, one) for path, one in store.find([store.name_of(name) for name in listed(targets)])]
+    return [_stored(path, snapshot) for path, snapshot in store.find([store.name_of(name) for name in listed(targets)])]
 
 
-def _stored(path: Path, one: Snapshot | LtcIrError) -> Stored:
-    if isinstance(one, LtcIrError):
-        return Stored("", "", "", "", False, path.as_posix(), problem=one.message)
-    totals = {level: facts.total for level, facts in one.levels.items()}
-    who = one.identity
+def _stored(path: Path, snapshot: Snapshot | LtcIrError) -> Stored:
+    if isinstance(snapshot, LtcIrError):
+        return Stored("", "", "", "", False, path.as_posix(), problem=snapshot.message)
+    totals = {level: facts.total for level, facts in snapshot.levels.items()}
+    who = snapshot.identity
     return Stored(
-        one.target,
-        one.program,
+        snapshot.target,
+        snapshot.program,
         who.jax,
         who.platform,
         who.x64,
         path.as_posix(),
         totals,
-        one.captured,
-        len(one.accepted),
+        snapshot.captured,
+        len(snapshot.accepted),
     )
 
 
@@ -219,18 +222,18 @@ def show(
         UsageError: there are none, or one of them cannot be read.
     """
     store = guard_of(directory).store
-    found = []
-    for _, one in store.find([store.name_of(name) for name in listed(targets)]):
-        if isinstance(one, LtcIrError):
-            raise one
-        if programs is None or one.program in listed(programs):
-            found.append(one)
-    if not found:
+    snapshots = []
+    for _, snapshot in store.find([store.name_of(name) for name in listed(targets)]):
+        if isinstance(snapshot, LtcIrError):
+            raise snapshot
+        if programs is None or snapshot.program in listed(programs):
+            snapshots.append(snapshot)
+    if not snapshots:
         what = ", ".join([*targets, *(programs or ())]) or "anything"
         raise UsageError(
             f"{store.directory.as_posix()} has no snapshot of {what}", "ltc-ir snapshot list shows those there are"
         )
-    return found
+    return snapshots
 
 
 @dataclass(frozen=True)
@@ -245,14 +248,14 @@ class Pruned:
 def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: bool = False) -> list[Pruned]:
     """The files whose target or program is gone; removed only where ``write``."""
     store = guard_of(directory).store
-    found = []
-    for path, one in list(store.find([store.name_of(name) for name in listed(targets)])):
-        reason = reason_to_prune(one, store)
+    pruned = []
+    for path, snapshot in list(store.find([store.name_of(name) for name in listed(targets)])):
+        reason = reason_to_prune(snapshot, store)
         if reason is not None:
             if write:
                 store.remove(path)
-            found.append(Pruned(path.as_posix(), reason, write))
-    return found
+            pruned.append(Pruned(path.as_posix(), reason, write))
+    return pruned
 
 
 __all__ = ["Pruned", "Stored", "check", "judge_rules", "listing", "prune", "show", "update"]

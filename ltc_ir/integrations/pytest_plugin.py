@@ -89,9 +89,9 @@ def _from_here(item: pytest.Item) -> str:
 
 def _directory(config: pytest.Config) -> str | None:
     """The folder of ``--ir-dir``, which is meant from where pytest was started: a test may have gone elsewhere."""
-    said = config.getoption("--ir-dir")
+    directory = config.getoption("--ir-dir")
     started = config.invocation_params.dir
-    return said if said is None or Path.cwd() == started else str(started / said)
+    return directory if directory is None or Path.cwd() == started else str(started / directory)
 
 
 class CheckIr:
@@ -132,7 +132,7 @@ class CheckIr:
         from ltc_ir.errors import LtcIrError
         from ltc_ir.files import project_at
         from ltc_ir.records.request import Request, listed
-        from ltc_ir.snapshots.in_process import SKIPPED, Update, check_in_test, explained
+        from ltc_ir.snapshots.in_process import SKIPPED, Update, check_in_test, error_text
 
         config = self._item.config
         test = self._called(fn, name)
@@ -141,20 +141,20 @@ class CheckIr:
         try:
             with project_at(_home(config)):
                 names = tuple(listed(programs)) or None
-                found = check_in_test(
+                outcomes = check_in_test(
                     fn, args, rules, test=test, nodeid=_from_here(self._item), directory=_directory(config), update=update,
                     request=Request(names, options=options, platform=platform, x64=x64),
                 )  # fmt: skip
         except LtcIrError as error:
-            wrong = explained(error)
+            wrong = error_text(error)
         if wrong is not None:  # failing above would show the error a second time, as what was being handled
             pytest.fail(wrong, pytrace=False)
-        self._item.stash.setdefault(KEPT, []).extend(map(_plain, found))
-        failures = ["\n".join(one.failure) for one in found if one.failure]
+        self._item.stash.setdefault(KEPT, []).extend(map(_plain, outcomes))
+        failures = ["\n".join(outcome.failure) for outcome in outcomes if outcome.failure]
         if failures:
             pytest.fail("\n\n".join(failures), pytrace=False)
-        if found and all(one.status == SKIPPED for one in found):
-            pytest.skip(found[0].note or SKIPPED)
+        if outcomes and all(outcome.status == SKIPPED for outcome in outcomes):
+            pytest.skip(outcomes[0].note or SKIPPED)
 
     def _called(self, fn: Any, name: str | None) -> str:
         own = _test_name(self._item)
@@ -217,10 +217,10 @@ class _Listener:
         report = yield
         ends = call.when == "call" or (call.when == "setup" and not report.passed)
         if _uses_fixture(item) and (ends or call.when == "teardown"):
-            kept = item.stash.get(KEPT, [])
+            outcomes = item.stash.get(KEPT, [])
             item.stash[KEPT] = []
-            why = _why(report) if ends and not kept else None
-            setattr(report, _SENT, {"name": _test_name(item), "checked": kept, "left_out": why})
+            why = _why(report) if ends and not outcomes else None
+            setattr(report, _SENT, {"name": _test_name(item), "checked": outcomes, "left_out": why})
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -233,19 +233,19 @@ class _Listener:
         self.reported.add(sent["name"])
         if sent["left_out"] is not None:
             self.left_out[sent["name"]] = sent["left_out"]
-        for one in sent["checked"]:
+        for outcome in sent["checked"]:
             self.left_out.pop(sent["name"], None)
-            self.checked.append(one)
-            if one["text"] is not None:
-                self.write(one)
+            self.checked.append(outcome)
+            if outcome["text"] is not None:
+                self.write(outcome)
 
-    def write(self, one: dict[str, Any]) -> None:
+    def write(self, outcome: dict[str, Any]) -> None:
         """Write one file, whole or not at all; what cannot be written is said in the footer and fails the run."""
         from ltc_ir.errors import LtcIrError
         from ltc_ir.records.snapshot_toml import loads
 
         try:
-            self.store.write(loads(one["text"], one["file"]))
+            self.store.write(loads(outcome["text"], outcome["file"]))
         except LtcIrError as error:
             self.problems.append(error.in_words)
 
@@ -286,17 +286,17 @@ class _Listener:
 
     def footer(self) -> str:
         """``ltc-ir: 12 checked (11 match, 1 grown); 3 not checked (2 deselected, 1 skipped)``."""
-        skipped = [one for one in self.checked if one["status"] == "skipped"]
-        counted = Counter(one["status"] for one in self.checked if one["status"] != "skipped")
+        skipped = [outcome for outcome in self.checked if outcome["status"] == "skipped"]
+        counted = Counter(outcome["status"] for outcome in self.checked if outcome["status"] != "skipped")
         done = sum(counted.values())
         acts = {word.partition(" ")[0] for word in counted}
         verb = "recorded" if acts and acts <= {*_DONE, "refused", "error"} else "checked"
-        shown = f"ltc-ir: {done} {verb}" + (f" ({_listed(_in_words(counted))})" if counted else "")
-        reasons = Counter(self.left_out.values()) + Counter(one["note"] or "skipped" for one in skipped)
+        line = f"ltc-ir: {done} {verb}" + (f" ({_listed(_in_words(counted))})" if counted else "")
+        reasons = Counter(self.left_out.values()) + Counter(outcome["note"] or "skipped" for outcome in skipped)
         rest = len(self.untouched())
         if rest:
             reasons["snapshots whose tests were not run" if rest > 1 else "snapshot whose test was not run"] = rest
-        return shown + (f"; {sum(reasons.values())} not checked ({_listed(reasons)})" if reasons else "")
+        return line + (f"; {sum(reasons.values())} not checked ({_listed(reasons)})" if reasons else "")
 
     def untouched(self) -> list[Path]:
         """The snapshots of tests, for this JAX, of whose tests this run says nothing."""
@@ -313,16 +313,16 @@ class _Listener:
             self.problems.append(error.in_words)
             return []
         minor = jax_minor(version("jax"))
-        known = {Path(one["file"]) for one in self.checked}
-        held = {path.parent for path in known}
+        checked_paths = {Path(outcome["file"]) for outcome in self.checked}
+        folders = {path.parent for path in checked_paths}
         left_out = {self.store.directory / folder_of(test) for test in self.left_out}
         return [
             path
             for path in paths
-            if path.parent not in held
+            if path.parent not in folders
             and not any(folder in left_out for folder in path.parents)
-            and (found := parse(path.name)) is not None
-            and found.jax == minor
+            and (file := parse(path.name)) is not None
+            and file.jax == minor
         ]
 
 

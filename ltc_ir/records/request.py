@@ -135,7 +135,7 @@ def parse_request(
         UsageError: an unknown level, grouping or phase; the hint lists those that exist. ``fill`` without ``executed``.
     """
     if more.get("fill") is not None and not more.get("executed"):
-        raise UsageError("--fill only applies when the program is run", "add --executed, or leave --fill out")
+        raise UsageError("--fill only applies when the program is run", "add --executed")
     return Request(
         programs=None if programs is None else tuple(listed(programs)),
         levels=parse_levels(listed(levels)) if levels else None,

@@ -19,7 +19,7 @@ from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.snapshots.capture import Captured, capture, capture_request
 from ltc_ir.snapshots.naming import slug
 from ltc_ir.snapshots.project import Guard, guard_of
-from ltc_ir.snapshots.survey import TEST, case_of, differs, is_red, kept_programs, lacking, named
+from ltc_ir.snapshots.survey import TEST, case_of, differs, is_red, missing_reason, recorded_programs, resolve_named
 from ltc_ir.snapshots.update import record
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
@@ -84,7 +84,7 @@ def check_in_test(
     refuse_options(subject, request.options)
     guard = guard_of(directory, request=request)
     if isinstance(subject, str):
-        target = named(subject, guard.store, request.options)
+        target = resolve_named(subject, guard.store, request.options)
     else:
         target = replace(prepare.resolve(subject, args), name=test)
     where = nodeid.partition(TEST)[0]
@@ -93,13 +93,13 @@ def check_in_test(
     hlo = Level.HLO in guard.request.read_levels or "hlo" in levels_of(own)
     captured = capture_request(request.platform, hlo=hlo, details=needs_detail(guard.rules), x64=request.x64)
     with prepare.configured(request.x64):
-        shown = str(target.name) if isinstance(subject, str) else prepare.resolve(subject, args).name or "target"
-        held = _InTest(replace(guard, request=captured), target, shown, nodeid, directory, update)
-        return held.outcomes(request.programs, held.programs(subject))
+        label = str(target.name) if isinstance(subject, str) else prepare.resolve(subject, args).name or "target"
+        test_check = _TestCheck(replace(guard, request=captured), target, label, nodeid, directory, update)
+        return test_check.outcomes(request.programs, test_check.programs(subject))
 
 
 @dataclass
-class _InTest:
+class _TestCheck:
     """One call of the fixture: the target, how messages call it, the test, and where and whether to record."""
 
     guard: Guard
@@ -113,21 +113,23 @@ class _InTest:
         """The programs to look at where none are named."""
         return program_names(self.target) if isinstance(subject, str) else ("forward",)
 
-    def outcomes(self, asked: Sequence[str] | None, known: Sequence[str]) -> list[Outcome]:
+    def outcomes(self, requested: Sequence[str] | None, default: Sequence[str]) -> list[Outcome]:
         """What is to be said of each program; the rules are judged on all of them together."""
-        made = [self.looked_at(program) for program in asked or known if asked or self.can_be_made(program)]
+        cases = [
+            self.capture_case(program) for program in requested or default if requested or self.can_be_made(program)
+        ]
         if self.update is None:
-            return self.told(self.checked(made), made)
-        written = [self.updated(case) for case in made]
-        ruled = self.told(self.checked([replace(case, baseline=case.current) for case in made]), made)
-        return [_ruled(one, rule) for one, rule in zip(written, ruled, strict=True)]
+            return self.outcomes_of(self.check_cases(cases), cases)
+        written = [self.update_case(case) for case in cases]
+        ruled = self.outcomes_of(self.check_cases([replace(case, baseline=case.current) for case in cases]), cases)
+        return [_with_rules(outcome, rule) for outcome, rule in zip(written, ruled, strict=True)]
 
     def can_be_made(self, program: str) -> bool:
         """Whether a target has a program that nobody asked for nor recorded: one without a scalar output has no gradient."""
         try:
             self.capture(program, clear=False)
         except (UsageError, TargetError):
-            if program == "forward" or slug(program) in kept_programs(self.guard.store, str(self.target.name)):
+            if program == "forward" or slug(program) in recorded_programs(self.guard.store, str(self.target.name)):
                 raise
             return False
         return True
@@ -136,44 +138,44 @@ class _InTest:
         """Capture a program, from cleared caches or with those that there are."""
         return capture(self.target, program, self.guard.request, clear=clear)
 
-    def looked_at(self, program: str) -> Case:
+    def capture_case(self, program: str) -> Case:
         """A program beside its file; captured anew from cleared caches where it differs, for caches can colour a trace."""
         case = case_of(self.guard, self.capture(program, clear=False))
         if is_red(self.guard, case):
             case = case_of(self.guard, self.capture(program, clear=True))
         return replace(case, confirm=lambda: self.capture(program, clear=True).snapshot)
 
-    def checked(self, cases: Sequence[Case]) -> Check:
+    def check_cases(self, cases: Sequence[Case]) -> Check:
         """The check of all programs of the test."""
         return check_all(cases, self.guard.rules, self.guard.waivers, complete=[str(self.target.name)])
 
-    def told(self, check: Check, cases: Sequence[Case]) -> list[Outcome]:
+    def outcomes_of(self, check: Check, cases: Sequence[Case]) -> list[Outcome]:
         """The outcomes of a check; what is wrong with the rules fails with the first program."""
-        problems = [line for one in check.problems for line in (one.message, f"  {one.hint}")]
-        found = [self.outcome(one, case) for one, case in zip(check.checks, cases, strict=True)]
-        if problems and found:
-            status = found[0].status if found[0].failure else PROBLEM
-            found[0] = replace(found[0], failure=(*problems, *found[0].failure), status=status)
-        return found
+        problems = [line for problem in check.problems for line in (problem.message, f"  {problem.hint}")]
+        outcomes = [self.outcome(problem, case) for problem, case in zip(check.checks, cases, strict=True)]
+        if problems and outcomes:
+            status = outcomes[0].status if outcomes[0].failure else PROBLEM
+            outcomes[0] = replace(outcomes[0], failure=(*problems, *outcomes[0].failure), status=status)
+        return outcomes
 
-    def outcome(self, one: ProgramCheck, case: Case) -> Outcome:
+    def outcome(self, check: ProgramCheck, case: Case) -> Outcome:
         """What a check of one program means for its test."""
         others = False
-        if one.status is Status.MISSING:
-            reason, others = lacking(one, self.guard.store)
-            one = replace(one, reason=reason)
-        grown = one.status in {Status.GROWN, Status.DRIFT}
-        one = replace(one, accept=self.command(one.program, grown) if one.status is not Status.MATCH else None)
-        made = Outcome(one.target, one.program, case.file or "", verdict(one))
-        if others and not one.broken:
-            return replace(made, status=SKIPPED, note=one.reason)
-        if one.exit_code():
-            return replace(made, failure=self.words(one))
-        return replace(made, note=self.words(one)[0] if one.status is not Status.MATCH else None)
+        if check.status is Status.MISSING:
+            reason, others = missing_reason(check, self.guard.store)
+            check = replace(check, reason=reason)
+        grown = check.status in {Status.GROWN, Status.DRIFT}
+        check = replace(check, accept=self.command(check.program, grown) if check.status is not Status.MATCH else None)
+        outcome = Outcome(check.target, check.program, case.file or "", verdict(check))
+        if others and not check.broken:
+            return replace(outcome, status=SKIPPED, note=check.reason)
+        if check.exit_code():
+            return replace(outcome, failure=self.words(check))
+        return replace(outcome, note=self.words(check)[0] if check.status is not Status.MATCH else None)
 
-    def words(self, one: ProgramCheck) -> tuple[str, ...]:
+    def words(self, check: ProgramCheck) -> tuple[str, ...]:
         """What is said of a program; the function is called by its own name, for pytest says in which test it is."""
-        return tuple(message(replace(one, target=self.shown)))
+        return tuple(message(replace(check, target=self.shown)))
 
     def command(self, program: str, grown: bool) -> str:
         """The command that records the present state."""
@@ -183,7 +185,7 @@ class _InTest:
         words += [] if self.directory is None else [f"--ir-dir {shlex.quote(self.directory)}"]
         return " ".join([*words, '--ir-accept-growth "why"'] if grown else words)
 
-    def updated(self, case: Case) -> Outcome:
+    def update_case(self, case: Case) -> Outcome:
         """What is to be written of one program; a file that says it already is left alone without a second trace."""
         program = case.current.program
         names = (case.current.target, program)
@@ -193,21 +195,21 @@ class _InTest:
         second = self.capture(program, clear=True).snapshot
         reason = None if self.update is None else self.update.reason
         written, snapshot = record(self.guard.store, first, second, reason, self.command(program, True))
-        made = Outcome(*names, case.file or "", written.action.value)
+        outcome = Outcome(*names, case.file or "", written.action.value)
         if written.exit_code and written.check is not None:
-            return replace(made, failure=self.words(written.check))
+            return replace(outcome, failure=self.words(written.check))
         if written.exit_code:
-            return replace(made, failure=(written.reason or f"unstable: {', '.join(written.unstable[:3])}",))
-        return replace(made, text=None if snapshot is None else dumps(snapshot))
+            return replace(outcome, failure=(written.reason or f"unstable: {', '.join(written.unstable[:3])}",))
+        return replace(outcome, text=None if snapshot is None else dumps(snapshot))
 
 
-def _ruled(written: Outcome, rule: Outcome) -> Outcome:
+def _with_rules(written: Outcome, rule: Outcome) -> Outcome:
     """What was recorded of a program, and fails where its rules do."""
     if written.failure or not rule.failure:
         return written
     return replace(written, failure=rule.failure, status=f"{written.status} {counted_as(rule.status, 1)}")
 
 
-def explained(error: LtcIrError) -> str:
+def error_text(error: LtcIrError) -> str:
     """An error of ours as a test shows it."""
     return f"{error.message}\n  {error.hint}" if error.hint else error.message

@@ -33,25 +33,27 @@ def judge_rules(target: Any, rules: Sequence[str], request: Request) -> Check:
     if isinstance(target, str) and names_stored_file(target):
         from ltc_ir.tables.from_file import inventory_stored
 
-        found = inventory_stored(target)
-        inventories = {found.program: found}
+        stored = inventory_stored(target)
+        inventories = {stored.program: stored}
     else:
         with prepare.configured(request.x64):
             inventories, left_out = _live(prepare.resolve(target, None, request.options), parsed, request)
     judgement = judge(parsed, inventories, complete=request.programs is None)
     checks = [
-        ProgramCheck(one.target, one.program, Status.MATCH, judgement.changes[name])
-        for name, one in inventories.items()
+        ProgramCheck(inventory.target, inventory.program, Status.MATCH, judgement.changes[name])
+        for name, inventory in inventories.items()
     ]
     return Check(tuple(checks), judgement.problems, left_out)
 
 
-def idle(
+def unmatched_rules(
     rules: Iterable[Rule], inventories: Collection[Inventory], failed: Collection[ProgramCheck]
 ) -> tuple[Problem, ...]:
     """The rules given for this run alone that speak of none of its programs, whichever were asked for."""
-    there = [(one.target, one.program) for one in inventories] + [(one.target, one.program) for one in failed]
-    unmet = [rule for rule in rules if rule.where == GIVEN and not any(rule.speaks_of(*names) for names in there)]
+    programs = [(program.target, program.program) for program in inventories] + [
+        (program.target, program.program) for program in failed
+    ]
+    unmet = [rule for rule in rules if rule.where == GIVEN and not any(rule.speaks_of(*names) for names in programs)]
     return judge(unmet, dict(enumerate(inventories)), complete=True).problems
 
 

@@ -36,10 +36,10 @@ class FileName(NamedTuple):
 
 def jax_minor(version: str) -> str:
     """The minor version of a release: ``0.10`` of ``0.10.2``."""
-    found = _MINOR.fullmatch(version)
-    if found is None:
+    match = _MINOR.fullmatch(version)
+    if match is None:
         raise UsageError(f"{version!r} is no version of JAX", "a version is like 0.10.2")
-    return found[1]
+    return match[1]
 
 
 def canonical(target: str) -> str:
@@ -83,10 +83,10 @@ def file_name(program: str, identity: Identity) -> str:
 
 def parse(name: str) -> FileName | None:
     """What a file's name tells; ``None`` where it is not a snapshot's."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         return None
-    return FileName(found["program"], found["minor"], found["platform"] or "cpu", bool(found["x64"]))
+    return FileName(match["program"], match["minor"], match["platform"] or "cpu", bool(match["x64"]))
 
 
 def path_of(target: str, program: str, identity: Identity) -> PurePosixPath:

@@ -37,8 +37,10 @@ class Guard:
     def accept(self, target: str, program: str, grown: bool, *, built: bool = False) -> str:
         """What records a program as it is now: a command, or a call for a Target that only the caller's code has."""
         if built:
-            asked = [f"programs=[{program!r}]"] + ([] if self.directory is None else [f"directory={self.directory!r}"])
-            return f"ltc_ir.api.snapshot.update([target], {', '.join(asked)}" + (
+            arguments = [f"programs=[{program!r}]"] + (
+                [] if self.directory is None else [f"directory={self.directory!r}"]
+            )
+            return f"ltc_ir.api.snapshot.update([target], {', '.join(arguments)}" + (
                 ', accept_growth="why")' if grown else ")"
             )
         words = ["ltc-ir snapshot update", shlex.quote(target), "--program", program, *self.flags]
@@ -57,19 +59,19 @@ def guard_of(
     Raises:
         UsageError: a rule or a waiver that cannot be read, or a broken pyproject.toml.
     """
-    said = config.guard()
-    made = [parse_rule(one.text, where=one.where, targets=one.targets) for one in said.rules]
-    made += [parse_rule(text, where=GIVEN) for text in listed(rules)]
+    settings = config.guard()
+    parsed = [parse_rule(rule.text, where=rule.where, targets=rule.targets) for rule in settings.rules]
+    parsed += [parse_rule(text, where=GIVEN) for text in listed(rules)]
     captured = capture_request(
-        request.platform, hlo=hlo or "hlo" in levels_of(made), details=needs_detail(made),
+        request.platform, hlo=hlo or "hlo" in levels_of(parsed), details=needs_detail(parsed),
         programs=request.programs, options=request.options, x64=request.x64,
     )  # fmt: skip
-    folder = Path(directory) if directory is not None else _below_project(said.directory)
+    folder = Path(directory) if directory is not None else _below_project(settings.directory)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder.as_posix()} is no folder, so it holds no snapshots", "name a folder with --dir")
-    waivers = tuple(parse_waiver(entry) for entry in said.waivers)
+    waivers = tuple(parse_waiver(entry) for entry in settings.waivers)
     flags = tuple(_flags(directory, request, hlo))
-    return Guard(Store(folder), tuple(made), waivers, captured, flags, directory)
+    return Guard(Store(folder), tuple(parsed), waivers, captured, flags, directory)
 
 
 def _below_project(directory: str) -> Path:

@@ -13,20 +13,20 @@ from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
 
 
-def reason_to_prune(one: Snapshot | LtcIrError, store: Store) -> str | None:
+def reason_to_prune(snapshot: Snapshot | LtcIrError, store: Store) -> str | None:
     """Why a file can go; ``None`` where it is of use, cannot be read, or its target fails for another reason."""
-    if isinstance(one, LtcIrError):
+    if isinstance(snapshot, LtcIrError):
         return None
-    if TEST in one.target:
-        return _of_test(one.target)
+    if TEST in snapshot.target:
+        return _of_test(snapshot.target)
     try:
-        target = prepare.resolve(store.findable(one.target))
+        target = prepare.resolve(store.findable(snapshot.target))
     except UsageError as error:
         return error.message if _is_gone(error) else None
     except LtcIrError:
         return None
     names = program_names(target)
-    return None if one.program in names else f"{one.target} has no program {one.program!r} any more"
+    return None if snapshot.program in names else f"{snapshot.target} has no program {snapshot.program!r} any more"
 
 
 def _is_gone(error: UsageError) -> bool:
@@ -50,5 +50,5 @@ def _of_test(target: str) -> str | None:
 def _may_hold(text: str, name: str) -> bool:
     """Whether a file defines a test of that name, or may have it from elsewhere: imported, or of a class that inherits."""
     word = re.escape(name)
-    found = rf"\bdef {word}\b|\bclass {word}\(|^\s*(from|import)\b.*(\b{word}\b|\*)|^\s+{word},"
-    return re.search(found, text, re.MULTILINE) is not None
+    pattern = rf"\bdef {word}\b|\bclass {word}\(|^\s*(from|import)\b.*(\b{word}\b|\*)|^\s+{word},"
+    return re.search(pattern, text, re.MULTILINE) is not None

@@ -84,14 +84,14 @@ class Store:
         Raises:
             UsageError: it cannot be read, or holds what belongs in another file.
         """
-        made = layout.loads_bytes(read_bytes(str(path)), path.as_posix())
-        home = self.path_of(made.target, made.program, made.identity)
+        snapshot = layout.loads_bytes(read_bytes(str(path)), path.as_posix())
+        home = self.path_of(snapshot.target, snapshot.program, snapshot.identity)
         if home != path:
             raise UsageError(
                 f"{path.as_posix()} holds what belongs in {home.as_posix()}",
                 "was it copied or renamed by hand? delete it, and run `ltc-ir snapshot update`",
             )
-        return made
+        return snapshot
 
     def nearest(self, target: str, program: str, identity: Identity) -> Snapshot | None:
         """The same program's snapshot under the nearest other JAX: the newest older one, else the oldest newer one.
@@ -99,14 +99,17 @@ class Store:
         Raises:
             UsageError: that file cannot be read.
         """
-        wanted = naming.parse(self.path_of(target, program, identity).name)
+        name = naming.parse(self.path_of(target, program, identity).name)
         others = {
-            _release(found.jax): path
-            for path, found in self.files_of(target)
-            if wanted and found != wanted and found._replace(jax=wanted.jax) == wanted
+            _release(file.jax): path
+            for path, file in self.files_of(target)
+            if name and file != name and file._replace(jax=name.jax) == name
         }
-        here = _release(naming.jax_minor(identity.jax))
-        older, newer = [one for one in others if one < here], [one for one in others if one > here]
+        current = _release(naming.jax_minor(identity.jax))
+        older, newer = (
+            [release for release in others if release < current],
+            [release for release in others if release > current],
+        )
         best = max(older) if older else min(newer, default=None)
         return None if best is None else self.load(others[best])
 
@@ -114,7 +117,7 @@ class Store:
         """The files of one target by their names alone, in order; they need not be readable."""
         folder = self.directory / naming.folder_of(target)
         named = ((path, naming.parse(path.name)) for path in sorted(folder.glob(f"*{naming.ENDING}")))
-        return [(path, found) for path, found in named if found is not None]
+        return [(path, name) for path, name in named if name is not None]
 
     def of_tests(self) -> list[Path]:
         """The files of functions met in tests, which lie below the path of the test's file."""
@@ -126,11 +129,11 @@ class Store:
         Raises:
             UsageError: a folder cannot be read.
         """
-        found = []
+        paths = []
         for folder, folders, names in os.walk(self.directory, onerror=_refuse):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(folder, name) for name in names if name.endswith(naming.ENDING) and name[0] != "."]
-        return sorted(found)
+            paths += [Path(folder, name) for name in names if name.endswith(naming.ENDING) and name[0] != "."]
+        return sorted(paths)
 
     def all(self) -> Iterator[tuple[Path, Snapshot | LtcIrError]]:
         """Each file with its snapshot, or with the error that says why it is none."""

@@ -29,42 +29,47 @@ TEST = "::"
 """What the name of a target met in a test has in it, and no other."""
 
 
-def selected(targets: Sequence[Any], guard: Guard, verb: str = "check") -> list[Any]:
+def select_targets(targets: Sequence[Any], guard: Guard, verb: str = "check") -> list[Any]:
     """The targets to look at, in order and each once: those named, those of the project, or those of the store."""
     for target in targets:
         if isinstance(target, str) and names_stored_file(target):
             raise UsageError(
-                f"{target} is a stored file; what is held against a snapshot is traced anew",
-                "name the target itself, or compare a file with `ltc-ir diff FILE TARGET`",
+                f"snapshot {'check' if verb == 'check' else 'update'} needs a function to trace, not an IR file ({target})",
+                "name the function, or compare the file: ltc-ir diff FILE TARGET",
             )
     if targets:
-        return list({guard.store.name_of(one) if isinstance(one, str) else id(one): one for one in targets}.values())
-    said = config.guard().targets
-    if said:
-        return [guard.store.findable(name) for name in said]
-    stored = [one.target for _, one in guard.store.all() if isinstance(one, Snapshot) and TEST not in one.target]
-    found = [guard.store.findable(name) for name in dict.fromkeys([*config.targets(), *stored])]
-    if not found:
+        by_name = {guard.store.name_of(each) if isinstance(each, str) else id(each): each for each in targets}
+        return list(by_name.values())
+    configured = config.guard().targets
+    if configured:
+        return [guard.store.findable(name) for name in configured]
+    stored = [
+        subject.target
+        for _, subject in guard.store.all()
+        if isinstance(subject, Snapshot) and TEST not in subject.target
+    ]
+    names = [guard.store.findable(name) for name in dict.fromkeys([*config.targets(), *stored])]
+    if not names:
         where = guard.store.directory.as_posix()
-        kept = f"{where} has snapshots of tests only" if guard.store.paths() else f"{where} has no snapshots"
+        reason = f"{where} has snapshots of tests only" if guard.store.paths() else f"{where} has no snapshots"
         hint = "pytest -m ir checks them; or record a target: " if guard.store.paths() else "record one: "
-        raise UsageError(f"nothing to {verb}: {kept} and no target is named", f"{hint}ltc-ir snapshot update TARGET")
-    return found
+        raise UsageError(f"nothing to {verb}: {reason} and no target is named", f"{hint}ltc-ir snapshot update TARGET")
+    return names
 
 
-def of_tests(store: Store) -> dict[str, str]:
+def snapshots_of_tests(store: Store) -> dict[str, str]:
     """The snapshots that only a test run can check, for its functions have no name."""
-    kept = len(store.of_tests())
-    if kept == 1:
+    number = len(store.of_tests())
+    if number == 1:
         return {"1 snapshot of a test": "pytest -m ir checks it"}
-    return {f"{kept} snapshots of tests": "pytest -m ir checks them"} if kept else {}
+    return {f"{number} snapshots of tests": "pytest -m ir checks them"} if number else {}
 
 
-def lacking(one: ProgramCheck, store: Store) -> tuple[str, bool]:
+def missing_reason(check: ProgramCheck, store: Store) -> tuple[str, bool]:
     """Why a program has nothing to be compared with, and whether it has snapshots for another JAX, platform or width."""
-    own = slug(one.program)
-    others = sorted(_variant(path.name) for path, found in store.files_of(one.target) if found.program == own)
-    reason = f"no snapshot for JAX {_variant(Path(one.file).name)}" if one.file else one.reason or ""
+    own = slug(check.program)
+    others = sorted(_variant(path.name) for path, file in store.files_of(check.target) if file.program == own)
+    reason = f"no snapshot for JAX {_variant(Path(check.file).name)}" if check.file else check.reason or ""
     return f"{reason}; there are some for {', '.join(others)}" if others else reason, bool(others)
 
 
@@ -73,15 +78,15 @@ def _variant(file: str) -> str:
     return file.partition("@")[2].removesuffix(ENDING)
 
 
-def kept_programs(store: Store, target: str) -> set[str]:
+def recorded_programs(store: Store, target: str) -> set[str]:
     """What the files of a target's programs for this JAX are called."""
     import jax
 
     minor = jax_minor(jax.__version__)
-    return {found.program for _, found in store.files_of(target) if found.jax == minor}
+    return {file.program for _, file in store.files_of(target) if file.jax == minor}
 
 
-class Look:
+class Survey:
     """A look at targets: what there is to compare, what failed, and what could not be made.
 
     Unless ``clear``, caches are cleared only where a program differs or breaks a rule, before anything is said: a clear makes
@@ -107,30 +112,30 @@ class Look:
         """The Targets that were given as such: no other process can find those."""
 
     def at(self, target: Any) -> None:
-        """Look at all programs of one target; a failure is its own, and the others go on."""
+        """Capture all programs of one target; one that fails is reported, and the others go on."""
         name = self.guard.store.name_of(target)
         try:
-            found = named(target, self.guard.store, self.guard.request.options)
-            kept = kept_programs(self.guard.store, name)
+            resolved = resolve_named(target, self.guard.store, self.guard.request.options)
+            recorded = recorded_programs(self.guard.store, name)
         except LtcIrError as error:
             self.fail(name, "forward" if not self.programs else self.programs[0], error)
             return
         if not isinstance(target, str):
-            self.built[name] = found
-        wanted = list(self.programs or program_names(found))
-        for program in wanted:
-            self.program(found, program, kept)
-        for program in sorted(kept - set(map(slug, wanted))) if self.programs is None else ():
+            self.built[name] = resolved
+        programs = list(self.programs or program_names(resolved))
+        for program in programs:
+            self.program(resolved, program, recorded)
+        for program in sorted(recorded - set(map(slug, programs))) if self.programs is None else ():
             self.unchecked[f"{name} {program}"] = "the target has no such program any more: ltc-ir snapshot prune"
 
-    def program(self, target: Any, program: str, kept: Collection[str]) -> None:
-        """Look at one program; one that was not asked for, has no snapshot and cannot be made is left out."""
+    def program(self, target: Any, program: str, recorded: Collection[str]) -> None:
+        """Capture one program; one that was not named, has no snapshot and cannot be made is left out."""
         if self.progress is not None:
             self.progress(f"{target.name} {program}")
         try:
             captured = capture(target, program, self.guard.request, clear=self.clear)
         except (UsageError, TargetError) as error:
-            if self.programs is None and program != "forward" and slug(program) not in kept:
+            if self.programs is None and program != "forward" and slug(program) not in recorded:
                 self.unchecked[f"{target.name} {program}"] = error.message
             else:
                 self.fail(str(target.name), program, error)
@@ -149,7 +154,7 @@ class Look:
         self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=error.in_words, code=error.exit_code))
 
 
-def named(target: Any, store: Store, options: Options | None = None) -> Any:
+def resolve_named(target: Any, store: Store, options: Options | None = None) -> Any:
     """A Target under the name that its snapshots bear: a file's path is relative to the project."""
     if not isinstance(target, str):
         return prepare.resolve(target, None, options)
@@ -169,37 +174,39 @@ def case_of(guard: Guard, captured: Captured) -> Case:
     return Case(captured.inventory, current, baseline, file)
 
 
-def confirmed(looked: Look) -> list[Case]:
+def confirm_cases(survey: Survey) -> list[Case]:
     """The cases; those that differ with what a second capture says of them, so that noise is never called growth."""
-    differing = [looked.cases[number] for number in sorted(looked.red) if differs(looked.cases[number])]
-    if differing and looked.progress is not None:
-        looked.progress(f"{len(differing)} differ: capturing them again")
-    again = captured_again(looked, differing)
-    return [_with_second(case, again.get((case.current.target, case.current.program))) for case in looked.cases]
+    differing = [survey.cases[number] for number in sorted(survey.red) if differs(survey.cases[number])]
+    if differing and survey.progress is not None:
+        survey.progress(f"{len(differing)} differ: capturing them again")
+    again = capture_cases_again(survey, differing)
+    return [_with_second(case, again.get((case.current.target, case.current.program))) for case in survey.cases]
 
 
-def captured_again(looked: Look, cases: Sequence[Case]) -> dict[tuple[str, str], Again]:
+def capture_cases_again(survey: Survey, cases: Sequence[Case]) -> dict[tuple[str, str], Again]:
     """A second capture of each: in a process of its own, with another hash seed; in this one of a Target built here."""
-    wanted: dict[str, list[str]] = {}
-    made: dict[tuple[str, str], Again] = {}
+    programs_by_target: dict[str, list[str]] = {}
+    captures: dict[tuple[str, str], Again] = {}
     for case in reversed(cases):
         target, program = case.current.target, case.current.program
-        if target in looked.built:
-            made[target, program] = _in_process(looked.built[target], program, looked.guard)
+        if target in survey.built:
+            captures[target, program] = _in_process(survey.built[target], program, survey.guard)
         else:
-            wanted.setdefault(target, []).insert(0, program)
-    guard = looked.guard
-    if wanted:
+            programs_by_target.setdefault(target, []).insert(0, program)
+    guard = survey.guard
+    if programs_by_target:
         x64 = guard.request.x64
         request = replace(guard.request, x64=is_wide() if x64 is None else x64)
-        made |= capture_again(wanted, guard.store, request)
+        captures |= capture_again(programs_by_target, guard.store, request)
     for case in reversed(cases):
         target, program = case.current.target, case.current.program
-        second = made[target, program]
+        second = captures[target, program]
         if isinstance(second, Snapshot) and second.identity != case.current.identity:
             # This process was configured by hand, and a new one knows nothing of it: it says of another program.
-            made[target, program] = _in_process(named(target, guard.store, guard.request.options), program, guard)
-    return made
+            captures[target, program] = _in_process(
+                resolve_named(target, guard.store, guard.request.options), program, guard
+            )
+    return captures
 
 
 def is_wide() -> bool:
@@ -226,11 +233,11 @@ def is_red(guard: Guard, case: Case) -> bool:
         return True
     if not guard.rules:
         return False
-    found = check_all([case], guard.rules, guard.waivers, complete=False)
-    return any(one.broken for one in found.checks)
+    check = check_all([case], guard.rules, guard.waivers, complete=False)
+    return any(program.broken for program in check.checks)
 
 
 def differs(case: Case) -> bool:
     """Whether a program is not what its snapshot says; one without a snapshot differs from nothing."""
-    found = check_program(case.inventory, case.current, case.baseline)
-    return found.status not in {Status.MATCH, Status.MISSING, Status.NOT_COMPARABLE}
+    check = check_program(case.inventory, case.current, case.baseline)
+    return check.status not in {Status.MATCH, Status.MISSING, Status.NOT_COMPARABLE}

@@ -46,17 +46,17 @@ def record(
     if isinstance(second, LtcIrError):
         why = f"second capture: {second.message}"
         return Written(*names, Action.ERROR, case.file, reason=why, code=second.exit_code), None
-    made = agreed(case.current, second)
+    snapshot = agreed(case.current, second)
     try:
-        baseline = store.read(*names, made.identity)
-        nearest = store.nearest(*names, made.identity) if baseline is None else None
+        baseline = store.read(*names, snapshot.identity)
+        nearest = store.nearest(*names, snapshot.identity) if baseline is None else None
     except LtcIrError as error:
         return Written(*names, Action.ERROR, case.file, reason=error.message, code=error.exit_code), None
-    written = _decided(replace(case, current=made, baseline=baseline, accept=accept), nearest, reason)
-    written = replace(written, unstable=_unstable(made))
+    written = _decided(replace(case, current=snapshot, baseline=baseline, accept=accept), nearest, reason)
+    written = replace(written, unstable=_unstable(snapshot))
     if written.action in {Action.REFUSED, Action.KEPT}:
         return written, None
-    return written, _to_write(made, baseline or nearest, written, reason)
+    return written, _to_write(snapshot, baseline or nearest, written, reason)
 
 
 def agreed(first: Snapshot, second: Snapshot) -> Snapshot:
@@ -68,8 +68,8 @@ def agreed(first: Snapshot, second: Snapshot) -> Snapshot:
     return replace(first, levels=levels, hlo=hlo, captured=second.captured)
 
 
-def _unstable(made: Snapshot) -> tuple[str, ...]:
-    return tuple(f"{level} {name}" for level, facts in made.levels.items() for name in facts.unstable)
+def _unstable(snapshot: Snapshot) -> tuple[str, ...]:
+    return tuple(f"{level} {name}" for level, facts in snapshot.levels.items() for name in facts.unstable)
 
 
 def _decided(case: Case, nearest: Snapshot | None, reason: str | None) -> Written:
@@ -80,16 +80,16 @@ def _decided(case: Case, nearest: Snapshot | None, reason: str | None) -> Writte
         return Written(
             *names, Action.STARTED, case.file, _beside(case, nearest), reason=f"beside JAX {nearest.identity.jax}"
         )
-    found = check_program(case.inventory, case.current, case.baseline, file=case.file, accept=case.accept)
-    unlike = found.reason if found.status is Status.NOT_COMPARABLE else None
+    check = check_program(case.inventory, case.current, case.baseline, file=case.file, accept=case.accept)
+    unlike = check.reason if check.status is Status.NOT_COMPARABLE else None
     if unlike is not None:
-        found = _beside(case, case.baseline)
-    if found.status in {Status.GROWN, Status.DRIFT} and reason is None:
+        check = _beside(case, case.baseline)
+    if check.status in {Status.GROWN, Status.DRIFT} and reason is None:
         why = "it has grown; accept that with --accept-growth and a reason"
-        return Written(*names, Action.REFUSED, case.file, found, reason=f"{unlike}, and {why}" if unlike else why)
+        return Written(*names, Action.REFUSED, case.file, check, reason=f"{unlike}, and {why}" if unlike else why)
     whole = case.current.levels == case.baseline.levels
-    same = found.status is Status.MATCH and unlike is None and whole and _keeps_hlo(case.current, case.baseline)
-    return Written(*names, Action.KEPT if same else Action.UPDATED, case.file, None if same else found, reason=unlike)
+    same = check.status is Status.MATCH and unlike is None and whole and _keeps_hlo(case.current, case.baseline)
+    return Written(*names, Action.KEPT if same else Action.UPDATED, case.file, None if same else check, reason=unlike)
 
 
 def _keeps_hlo(current: Snapshot, baseline: Snapshot) -> bool:
@@ -103,14 +103,14 @@ def _beside(case: Case, other: Snapshot) -> ProgramCheck:
     return check_program(case.inventory, case.current, like, file=case.file, accept=case.accept)
 
 
-def _to_write(made: Snapshot, before: Snapshot | None, written: Written, reason: str | None) -> Snapshot:
+def _to_write(snapshot: Snapshot, before: Snapshot | None, written: Written, reason: str | None) -> Snapshot:
     """The snapshot as its file will hold it: with the reasons that were ever given, and the HLO that was not looked at."""
     accepted = before.accepted if before is not None else ()
     grown = () if written.check is None else growth(written.check)
     if grown and reason is not None and written.action is Action.UPDATED:
         accepted = (*accepted, Acceptance(" ".join(reason.split()), grown))
-    kept = before.hlo if before is not None and before.identity == made.identity else None
-    return replace(made, accepted=accepted, hlo=made.hlo or kept)
+    hlo = before.hlo if before is not None and before.identity == snapshot.identity else None
+    return replace(snapshot, accepted=accepted, hlo=snapshot.hlo or hlo)
 
 
 def growth(check: ProgramCheck) -> tuple[str, ...]:
@@ -125,8 +125,8 @@ def growth(check: ProgramCheck) -> tuple[str, ...]:
 
 
 def _grown(changes: Iterable[CheckChange]) -> list[CheckChange]:
-    found = [change for change in changes if (change.change or 0) > 0 and not change.metric.startswith("types.")]
-    return sorted(found, key=lambda change: (-(change.change or 0), change.level, change.metric))
+    grown = [change for change in changes if (change.change or 0) > 0 and not change.metric.startswith("types.")]
+    return sorted(grown, key=lambda change: (-(change.change or 0), change.level, change.metric))
 
 
 def _line(change: CheckChange) -> str:

@@ -19,9 +19,9 @@ def make_program(target: Target, name: str) -> Program:
         UsageError: the target has none, its loss is unknown, or its output is no scalar to differentiate.
     """
     check_loss(target.loss)
-    given = target.programs.get(name)
-    if given is not None:
-        return given
+    declared = target.programs.get(name)
+    if declared is not None:
+        return declared
     if name == "forward":
         called = target.static_argnums or target.static_argnames
         return _of(target, target.fn, *(_statics(target) if called else ((), ())))
@@ -29,8 +29,8 @@ def make_program(target: Target, name: str) -> Program:
         return _of(target, scalar(target), *_statics(target))
     if name == "grad":
         return _gradient(target)
-    known = ", ".join(program_names(target))
-    raise UsageError(f"no program {name!r}", f"this target has {known}")
+    names = ", ".join(program_names(target))
+    raise UsageError(f"no program {name!r}", f"this target has {names}")
 
 
 def program_names(target: Target) -> tuple[str, ...]:
@@ -93,9 +93,9 @@ def own_statics(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     positions, names = compat.statics_of(getattr(fn, "__func__", fn))
     if not inspect.ismethod(fn):
         return positions, names
-    known = inspect.signature(fn).parameters
+    parameters = inspect.signature(fn).parameters
     return tuple(number - (number > 0) for number in positions if number), tuple(
-        name for name in names if name in known
+        name for name in names if name in parameters
     )
 
 
@@ -149,9 +149,9 @@ def _check_output(target: Target, fn: Callable[..., Any]) -> None:
     leaves = jax.tree.leaves(output)
     if len(leaves) == 1 and leaves[0].shape == () and jax.numpy.issubdtype(leaves[0].dtype, jax.numpy.floating):
         return
-    shown = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves[:3]) or "nothing"
+    types = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves[:3]) or "nothing"
     raise UsageError(
-        f"no gradient: the output is {shown}, not a real scalar", "make a scalar of it with --loss sum or --loss mean"
+        f"no gradient: the output is {types}, not a real scalar", "make a scalar of it with --loss sum or --loss mean"
     )
 
 

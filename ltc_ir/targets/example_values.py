@@ -43,12 +43,12 @@ class Filling:
         """A value for the ``number``-th argument, so that two of one shape differ."""
         dtype = shape.dtype
         if jnp.issubdtype(dtype, jax.dtypes.prng_key):
-            one = jax.random.key((self.seed or 0) + number, impl=_key_kind(dtype))
-            return jax.random.split(one, shape.shape) if shape.shape else one
+            key = jax.random.key((self.seed or 0) + number, impl=_key_kind(dtype))
+            return jax.random.split(key, shape.shape) if shape.shape else key
         if self.seed is None or not jnp.issubdtype(dtype, jnp.inexact):
             return jnp.zeros(shape.shape, dtype)
-        made = np.random.default_rng((self.seed, number)).standard_normal(shape.shape)
-        return jnp.asarray(made, dtype)
+        values = np.random.default_rng((self.seed, number)).standard_normal(shape.shape)
+        return jnp.asarray(values, dtype)
 
 
 def _key_kind(dtype: Any) -> str:
@@ -97,19 +97,19 @@ def leaves_of(staged: Staged, fill: Filling | None) -> tuple[Callable[[], list[A
     Raises:
         NeedsValuesError: an argument is a shape, and ``fill`` is ``None``; or the arguments are not told from static ones.
     """
-    given = jax.tree.leaves(_dynamic(staged, own=fill is None))
+    arguments = jax.tree.leaves(_dynamic(staged, own=fill is None))
     expected = len(staged.traced.jaxpr.in_avals)
-    if len(given) != expected:
+    if len(arguments) != expected:
         raise NeedsValuesError(
-            f"{len(given)} arguments are given and {expected} are traced: those that the function's own jit takes as static "
+            f"{len(arguments)} arguments are given and {expected} are traced: those the function's own jit takes as static "
             "are not told apart; name them with --static-argnums, or static_argnums of a Target, around the plain function"
         )
-    filled = any(map(is_shape, given))
+    filled = any(map(is_shape, arguments))
     if filled and fill is None:
         raise NeedsValuesError(f"measuring needs the arguments' values, and there are shapes alone; {_HINT}")
 
     def make() -> list[Any]:
-        return [_value(leaf, number, fill) for number, leaf in enumerate(given)]
+        return [_value(leaf, number, fill) for number, leaf in enumerate(arguments)]
 
     return make, fill.text if filled and fill is not None else None
 

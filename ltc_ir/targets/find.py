@@ -34,8 +34,8 @@ def find(name: str, options: Options | None = None) -> Target:
     """
     options = options or Options()
     opened = OpenSizes(options.size)
-    found = _found(name, options, opened)
-    return resized(found, "+".join(opened.left), opened.value) if opened.left else found
+    target = _found(name, options, opened)
+    return resized(target, "+".join(opened.left), opened.value) if opened.left else target
 
 
 def _found(name: str, options: Options, opened: OpenSizes) -> Target:
@@ -43,8 +43,8 @@ def _found(name: str, options: Options, opened: OpenSizes) -> Target:
     if name in own:
         entry = own[name]
         place = _anchored(entry["target"])
-        found = _configured(_load(place), place, _merge(_options_of(entry), options), opened)
-        return replace(found, name=name, platform=entry.get("platform", found.platform))
+        target = _configured(_load(place), place, _merge(_options_of(entry), options), opened)
+        return replace(target, name=name, platform=entry.get("platform", target.platform))
     place = BUILTIN.get(name, name)
     if ":" not in place:
         raise _unknown(name, [*own, *BUILTIN])
@@ -89,8 +89,8 @@ def _anchored(text: Any) -> Any:
 
 
 def _merge(base: Options, over: Options) -> Options:
-    given = {key: value for key, value in vars(over).items() if value is not None}
-    return replace(base, **given)
+    changes = {key: value for key, value in vars(over).items() if value is not None}
+    return replace(base, **changes)
 
 
 def _load(place: str) -> tuple[ModuleType, str, Any]:
@@ -99,12 +99,12 @@ def _load(place: str) -> tuple[ModuleType, str, Any]:
     if not where or not path:
         raise UsageError(f"cannot read target {place!r}", "write module:name or file.py:name")
     module = _module(where)
-    found: Any = module
+    value: Any = module
     for part in path.split("."):
-        if not hasattr(found, part):
+        if not hasattr(value, part):
             raise UsageError(f"{where} has no {path!r}", _offer(module, path))
-        found = getattr(found, part)
-    return module, path, found
+        value = getattr(value, part)
+    return module, path, value
 
 
 def _offer(module: ModuleType, path: str) -> str:
@@ -150,8 +150,8 @@ def _package_place(path: Path) -> tuple[Path, str]:
 def _is_importable_from(folder: Path, dotted: str) -> bool:
     """Whether no other package took the first part of the name."""
     first = dotted.partition(".")[0]
-    taken = sys.modules.get(first)
-    return taken is None or str(folder / first) in getattr(taken, "__path__", ())
+    loaded = sys.modules.get(first)
+    return loaded is None or str(folder / first) in getattr(loaded, "__path__", ())
 
 
 def _is_part(missing: str, where: str) -> bool:
@@ -186,29 +186,29 @@ def _module_of_file(path: Path) -> ModuleType:
 
 def _configured(loaded: tuple[ModuleType, str, Any], place: str, options: Options, opened: OpenSizes) -> Target:
     """The Target of what was loaded, with the caller's options over its own."""
-    module, path, found = loaded
-    if not isinstance(found, Target):
-        if not callable(found):
+    module, path, value = loaded
+    if not isinstance(value, Target):
+        if not callable(value):
             raise UsageError(
-                f"{place} is neither a function nor a Target, but {type(found).__name__}", "name a function"
+                f"{place} is neither a function nor a Target, but {type(value).__name__}", "name a function"
             )
-        return _with_options(Target(found, *_example_arguments(module, path, found, options, opened)), options)
-    _refuse_idle(found, place, options)
+        return _with_options(Target(value, *_example_arguments(module, path, value, options, opened)), options)
+    _refuse_idle(value, place, options)
     if options.args is None:
-        return _with_options(found, options)
-    args, kwargs = _given_arguments(options.args, found.fn, opened)
-    return _with_options(replace(found, args=args, kwargs=kwargs), options)
+        return _with_options(value, options)
+    args, kwargs = _given_arguments(options.args, value.fn, opened)
+    return _with_options(replace(value, args=args, kwargs=kwargs), options)
 
 
 def _refuse_idle(target: Target, place: str, options: Options) -> None:
     """Refuse what would change nothing: programs that a Target gives outright heed no options."""
-    given = [
+    flags = [
         f"--{key.replace('_', '-')}" for key, value in vars(options).items() if value is not None and key != "size"
     ]
-    if given and target.programs:
+    if flags and target.programs:
         raise UsageError(
-            f"{target.name or place} brings its own {', '.join(target.programs)}, which {given[0]} would not change",
-            f"leave {given[0]} out, or name a function, as module:function",
+            f"{target.name or place} brings its own {', '.join(target.programs)}, which {flags[0]} would not change",
+            f"leave {flags[0]} out, or name a function, as module:function",
         )
 
 
@@ -267,21 +267,26 @@ def _made_arguments(maker: Any, where: str, fn: Any, opened: OpenSizes) -> Argum
     A tuple and a dict are such a pair only if the function can be called like that: they may be its two arguments.
     """
     with users_failure(where, "run"):
-        made = maker(**_open_sizes(maker, opened)) if callable(maker) else maker
-    if not isinstance(made, tuple):
+        arguments = maker(**_open_sizes(maker, opened)) if callable(maker) else maker
+    if not isinstance(arguments, tuple):
         raise UsageError(
-            f"{where} gives {type(made).__name__}, not a tuple of arguments", "make it (argument, …) or (args, kwargs)"
+            f"{where} gives {type(arguments).__name__}, not a tuple of arguments",
+            "make it (argument, …) or (args, kwargs)",
         )
-    if len(made) != 2 or not isinstance(made[0], tuple) or not isinstance(made[1], dict):
-        return made, {}
-    args, kwargs = made
-    return (args, kwargs) if all(isinstance(key, str) for key in kwargs) and _accepts(fn, args, kwargs) else (made, {})
+    if len(arguments) != 2 or not isinstance(arguments[0], tuple) or not isinstance(arguments[1], dict):
+        return arguments, {}
+    args, kwargs = arguments
+    return (
+        (args, kwargs)
+        if all(isinstance(key, str) for key in kwargs) and _accepts(fn, args, kwargs)
+        else (arguments, {})
+    )
 
 
 def _open_sizes(maker: Any, opened: OpenSizes) -> dict[str, int]:
     """The sizes that what makes arguments takes, where they are among those to be changed."""
-    taken = {name: opened.take(name) for name in _parameters(maker)}
-    return {name: value for name, value in taken.items() if value is not None}
+    sizes = {name: opened.take(name) for name in _parameters(maker)}
+    return {name: value for name, value in sizes.items() if value is not None}
 
 
 def _parameters(fn: Any) -> Mapping[str, inspect.Parameter]:

@@ -45,8 +45,8 @@ def _digest(array: Any) -> str:
     """What stands for an array's value: its type and a hash of its bytes."""
     if hasattr(array, "dtype") and str(array.dtype).startswith("key<"):
         array = jax.random.key_data(array)
-    held = np.asarray(array)
-    return f"{held.dtype}{list(held.shape)} {hashlib.blake2b(held.tobytes(), digest_size=8).hexdigest()}"
+    values = np.asarray(array)
+    return f"{values.dtype}{list(values.shape)} {hashlib.blake2b(values.tobytes(), digest_size=8).hexdigest()}"
 
 
 def portable_artifact(module: Any, label: str, debug_info: bool = False) -> bytes:

@@ -26,16 +26,16 @@ def parse_types(text: str, open_size: Callable[[str], int | None] = lambda _: No
     Raises:
         UsageError: an entry is no type, a size has no value, or JAX knows no such element type.
     """
-    found = []
+    shapes = []
     rest = text.strip()
     while rest:
         match = _ENTRY.match(rest)
         if match is None:
             raise UsageError(f"--args: cannot read {rest.split()[0]!r}", 'write types like "f32[8,128] i32[] bf16[4]"')
         sizes = tuple(_size(size, match[0], open_size) for size in match[2].replace(" ", "").split(",") if size)
-        found.append(shape_struct(sizes, match[1]))
+        shapes.append(shape_struct(sizes, match[1]))
         rest = rest[match.end() :].lstrip(" ,;")
-    return tuple(found)
+    return tuple(shapes)
 
 
 def _size(text: str, entry: str, open_size: Callable[[str], int | None]) -> int:
@@ -68,10 +68,10 @@ def shape_struct(sizes: tuple[int, ...], element: str) -> Any:
         raise UsageError(
             f"--args: unknown element type {element!r}", "types are f32, bf16, i32, u8, c64, pred and the like"
         )
-    made = struct(sizes, kind)
-    if kind.name in {"float64", "int64", "uint64", "complex128"} and _as_traced(made) != kind:
+    shape = struct(sizes, kind)
+    if kind.name in {"float64", "int64", "uint64", "complex128"} and _as_traced(shape) != kind:
         raise UsageError(f"--args: {element} is a 64-bit type, and those are off", "add --x64")
-    return made
+    return shape
 
 
 def _long_name(element: str) -> str:

@@ -74,12 +74,14 @@ def sizes_of(target: Target) -> list[str]:
 def _offered(target: Target, size: str, value: int) -> Target:
     where = f"{target.name or 'target'}: {size}={value}"
     with users_failure(where, "make"):
-        made = target.sizes[size](value)
-    if isinstance(made, tuple) and len(made) == 2 and callable(made[0]):
-        made = replace(target, fn=made[0], args=made[1], values=None)
-    if not isinstance(made, Target):
-        raise UsageError(f"{where} gave {type(made).__name__}, neither a Target nor (fn, args)", "return (fn, (x,))")
-    return replace(made, name=target.name)
+        resized_target = target.sizes[size](value)
+    if isinstance(resized_target, tuple) and len(resized_target) == 2 and callable(resized_target[0]):
+        resized_target = replace(target, fn=resized_target[0], args=resized_target[1], values=None)
+    if not isinstance(resized_target, Target):
+        raise UsageError(
+            f"{where} gave {type(resized_target).__name__}, neither a Target nor (fn, args)", "return (fn, (x,))"
+        )
+    return replace(resized_target, name=target.name)
 
 
 def _dimension(target: Target, part: str, value: int) -> Target:
@@ -190,17 +192,17 @@ def _word(key: Any) -> str:
 def _parameters(target: Target) -> Mapping[str, inspect.Parameter]:
     """The function's parameters by name, as far as arguments by place go."""
     try:
-        found = inspect.signature(target.fn).parameters
+        parameters = inspect.signature(target.fn).parameters
     except (TypeError, ValueError):
         return {}
     variadic = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    return {name: parameter for name, parameter in found.items() if parameter.kind not in variadic}
+    return {name: parameter for name, parameter in parameters.items() if parameter.kind not in variadic}
 
 
 def _unknown(target: Target, size: str) -> UsageError:
     offered = sizes_of(target)
-    shown = ", ".join(offered[:_MOST_OFFERED]) + (", …" if len(offered) > _MOST_OFFERED else "")
+    names = ", ".join(offered[:_MOST_OFFERED]) + (", …" if len(offered) > _MOST_OFFERED else "")
     hint = (
-        f"it has {shown}" if offered else "give it some: ltc_ir.Target(…, sizes={'n': make}), where make(n) gives one"
+        f"it has {names}" if offered else "give it some: ltc_ir.Target(…, sizes={'n': make}), where make(n) gives one"
     )
     return UsageError(f"{target.name or 'target'} has no size {size!r}", hint)

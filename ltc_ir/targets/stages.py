@@ -82,10 +82,10 @@ class Staged:
             UsageError: the platform asked for is not this machine's; what XLA made there would be another program.
             TargetError: XLA cannot compile the program.
         """
-        here = platform_here()
-        if self.platform not in (None, here):
+        backend = platform_here()
+        if self.platform not in (None, backend):
             raise UsageError(
-                f"optimised HLO for {self.platform} needs a {self.platform} device; this machine compiles for {here}",
+                f"optimised HLO for {self.platform} needs a {self.platform} device; this machine compiles for {backend}",
                 "leave out --platform, or look at --stablehlo, which lowers for any platform",
             )
         lowered = self.lowered
@@ -99,12 +99,12 @@ class Staged:
 
 def _frames_outside() -> frozenset[tuple[str, int, str]]:
     """The frames this call came through: locations hold them too, and they say nothing of the program."""
-    found = set()
+    frames = set()
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        found.add((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
+        frames.add((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
         frame = frame.f_back
-    return frozenset(found)
+    return frozenset(frames)
 
 
 def clear_caches() -> None:
@@ -192,11 +192,11 @@ def _no_platform(error: BaseException) -> UsageError | None:
     wordless = isinstance(error, AssertionError) and not _text(error)
     if not wordless and "Unable to initialize backend" not in _text(error):
         return None
-    asked = jax.config.values["jax_platforms"]
+    platforms = jax.config.values["jax_platforms"]
     try:
         jax.devices()
     except (AssertionError, RuntimeError):
-        return UsageError(f"JAX found no platform {asked!r} here", "JAX_PLATFORMS names it: set JAX_PLATFORMS=cpu")
+        return UsageError(f"JAX found no platform {platforms!r} here", "JAX_PLATFORMS names it: set JAX_PLATFORMS=cpu")
     return None
 
 
@@ -232,38 +232,38 @@ def _place(error: BaseException) -> str | None:
     from ltc_ir.ir.origin import Ownership
 
     ownership = Ownership()
-    found = None
+    place = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         file, owner, *_ = ownership.code(frame.f_code)
         if owner == "user":
-            found = f"{file}:{line}"
-    return found
+            place = f"{file}:{line}"
+    return place
 
 
 def _hint(error: BaseException, stage: str, gradient: bool) -> str:
-    name, said = type(error).__name__, _text(error)
+    name, text = type(error).__name__, _text(error)
     hints = (
         (
             name == "SystemExit" and stage in {"import", "run"},
             'keep what parses arguments and exits under: if __name__ == "__main__"',
         ),
-        ("attempted relative import" in said, "put an __init__.py beside the file, or give module:name"),
+        ("attempted relative import" in text, "put an __init__.py beside the file, or give module:name"),
         (stage in {"import", "run"}, _TRACEBACK),
-        (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in said, _VALUE),
-        ("non-array argument" in said, _NO_ARRAY),
-        (gradient and name in {"ValueError", "NotImplementedError"} and _tells_of_derivatives(said), _NO_REVERSE),
-        ("Non-hashable static" in said, "a static argument needs a hash, which arrays and lists have not"),
-        ("invalid argnames" in said, "name parameters of the function with --static-argnames"),
-        ("has static_argnums" in said, "name positions the function has with --static-argnums"),
-        ("ShapeDtypeStruct" in said, _NO_VALUE),
-        (name == "TypeError" and "argument" in said, _ARGUMENTS),
+        (name in _NEEDS_VALUE or "unhashable type: 'DynamicJaxprTracer'" in text, _VALUE),
+        ("non-array argument" in text, _NO_ARRAY),
+        (gradient and name in {"ValueError", "NotImplementedError"} and _tells_of_derivatives(text), _NO_REVERSE),
+        ("Non-hashable static" in text, "static arguments must be hashable; arrays and lists are not"),
+        ("invalid argnames" in text, "name parameters of the function with --static-argnames"),
+        ("has static_argnums" in text, "name positions the function has with --static-argnums"),
+        ("ShapeDtypeStruct" in text, _NO_VALUE),
+        (name == "TypeError" and "argument" in text, _ARGUMENTS),
         (name in {"TypeError", "ValueError"}, f"check the shapes and types of the example arguments; {_TRACEBACK}"),
     )
     return next((hint for holds, hint in hints if holds), _TRACEBACK)
 
 
-def _tells_of_derivatives(said: str) -> bool:
-    return any(word in said.lower() for word in ("differentiat", "derivative", "jvp"))
+def _tells_of_derivatives(text: str) -> bool:
+    return any(word in text.lower() for word in ("differentiat", "derivative", "jvp"))
 
 
 _TRACEBACK = "--verbose shows the whole traceback"

@@ -41,7 +41,7 @@ def test_an_update_writes_a_figure_that_a_file_lost(project: Project) -> None:
 def test_a_stored_file_is_no_target_to_hold(project: Project) -> None:
     ran = project.run("check", str(project.file()))
     assert ran.code == 2
-    assert "is a stored file; what is held against a snapshot is traced anew" in ran.err
+    assert "snapshot check needs a function to trace, not an IR file" in ran.err
     assert "ltc-ir diff FILE TARGET" in ran.err
 
 

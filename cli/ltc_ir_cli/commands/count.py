@@ -121,15 +121,16 @@ def _refuse_in_sweep(shape: Mapping[str, Any]) -> None:
     for option, value in shape.items():
         if value:
             raise UsageError(
-                f"--sweep follows totals over a size, so {option} says nothing", f"leave {option} out, or --sweep"
+                f"{option} cannot be combined with --sweep (a sweep reports totals only)",
+                f"leave out {option} or --sweep",
             )
 
 
-def _say_about(made: Count, ops: Iterable[str]) -> None:
+def _say_about(counted: Count, ops: Iterable[str]) -> None:
     """Say what the count leaves out, and what else a reader must know."""
-    for name, why in made.unavailable.items():
+    for name, why in counted.unavailable.items():
         say(f"note: {name} left out: {why}")
-    for note in (*made.notes, *_absent(made, ops)):
+    for note in (*counted.notes, *_absent(counted, ops)):
         say(f"note: {note}")
 
 
@@ -163,8 +164,8 @@ def _refuse(shape: Mapping[str, Any]) -> None:
             )
 
 
-def _absent(made: Count, asked: Iterable[str]) -> list[str]:
+def _absent(counted: Count, operations: Iterable[str]) -> list[str]:
     """What to say of operations that were asked for and are nowhere: a spelling mistake looks like a zero otherwise."""
-    found = {op for levels in made.programs.values() for level in levels.values() for op in level.tally.ops}
+    found = {op for levels in counted.programs.values() for level in levels.values() for op in level.tally.ops}
     names = found | {op.rpartition(".")[2] for op in found}
-    return [f"there is no operation {name!r} in what was counted" for name in asked if name not in names]
+    return [f"there is no operation {name!r} in what was counted" for name in operations if name not in names]

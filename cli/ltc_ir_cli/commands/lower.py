@@ -42,7 +42,7 @@ def lower(
 ) -> None:
     """Print a program's IR and nothing else."""
     forms = {"jaxpr": jaxpr, "stablehlo": stablehlo, "hlo": hlo, "bytecode": bytecode}
-    chosen = [name for name, wanted in forms.items() if wanted] or ["stablehlo"]
+    chosen = [name for name, is_chosen in forms.items() if is_chosen] or ["stablehlo"]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", "one form at a time")
     if grad and program not in (None, "grad"):
@@ -52,7 +52,7 @@ def lower(
         from ltc_ir.api.lower import lower
 
         opt.refuse_for_file(target, changes, {"--grad": grad, "--program": program, "--debug-info": debug_info})
-        made = lower(
+        ir = lower(
             target,
             program="grad" if grad else program or "forward",
             form=chosen[0],
@@ -61,4 +61,4 @@ def lower(
             x64=machine.x64,
             debug_info=debug_info,
         )
-        emit(made, output)
+        emit(ir, output)
