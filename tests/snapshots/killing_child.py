@@ -45,7 +45,9 @@ def main() -> None:
     for version in (1, 0):
         for program in PROGRAMS:
             store.write(versions(program)[version])
-    span = max(0.03, 4 * (time.monotonic() - start))  # on a busy machine a writer needs longer to come to its second round
+    span = max(
+        0.03, 4 * (time.monotonic() - start)
+    )  # on a busy machine a writer needs longer to come to its second round
     for _ in range(kills):
         killed_after(store, chosen.random() * span)
         print(*(known.get(path.read_bytes(), "broken") for path in paths), flush=True)
