@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ltc_ir.api.inspect import Inspection, level_of, request_here, target_of
+from ltc_ir.compare.diff import compare_rows
 from ltc_ir.errors import UsageError
 from ltc_ir.records.check import ProgramCheck, Status
-from ltc_ir.records.inventory import Inventory, LevelInventory
+from ltc_ir.records.op_table import ProgramTables, Table
 from ltc_ir.records.request import Options, Request
 from ltc_ir.records.vocabulary import NO_SOURCE, Level
 from ltc_ir.rules.evaluate import judge
@@ -125,10 +125,10 @@ def _failures(subject: Inspection, rules: Sequence[Rule], devices: int | None) -
         return []
     programs = dict.fromkeys([rule.selector.program or "forward" for rule in rules] or ["forward"])
     hlo = Level.HLO in levels_of(rules)
-    inventories = {program: subject.inventory(program, hlo=hlo) for program in programs}
-    _check_span(inventories.values(), devices)
+    tables = {program: subject.inventory(program, hlo=hlo) for program in programs}
+    _check_span(tables.values(), devices)
     judged = [rule if rule.selector.program else _of_forward(rule) for rule in rules]
-    judgement = judge(judged, inventories, complete=True)
+    judgement = judge(judged, tables, complete=True)
     for problem in judgement.problems:
         raise UsageError(problem.message, problem.hint)
     broken = {program: changes for program, changes in judgement.changes.items() if changes}
@@ -140,11 +140,11 @@ def _of_forward(rule: Rule) -> Rule:
     return replace(rule, selector=replace(rule.selector, program="forward"))
 
 
-def _check_span(inventories: Iterable[Inventory], devices: int | None) -> None:
-    for inventory in inventories:
-        if devices is not None and inventory.devices != devices:
+def _check_span(programs: Iterable[ProgramTables], devices: int | None) -> None:
+    for tables in programs:
+        if devices is not None and tables.devices != devices:
             raise UsageError(
-                f"{inventory.target} {inventory.program} spans {_devices(inventory.devices)}, not {devices}",
+                f"{tables.target} {tables.program} spans {_devices(tables.devices)}, not {devices}",
                 "give arguments that are sharded over them, or a function that shards",
             )
 
@@ -225,7 +225,7 @@ def _numbers(make: Any, over: Any) -> list[int]:
     return sorted(set(numbers))
 
 
-def _made(make: Callable[[int], Any], number: int, request: Request, clear: bool) -> Inventory:
+def _made(make: Callable[[int], Any], number: int, request: Request, clear: bool) -> ProgramTables:
     from ltc_ir.targets.target import Target
 
     subject = make(number)
@@ -240,16 +240,16 @@ def _made(make: Callable[[int], Any], number: int, request: Request, clear: bool
         raise UsageError(
             f"make({number}) gave {type(subject).__name__}, neither (fn, args) nor a Target", "return (fn, (x,))"
         )
-    return capture(subject, "forward", request, clear=clear).inventory
+    return capture(subject, "forward", request, clear=clear).tables
 
 
-def _grown(inventories: Mapping[int, Inventory]) -> list[str]:
+def _grown(inventories: Mapping[int, ProgramTables]) -> list[str]:
     """How a program grows with a number; nothing where it does not."""
     numbers = list(inventories)
     totals_by_level: list[str] = []
     grown: list[str] = []
     for level in _FLAT_LEVELS:
-        at = {number: inventory.levels[level] for number, inventory in inventories.items()}
+        at = {number: tables.levels[level] for number, tables in inventories.items()}
         largest = max(numbers, key=lambda number: at[number].total)
         if at[largest].total > at[numbers[0]].total:
             totals = ", ".join(f"{at[number].total:,} at {number}" for number in numbers)
@@ -260,24 +260,18 @@ def _grown(inventories: Mapping[int, Inventory]) -> list[str]:
     return [f"{inventories[numbers[0]].target} grows with the number it is made with", *totals_by_level, *grown]
 
 
-def _growth(before: LevelInventory, after: LevelInventory) -> list[str]:
-    """What grew most from one program to another, and where it stands."""
-    growth = _held(after)
-    growth.subtract(_held(before))
-    ranked = sorted((-number, key) for key, number in growth.items() if number > 0)
+def _growth(before: Table, after: Table) -> list[str]:
+    """What grew most from one program to another, and at which lines."""
+    growth = {
+        (op.name, *block): move
+        for op in compare_rows(before.weights, after.weights, {})
+        for block, move in op.moves.items()
+        if move > 0
+    }
     lines = []
-    for number, (name, phase, function) in ranked[:3]:
-        entries = [
-            entry for entry in after.entries if (entry.name, entry.phase, entry.function) == (name, phase, function)
-        ]
+    for name, phase, function in sorted(growth, key=lambda key: (-growth[key], key))[:3]:
+        rows = {row: number for row, number in after.weights.items() if row.name == name}
         within = [f"in {function}"] if function != NO_SOURCE else []
-        places = [phase, *within, *place_of(entries, (phase, function)).sources]
-        lines.append(f"  +{-number:,} {name}, {', '.join(places)}")
+        places = [phase, *within, *place_of(rows, (phase, function)).sources]
+        lines.append(f"  +{growth[name, phase, function]:,} {name}, {', '.join(places)}")
     return lines
-
-
-def _held(level: LevelInventory) -> Counter[tuple[str, str, str]]:
-    numbers: Counter[tuple[str, str, str]] = Counter()
-    for entry in level.entries:
-        numbers[entry.name, entry.phase, entry.function] += entry.number
-    return numbers

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Options, Request
 from ltc_ir.records.vocabulary import Level, word
 from ltc_ir.rules.grammar import parse_rule
@@ -66,9 +66,9 @@ class Inspection:
             target = prepare.resolve(other, None, self._request.options)
         return Inspection(target, self._request, self.level, self._clear)
 
-    def inventory(self, program: str = "forward", *, hlo: bool = False) -> Inventory:
-        """What one program holds, entry by entry."""
-        return self.captured(program, hlo).inventory
+    def inventory(self, program: str = "forward", *, hlo: bool = False) -> ProgramTables:
+        """The tables of one program."""
+        return self.captured(program, hlo).tables
 
     def count(
         self, name: str = "total", *, phase: str | None = None, level: str | None = None, program: str = "forward"
@@ -88,10 +88,10 @@ class Inspection:
         self, name: str, *, phase: str | None = None, level: str | None = None, program: str = "forward"
     ) -> dict[str, int]:
         """The source lines that the operations of that name come from, each with how many, largest first."""
-        numbers: dict[str, int] = {}
-        for entry in self._measured(name, phase, level, program).entries:
-            numbers[entry.source] = numbers.get(entry.source, 0) + entry.number
-        return dict(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))
+        lines: dict[str, int] = {}
+        for row, number in self._measured(name, phase, level, program).rows.items():
+            lines[row.source] = lines.get(row.source, 0) + number
+        return dict(sorted(lines.items(), key=lambda item: (-item[1], item[0])))
 
     def _measured(self, name: str, phase: str | None, level: str | None, program: str) -> Measured:
         before = max(name.partition("[")[0].rfind(sign) for sign in ":/") + 1

@@ -76,7 +76,7 @@ def check(
             cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
         )  # fmt: skip
     checks = tuple(_with_command(item, guard, survey.built) for item in check.checks)
-    unmet = unmatched_rules(guard.rules, [case.inventory for case in cases], survey.failed)
+    unmet = unmatched_rules(guard.rules, [case.tables for case in cases], survey.failed)
     problems = tuple(dict.fromkeys([*check.problems, *unmet]))
     return replace(check, checks=(*checks, *survey.failed), problems=problems)
 

@@ -1,20 +1,144 @@
-"""Sets two counts against each other, Count x Count -> Diff: rows that differ, largest first, each split by phase."""
+"""The only diff: Table x Table -> what differs by name, phase and function; the record of `diff` is a projection of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ltc_ir.compare.comparability import check_filters, collect_notes, compare_environments
-from ltc_ir.compare.metrics import Figures, figures, reason
 from ltc_ir.errors import NotComparableError, UsageError
-from ltc_ir.records.aliases import rename, rename_groups, renamed
-from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount, Tally
-from ltc_ir.records.diff import Change, Diff, Figure, GroupChange, LevelDiff, Pair, Side
+from ltc_ir.records.aliases import needed_renamings
+from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount
+from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
+from ltc_ir.records.figures import Value, figures_of
+from ltc_ir.records.op_table import Row, Table, Weights, rows_of, table_of_count, types_of
+from ltc_ir.records.snapshot import Block
 from ltc_ir.records.vocabulary import Level, Phase
 
 _ORDER = {phase.value: rank for rank, phase in enumerate(Phase)}
 _DIFFERENTIATED = {Phase.FORWARD.value, Phase.BACKWARD.value, Phase.RECOMPUTE.value}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs of the operations of one name, or of the results of one element type.
+
+    ``baseline`` and ``current`` are their numbers. ``moves`` is by how much each block's number changed, blocks without
+    change left out; results are kept by phase, so that the function of their blocks is empty.
+    """
+
+    name: str
+    baseline: int
+    current: int
+    moves: Mapping[Block, int]
+
+    @property
+    def change(self) -> int:
+        """Current minus baseline."""
+        return self.current - self.baseline
+
+
+@dataclass(frozen=True)
+class TableDiff:
+    """What differs between two tables of one level.
+
+    ``ops`` and ``types`` are ordered by name, ``figures`` as they are read: those that differ, ``None`` where a side does
+    not have one. ``restructured`` says whether both have a fingerprint and those differ.
+    """
+
+    baseline: Table
+    current: Table
+    ops: tuple[Difference, ...]
+    types: tuple[Difference, ...]
+    figures: Mapping[str, tuple[Value, Value]]
+    restructured: bool
+
+
+def compare_tables(baseline: Table, current: Table, names: Mapping[str, str]) -> TableDiff:
+    """Compare two tables of one level, each as it is shown.
+
+    Args:
+        baseline: the older.
+        current: the newer.
+        names: older names of operations, each with the newer one under which it is compared.
+    """
+    hashes = {baseline.fingerprint, current.fingerprint}
+    return TableDiff(
+        baseline,
+        current,
+        ops=compare_rows(baseline.shown, current.shown, names),
+        types=_differences(_typed(baseline), _typed(current)),
+        figures=_compare_figures(baseline, current),
+        restructured=None not in hashes and len(hashes) == 2,
+    )
+
+
+def compare_rows(baseline: Weights, current: Weights, names: Mapping[str, str]) -> tuple[Difference, ...]:
+    """The operations that differ in number or in their blocks, by name."""
+    return _differences(_named(baseline, names), _named(current, names))
+
+
+Numbered = Iterable[tuple[str, Block, int]]
+"""Names, each with a block and its number there."""
+
+
+def _named(weights: Weights, names: Mapping[str, str]) -> Numbered:
+    return ((names.get(row.name, row.name), (row.phase, row.function), number) for row, number in weights.items())
+
+
+def _typed(table: Table) -> Iterator[tuple[str, Block, int]]:
+    for phase, counts in types_of(table).items():
+        yield from ((element_type, (phase, ""), number) for element_type, number in counts.items())
+
+
+def _differences(baseline: Numbered, current: Numbered) -> tuple[Difference, ...]:
+    totals = Counter[str](), Counter[str]()
+    moves: defaultdict[str, Counter[Block]] = defaultdict(Counter)
+    for side, sign, numbered in ((0, -1, baseline), (1, 1, current)):
+        for name, block, number in numbered:
+            totals[side][name] += number
+            moves[name][block] += sign * number
+    differences = (
+        Difference(name, totals[0][name], totals[1][name], {block: move for block, move in blocks.items() if move})
+        for name, blocks in sorted(moves.items())
+    )
+    return tuple(difference for difference in differences if difference.moves)
+
+
+def _compare_figures(baseline: Table, current: Table) -> dict[str, tuple[Value, Value]]:
+    left, right = _figures(baseline), _figures(current)
+    sides = {name: (_figure(left, name), _figure(right, name)) for name in {**left, **right}}
+    return {name: pair for name, pair in sides.items() if pair[0] != pair[1]}
+
+
+def _figures(table: Table) -> dict[str, Value]:
+    """The figures of a table as a diff lists them: those that every level has come last, families by name."""
+    figures: dict[str, Value] = {}
+    common: dict[str, Value] = {}
+    for figure in figures_of(table.level):
+        into = common if len(figure.levels) == len(Level) else figures
+        family = figure.name.removesuffix(".*")
+        if family == figure.name:
+            into[figure.name] = table.figures.get(figure.name)
+            continue
+        whole = (family, f"{family}.bytes")
+        members = (name for name in table.figures if name == family or name.startswith(f"{family}."))
+        into |= {name: table.figures[name] for name in sorted(members, key=lambda name: (name not in whole, name))}
+    if table.level == Level.STABLEHLO:
+        figures["expanded.total"] = None if table.expanded is None else sum(table.expanded.values())
+    return {name: _finite(value) for name, value in (figures | common).items()}
+
+
+def _finite(value: Value) -> Value:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _figure(figures: Mapping[str, Value], name: str) -> Value:
+    """A figure; a kind of collective that a side has none of is 0 there, not unknown."""
+    absent = 0 if name.startswith("collectives.") and figures.get("collectives") is not None else None
+    return figures.get(name, absent)
 
 
 def diff_counts(baseline: Count, current: Count) -> Diff:
@@ -25,10 +149,10 @@ def diff_counts(baseline: Count, current: Count) -> Diff:
     """
     check_filters(baseline, current)
     names = _pairs(baseline, current)
-    pairs, notes = _compare(baseline, current, names)
+    pairs, notes = _compare_programs(baseline, current, names)
     if not any(pair.levels for pair in pairs):
         raise NotComparableError(
-            f"nothing in common: {_held(baseline)} against {_held(current)}",
+            f"nothing in common: {_listed(baseline)} against {_listed(current)}",
             "count the same programs at the same levels on both sides",
         )
     single = len(names) == 1
@@ -51,7 +175,7 @@ def diff_programs(count: Count, baseline: str = "forward", current: str = "grad"
         if name not in count.programs:
             hint = count.unavailable.get(name) or f"it has {', '.join(count.programs)}"
             raise UsageError(f"no program {name!r} in the count of {count.target}", hint)
-    pairs, notes = _compare(count, count, [(baseline, current)], count.headline)
+    pairs, notes = _compare_programs(count, count, [(baseline, current)], count.headline)
     if not pairs[0].levels:
         raise NotComparableError(f"{baseline} and {current} have no level in common", "count both at the same levels")
     left, right = (Side(count.target, count.environment, name) for name in (baseline, current))
@@ -65,20 +189,20 @@ def _pairs(baseline: Count, current: Count) -> list[tuple[str, str]]:
     return common
 
 
-def _compare(
+def _compare_programs(
     baseline: Count, current: Count, names: Iterable[tuple[str, str]], headline: tuple[str, ...] = ()
 ) -> tuple[tuple[Pair, ...], list[str]]:
     pairs, notes = [], []
-    alike = baseline.grouped == current.grouped
-    if not alike:
+    grouped = baseline.grouped == current.grouped
+    if not grouped:
         notes.append("the sides are grouped differently, so groups are not compared")
     for left, right in names:
         levels = {}
         for level in Level:
             sides = (baseline.programs[left].get(level.value), current.programs[right].get(level.value))
             if sides[0] is not None and sides[1] is not None:
-                levels[level.value], said = _diff_level(sides[0], sides[1], headline, alike)
-                notes += said
+                levels[level.value], level_notes = _diff_level(sides[0], sides[1], headline, grouped)
+                notes += level_notes
         pairs.append(Pair(left, right, levels))
     return tuple(pairs), notes
 
@@ -87,21 +211,19 @@ def _diff_level(
     baseline: LevelCount, current: LevelCount, headline: tuple[str, ...], grouped: bool
 ) -> tuple[LevelDiff, list[str]]:
     """One level of one pair, and what its reader must know."""
+    level = baseline.level
     baseline, current, basis = _on_one_basis(baseline, current)
-    names = renamed(baseline.level, baseline.tally, current.tally)
-    left, right = rename(baseline.tally, names), rename(current.tally, names)
-    first = headline if baseline.level == Level.JAXPR else ()
-    merged = _is_differentiated(left) != _is_differentiated(right)
+    left, right = table_of_count(baseline), table_of_count(current)
+    names = needed_renamings(level, baseline.tally.ops, current.tally.ops)
+    merged = _is_differentiated(left.shown) != _is_differentiated(right.shown)
+    diff = compare_tables(left, right, names)
+    first = _headline(headline, left.shown, right.shown) if level == Level.JAXPR else {}
     by = None
     if grouped and baseline.by is not None and current.by is not None:
-        by = diff_groups(rename_groups(baseline.by, names), rename_groups(current.by, names), merged)
-    made = LevelDiff(
-        level=baseline.level,
-        ops=diff_tallies(left, right, merged, first),
-        metrics=(_total("total", left, right, merged), *_metrics(baseline, current)),
-        by=by,
-    )
-    return made, [*basis, *_level_notes(baseline.level, names, left, right, merged)]
+        by = _diff_groups(baseline.by, current.by, names, merged)
+    total = _total("total", sum(left.shown.values()), sum(right.shown.values()), diff.ops, merged)
+    level_diff = LevelDiff(level, _changes(diff.ops, merged, first), (total, *_figure_changes(diff)), by)
+    return level_diff, [*basis, *_level_notes(level, names, left.shown, right.shown, merged)]
 
 
 def _on_one_basis(baseline: LevelCount, current: LevelCount) -> tuple[LevelCount, LevelCount, list[str]]:
@@ -116,105 +238,120 @@ def _on_one_basis(baseline: LevelCount, current: LevelCount) -> tuple[LevelCount
     return left, right, [f"{baseline.level}: both sides are counted once per call path, as the snapshot is"]
 
 
-def _level_notes(level: str, names: Mapping[str, str], left: Tally, right: Tally, merged: bool) -> list[str]:
+def _level_notes(level: str, names: Mapping[str, str], left: Weights, right: Weights, merged: bool) -> list[str]:
     notes = [
         f"{level}: {old} and {new} are one operation under two names, counted as {new}" for old, new in names.items()
     ]
     if merged:
         notes.append("one side is not differentiated; its primal operations stand against the other's forward ones")
-    if _is_unknown(left) != _is_unknown(right):
+    if _is_unattributed(left) != _is_unattributed(right):
         notes.append(f"{level}: one side does not tell phases, so changes by phase say nothing there")
     return notes
 
 
-def _is_differentiated(tally: Tally) -> bool:
-    return any(tally.phase_total(phase) for phase in _DIFFERENTIATED)
+def _is_differentiated(weights: Weights) -> bool:
+    return any(row.phase in _DIFFERENTIATED for row in weights)
 
 
-def _is_unknown(tally: Tally) -> bool:
-    return 0 < tally.total == tally.phase_total(Phase.UNATTRIBUTED)
+def _is_unattributed(weights: Weights) -> bool:
+    return bool(weights) and all(row.phase == Phase.UNATTRIBUTED for row in weights)
 
 
-def diff_tallies(left: Tally, right: Tally, merged: bool = False, first: tuple[str, ...] = ()) -> tuple[Change, ...]:
+def _headline(names: Iterable[str], left: Weights, right: Weights) -> dict[str, Difference]:
+    """The headline primitives that a side has, whether they differ or not, in the order of the headline."""
+    totals = [Counter[str](), Counter[str]()]
+    for total, weights in zip(totals, (left, right), strict=True):
+        for row, number in weights.items():
+            total[row.name] += number
+    return {
+        name: Difference(name, totals[0][name], totals[1][name], {})
+        for name in names
+        if name in totals[0] or name in totals[1]
+    }
+
+
+def _changes(
+    ops: Iterable[Difference], merged: bool, first: Mapping[str, Difference] | None = None
+) -> tuple[Change, ...]:
     """The operations that differ, largest absolute change first, ties by name; those in ``first`` before all others.
 
     With ``merged``, primal and forward are one phase, named forward: the same operations before and after differentiation.
     """
-    rows = [_op_change(name, left, right, merged, name in first) for name in left.ops.keys() | right.ops.keys()]
-    rank = {name: number for number, name in enumerate(first)}
+    headline = dict(first or {})
+    differing = {op.name: op for op in ops}
+    rank = {name: number for number, name in enumerate(headline)}
+    rows = [
+        Change(op.name, op.baseline, op.current, _phase_changes([op], merged), op.name in headline)
+        for op in (headline | differing).values()
+    ]
     kept = [row for row in rows if row.differs or row.headline]
     return tuple(sorted(kept, key=lambda row: (rank.get(row.name, len(rank)), -abs(row.change or 0), row.name)))
 
 
-def _op_change(name: str, left: Tally, right: Tally, merged: bool, headline: bool = False) -> Change:
-    before, after = ({phase: ops.get(name, 0) for phase, ops in side.phases.items()} for side in (left, right))
-    return Change(name, left.ops.get(name, 0), right.ops.get(name, 0), _phase_changes(before, after, merged), headline)
+def _total(name: str, before: int, after: int, ops: Iterable[Difference], merged: bool) -> Change:
+    return Change(name, before, after, _phase_changes(ops, merged))
 
 
-def _total(name: str, left: Tally, right: Tally, merged: bool) -> Change:
-    before, after = ({phase: sum(ops.values()) for phase, ops in side.phases.items()} for side in (left, right))
-    return Change(name, left.total, right.total, _phase_changes(before, after, merged))
+def _phase_changes(ops: Iterable[Difference], merged: bool) -> dict[str, int]:
+    """By how much the number of these operations changed in each phase, phases without change left out."""
+    changes: Counter[str] = Counter()
+    for op in ops:
+        for (phase, _), move in op.moves.items():
+            changes[Phase.FORWARD.value if merged and phase == Phase.PRIMAL else phase] += move
+    return {
+        phase: changes[phase]
+        for phase in sorted(changes, key=lambda phase: _ORDER.get(phase, len(_ORDER)))
+        if changes[phase]
+    }
 
 
-def _phase_changes(before: Mapping[str, int], after: Mapping[str, int], merged: bool) -> dict[str, int]:
-    changes: dict[str, int] = {}
-    for phase in sorted(before.keys() | after.keys(), key=lambda phase: _ORDER.get(phase, len(_ORDER))):
-        shown = Phase.FORWARD.value if merged and phase == Phase.PRIMAL else phase
-        changes[shown] = changes.get(shown, 0) + after.get(phase, 0) - before.get(phase, 0)
-    return {phase: change for phase, change in changes.items() if change}
-
-
-def diff_groups(
-    left: tuple[Group, ...] | None, right: tuple[Group, ...] | None, merged: bool = False
+def _diff_groups(
+    left: tuple[Group, ...], right: tuple[Group, ...], names: Mapping[str, str], merged: bool
 ) -> tuple[GroupChange, ...]:
     """The groups that differ, largest absolute change of the total first, then most operations moved, ties by key."""
-    before, after = ({group.key: group.tally for group in groups or ()} for groups in (left, right))
-    nothing = Tally()
-    made = []
-    for key in before.keys() | after.keys():
-        sides = (before.get(key, nothing), after.get(key, nothing))
-        ops = diff_tallies(*sides, merged)
-        if ops:
-            made.append(GroupChange(_total(key, *sides, merged), ops))
-    return tuple(sorted(made, key=_group_rank))
+    sides = [{group.key: rows_of(group.tally) for group in groups} for groups in (left, right)]
+    absent: dict[Row, int] = {}
+    groups = []
+    for key in sides[0].keys() | sides[1].keys():
+        before, after = (side.get(key, absent) for side in sides)
+        ops = compare_rows(before, after, names)
+        changes = _changes(ops, merged)
+        if changes:
+            total = _total(key, sum(before.values()), sum(after.values()), ops, merged)
+            groups.append(GroupChange(total, changes))
+    return tuple(sorted(groups, key=_group_rank))
 
 
 def _group_rank(group: GroupChange) -> tuple[float, float, str]:
     return -abs(group.total.change or 0), -sum(abs(op.change or 0) for op in group.ops), group.key
 
 
-def _metrics(baseline: LevelCount, current: LevelCount) -> list[Change]:
-    """The figures besides the total that differ, or that one side lacks with the reason why."""
-    left, right = figures(baseline), figures(current)
-    rows = []
-    for name in [*left, *(name for name in right if name not in left)]:
-        before, after = _figure(left, name), _figure(right, name)
-        if before == after:
-            continue
-        lacking = baseline if before is None else current if after is None else None
-        rows.append(Change(name, before, after, reason=None if lacking is None else reason(lacking, name)))
-    return rows
+def _figure_changes(diff: TableDiff) -> Iterator[Change]:
+    """The figures that differ, or that one side lacks with the reason why."""
+    for name, (before, after) in diff.figures.items():
+        lacking = diff.baseline if before is None else diff.current if after is None else None
+        yield Change(name, before, after, reason=None if lacking is None else _reason(lacking, name))
 
 
-def _figure(found: Figures, name: str) -> Figure:
-    """A figure; a kind of collective that a side has none of is 0 there, not unknown."""
-    absent = 0 if name.startswith("collectives.") and found.get("collectives") is not None else None
-    return found.get(name, absent)
+def _reason(table: Table, name: str) -> str:
+    """Why a table does not have a figure."""
+    reasons = (table.reasons.get(key) for key in (name, name.partition(".")[0]))
+    return next((reason for reason in reasons if reason is not None), "this side does not have the figure")
 
 
-def _held(count: Count) -> str:
-    made = [f"{name} ({', '.join(levels)})" for name, levels in count.programs.items()]
-    return ", ".join(made) or "no program"
+def _listed(count: Count) -> str:
+    programs = [f"{name} ({', '.join(levels)})" for name, levels in count.programs.items()]
+    return ", ".join(programs) or "no program"
 
 
-def _left_out(what: str, count: Count, pairs: Iterable[Pair], position: int) -> list[str]:
-    """What of a side found nothing to stand against."""
+def _left_out(side: str, count: Count, pairs: Iterable[Pair], position: int) -> list[str]:
+    """The programs and levels of a side that the other does not have."""
     seen = {(pair.baseline, pair.current)[position]: pair.levels.keys() for pair in pairs}
     notes = []
     for name, levels in count.programs.items():
         missing = [level for level in levels if level not in seen.get(name, ())]
         if missing:
-            notes.append(f"only the {what} has {name} at {', '.join(missing)}")
+            notes.append(f"only the {side} has {name} at {', '.join(missing)}")
     return notes
 
 

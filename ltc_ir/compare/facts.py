@@ -1,43 +1,21 @@
-"""From what a program holds to the facts that are kept of it, and what two captures of one program agree on."""
+"""The facts that a snapshot keeps of a program: made from tables, compared, and what two captures agree on."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from ltc_ir.records.aliases import ALIASES
-from ltc_ir.records.inventory import Inventory, LevelInventory
+from ltc_ir.compare.diff import TableDiff, compare_tables
+from ltc_ir.records.aliases import newer_names
+from ltc_ir.records.op_table import ProgramTables, facts_of, table_of_facts
 from ltc_ir.records.snapshot import TWICE, Block, HloFacts, Identity, LevelFacts, Provenance, Snapshot
-
-METRICS = ("lines", "constants.bytes", "constants.embedded.bytes")
-"""The figures that are kept beside the operations."""
 
 Key = TypeVar("Key", bound=Hashable)
 
 
-def facts_of(level: LevelInventory) -> LevelFacts:
-    """The facts of one level, without the lines they come from."""
-    ops: dict[Block, Counter[str]] = {}
-    types: dict[str, Counter[str]] = {}
-    for entry in level.entries:
-        if not entry.number:
-            continue
-        ops.setdefault((entry.phase, entry.function), Counter())[entry.name] += entry.number
-        for kind in entry.results:
-            types.setdefault(entry.phase, Counter())[kind] += entry.number
-    kept = {name: level.metrics.get(name) for name in METRICS}
-    return LevelFacts(
-        ops={block: dict(counts) for block, counts in ops.items()},
-        types={phase: dict(counts) for phase, counts in types.items()},
-        metrics={name: int(value) for name, value in kept.items() if value is not None},
-        fingerprint=level.fingerprint,
-    )
-
-
 def snapshot_of(
-    inventory: Inventory,
+    tables: ProgramTables,
     identity: Identity,
     provenance: Provenance,
     captured: str = TWICE,
@@ -45,14 +23,21 @@ def snapshot_of(
     device: str | None = None,
 ) -> Snapshot:
     """The snapshot of a program; HLO is kept only where the kind of device it was compiled for is given."""
-    levels = {name: facts_of(level) for name, level in inventory.levels.items() if name != "hlo"}
-    hlo = inventory.levels.get("hlo")
+    levels = {name: facts_of(table) for name, table in tables.levels.items() if name != "hlo"}
+    hlo = tables.levels.get("hlo")
     kept = None if hlo is None or device is None else HloFacts(provenance.jaxlib, device, facts_of(hlo))
-    return Snapshot(inventory.target, inventory.program, identity, provenance, levels, hlo=kept, captured=captured)
+    return Snapshot(tables.target, tables.program, identity, provenance, levels, hlo=kept, captured=captured)
+
+
+def compare_facts(level: str, baseline: LevelFacts, current: LevelFacts) -> TableDiff:
+    """Compare a level with its snapshot, under newer names; what either side found unstable is on neither."""
+    unstable = {*baseline.unstable, *current.unstable}
+    before, after = (table_of_facts(level, without(facts, unstable)) for facts in (baseline, current))
+    return compare_tables(before, after, newer_names(level))
 
 
 def stable(first: LevelFacts, second: LevelFacts) -> LevelFacts:
-    """What two captures agree on; the rest is named and not held."""
+    """What two captures agree on; the rest is named as unstable and left out."""
     unstable = {*first.unstable, *second.unstable}
     unstable |= {op_name(block, name) for block, name in _differing(first.ops, second.ops)}
     unstable |= {type_name(phase, name) for phase, name in _differing(first.types, second.types)}
@@ -63,28 +48,17 @@ def stable(first: LevelFacts, second: LevelFacts) -> LevelFacts:
 
 
 def without(facts: LevelFacts, names: Iterable[str]) -> LevelFacts:
-    """The facts but those that are named so."""
+    """The facts except those of these names."""
     left_out = frozenset(names)
     if not left_out:
         return facts
     return replace(
         facts,
-        ops=_but(facts.ops, {key for key in _keys(facts.ops) if op_name(*key) in left_out}),
-        types=_but(facts.types, {key for key in _keys(facts.types) if type_name(*key) in left_out}),
+        ops=_leave_out(facts.ops, {key for key in _keys(facts.ops) if op_name(*key) in left_out}),
+        types=_leave_out(facts.types, {key for key in _keys(facts.types) if type_name(*key) in left_out}),
         metrics={name: value for name, value in facts.metrics.items() if metric_name(name) not in left_out},
         fingerprint=None if "fingerprint" in left_out else facts.fingerprint,
     )
-
-
-def renamed(level: str, facts: LevelFacts) -> LevelFacts:
-    """The facts under the newer names of operations that JAX renamed."""
-    names = ALIASES.get(level, {})
-    ops: dict[Block, Counter[str]] = {}
-    for block, counts in facts.ops.items():
-        into = ops.setdefault(block, Counter())
-        for name, number in counts.items():
-            into[names.get(name, name)] += number
-    return replace(facts, ops=ops)
 
 
 def op_name(block: Block, name: str) -> str:
@@ -102,14 +76,14 @@ def metric_name(name: str) -> str:
     return f"metric|{name}"
 
 
-Table = Mapping[Key, Mapping[str, int]]
+Counts = Mapping[Key, Mapping[str, int]]
 
 
-def _keys(table: Table[Key]) -> set[tuple[Key, str]]:
-    return {(key, name) for key, counts in table.items() for name in counts}
+def _keys(counts: Counts[Key]) -> set[tuple[Key, str]]:
+    return {(key, name) for key, numbers in counts.items() for name in numbers}
 
 
-def _differing(first: Table[Key], second: Table[Key]) -> set[tuple[Key, str]]:
+def _differing(first: Counts[Key], second: Counts[Key]) -> set[tuple[Key, str]]:
     return {
         (key, name)
         for key, name in _keys(first) | _keys(second)
@@ -117,9 +91,9 @@ def _differing(first: Table[Key], second: Table[Key]) -> set[tuple[Key, str]]:
     }
 
 
-def _but(table: Table[Key], left_out: set[tuple[Key, str]]) -> dict[Key, dict[str, int]]:
+def _leave_out(counts: Counts[Key], names: set[tuple[Key, str]]) -> dict[Key, dict[str, int]]:
     kept = {
-        key: {name: number for name, number in counts.items() if (key, name) not in left_out}
-        for key, counts in table.items()
+        key: {name: number for name, number in numbers.items() if (key, name) not in names}
+        for key, numbers in counts.items()
     }
-    return {key: counts for key, counts in kept.items() if counts}
+    return {key: numbers for key, numbers in kept.items() if numbers}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ltc_ir.records.op_table import Constant as TableConstant
+from ltc_ir.records.op_table import ProgramTables, Row, Table
 from ltc_ir.records.vocabulary import NO_SOURCE
 
 
@@ -80,3 +82,19 @@ class Inventory:
     devices: int
     levels: Mapping[str, LevelInventory]
     detailed: bool = False
+
+
+def tables_of(inventory: Inventory) -> ProgramTables:
+    """The tables of an inventory."""
+    levels = {}
+    for name, level in inventory.levels.items():
+        weights: dict[Row, int] = {}
+        for e in level.entries:
+            row = Row(*e[:4], results=e.results, operands=e.operands, attributes=e.attributes, bytes=e.bytes)
+            weights[row] = weights.get(row, 0) + e.number
+        constants = tuple(TableConstant(*constant) for constant in level.constants)
+        levels[name] = Table(
+            name, expanded=weights, figures=level.metrics, reasons=level.reasons, constants=constants,
+            fingerprint=level.fingerprint,
+        )  # fmt: skip
+    return ProgramTables(inventory.target, inventory.program, inventory.devices, levels, inventory.detailed)

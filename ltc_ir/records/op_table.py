@@ -75,6 +75,7 @@ class Table:
         functions: the named functions.
         constants: the arrays that the program closes over, largest first.
         fingerprint: hash of the structure without names, locations and the values of constants; ``None`` at hlo.
+        types: results by phase and element type, of a stored table, whose rows do not have them; ``None`` of any other.
         run: what a run tells besides how often each operation ran; its tally is empty.
     """
 
@@ -88,6 +89,7 @@ class Table:
     functions: tuple[Function, ...] = ()
     constants: tuple[Constant, ...] = ()
     fingerprint: str | None = None
+    types: Mapping[str, Mapping[str, int]] | None = None
     run: Executed | None = None
 
     @property
@@ -214,11 +216,13 @@ def level_count(table: Table, request: Request) -> LevelCount:
 
 
 def table_of_count(count: LevelCount) -> Table:
-    """The table of a stored count: rows of a name and a phase, each operation once per call path."""
+    """The table of a count: rows of a name and a phase."""
     figures = from_json(count.level, vars(count))
-    known = {name: value for name, value in figures.items() if value is not None}
-    weights = rows_of(count.expanded or count.tally)
-    return Table(count.level, expanded=weights, figures=known, reasons=count.reasons)
+    static: Weights | None = rows_of(count.tally)
+    expanded = None if count.expanded is None else rows_of(count.expanded)
+    if count.level == Level.JAXPR or count.basis == EXPANDED:
+        static, expanded = None, static
+    return Table(count.level, static, expanded, figures=figures, reasons=count.reasons)
 
 
 def rows_of(tally: Tally) -> dict[Row, int]:
@@ -229,18 +233,25 @@ def rows_of(tally: Tally) -> dict[Row, int]:
 def facts_of(table: Table) -> LevelFacts:
     """The facts of a level that a snapshot keeps, without the lines they come from."""
     ops: defaultdict[Block, Counter[str]] = defaultdict(Counter)
-    types: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row, number in table.weights.items():
         ops[row.phase, row.function][row.name] += number
-        for kind in row.results:
-            types[row.phase][kind] += number
     kept = {name: table.figures.get(name) for name in stored_names()}
     return LevelFacts(
         ops={block: dict(counts) for block, counts in ops.items()},
-        types={phase: dict(counts) for phase, counts in types.items()},
+        types=types_of(table),
         metrics={name: int(value) for name, value in kept.items() if value is not None},
         fingerprint=table.fingerprint,
     )
+
+
+def types_of(table: Table) -> dict[str, dict[str, int]]:
+    """The results of the operations, by phase and element type."""
+    types: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row, number in table.weights.items():
+        for element_type in row.results:
+            types[row.phase][element_type] += number
+    stored = types if table.types is None else table.types
+    return {phase: dict(counts) for phase, counts in stored.items()}
 
 
 def table_of_facts(level: str, facts: LevelFacts) -> Table:
@@ -250,7 +261,9 @@ def table_of_facts(level: str, facts: LevelFacts) -> Table:
         for (phase, function), counts in facts.ops.items()
         for name, number in counts.items()
     }
-    return Table(level, expanded=weights, figures=dict(facts.metrics), fingerprint=facts.fingerprint)
+    return Table(
+        level, expanded=weights, figures=dict(facts.metrics), fingerprint=facts.fingerprint, types=facts.types
+    )
 
 
 def tables_of_snapshot(snapshot: Snapshot) -> ProgramTables:

@@ -1,4 +1,4 @@
-"""Holds a program against its snapshot and the rules: Inventory x Snapshot x rules -> ProgramCheck."""
+"""Checks a program against its snapshot and the rules: tables x Snapshot x rules -> ProgramCheck."""
 
 from __future__ import annotations
 
@@ -7,27 +7,44 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from ltc_ir.compare.comparability import identity_differences, version_note
-from ltc_ir.compare.facts import METRICS, renamed, stable
-from ltc_ir.compare.facts_diff import Comparison, compare
+from ltc_ir.compare.diff import TableDiff
+from ltc_ir.compare.facts import compare_facts, stable
 from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status
-from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.figures import stored_names
+from ltc_ir.records.op_table import ProgramTables, Table, narrowed, table_of_facts
 from ltc_ir.records.snapshot import LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
-from ltc_ir.rules.evaluate import Complete, judge
-from ltc_ir.rules.grammar import Rule
-from ltc_ir.rules.growth_policy import NO_GROWTH, Waiver, apply_waivers, find_waiver_problems, held, is_growth
-from ltc_ir.rules.locate import locate_changes
-from ltc_ir.rules.names import plain
+from ltc_ir.rules.evaluate import judge
+from ltc_ir.rules.grammar import Complete, Rule
+from ltc_ir.rules.growth_policy import (
+    NO_GROWTH,
+    Waiver,
+    apply_growth_policy,
+    apply_waivers,
+    find_waiver_problems,
+    is_growth,
+)
+from ltc_ir.rules.locate import locate_changes, stored_figures
+from ltc_ir.rules.names import plain_name
 
 Confirm = Callable[[], Snapshot]
-"""Captures the program a second time; asked only where something differs."""
+"""Captures the program a second time; called only where something differs."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One program to be checked: what it holds, the snapshot that would be written now, and the one that is stored."""
+    """One program to be checked.
 
-    inventory: Inventory
+    Args:
+        tables: what it holds, for the lines of what changed.
+        current: its snapshot as it would be written now.
+        baseline: the stored one; ``None`` where there is none.
+        file: the snapshot's path.
+        accept: the command that records the present state.
+        confirm: captures it again where something differs; what the second capture denies is unstable.
+    """
+
+    tables: ProgramTables
     current: Snapshot
     baseline: Snapshot | None = None
     file: str | None = None
@@ -45,72 +62,60 @@ def check_all(
     today: date | None = None,
     unchecked: Mapping[str, str] | None = None,
 ) -> Check:
-    """Check programs of one target or several; rules and waivers are held against all of them together."""
-    inventories = {number: case.inventory for number, case in enumerate(cases)}
+    """Check programs of one target or several; rules and waivers apply to all of them together."""
+    programs = {number: case.tables for number, case in enumerate(cases)}
     baselines = {number: _comparable(case) for number, case in enumerate(cases)}
-    judged = judge(rules, inventories, baselines, complete=complete)
+    judged = judge(rules, programs, baselines, complete=complete)
     checks = tuple(
-        check_program(
-            case.inventory, case.current, case.baseline, rules, waivers,
-            broken=judged.changes[number], file=case.file, accept=case.accept, confirm=case.confirm, today=today,
-        )
+        check_program(case, rules, waivers, broken=judged.changes[number], today=today)
         for number, case in enumerate(cases)
-    )  # fmt: skip
+    )
     problems = judged.problems + find_waiver_problems(waivers, checks, today=today, complete=complete)
     return Check(checks, problems, dict(unchecked or {}), strict)
 
 
 def check_program(
-    inventory: Inventory,
-    current: Snapshot,
-    baseline: Snapshot | None,
+    case: Case,
     rules: Collection[Rule] = (),
     waivers: Collection[Waiver] = (),
     *,
     broken: Iterable[CheckChange] = (),
-    file: str | None = None,
-    accept: str | None = None,
-    confirm: Confirm | None = None,
     today: date | None = None,
 ) -> ProgramCheck:
     """Check one program.
 
     Args:
-        inventory: what it holds, for the lines of what changed.
-        current: its snapshot as it would be written now.
-        baseline: the stored one; ``None`` where there is none.
-        rules: those whose steps permit growth.
-        waivers: what is tolerated for a while.
+        case: the program.
+        rules: the rules whose steps permit growth.
+        waivers: the growth that is tolerated for a while.
         broken: the rules it breaks, as `judge` found them.
-        file: the snapshot's path.
-        accept: the command that records the present state.
-        confirm: captures it again where something differs; what the second capture denies is unstable.
-        today: the day that waivers are held against.
+        today: the day that decides which waivers have expired.
     """
-    failing = apply_waivers(broken, waivers, inventory.target, today=today)
-    made = ProgramCheck(inventory.target, inventory.program, Status.MISSING, failing, file=file, accept=accept)
+    tables, current, baseline = case.tables, case.current, case.baseline
+    failing = apply_waivers(broken, waivers, tables.target, today=today)
+    check = ProgramCheck(tables.target, tables.program, Status.MISSING, failing, file=case.file, accept=case.accept)
     if baseline is None:
-        return replace(made, totals=_totals({}, current.levels), reason=f"no snapshot for JAX {current.identity.jax}")
+        return replace(check, totals=_totals({}, current.levels), reason=f"no snapshot for JAX {current.identity.jax}")
     why = _incomparable(baseline, current)
     if why:
         totals = _totals(baseline.levels, current.levels)
-        return replace(made, status=Status.NOT_COMPARABLE, totals=totals, reason="; ".join(why))
-    found = _compared(baseline, current)
-    if confirm is not None and any(map(_differs, found)):
-        current = _confirmed(current, confirm())
-        found = _compared(baseline, current)
+        return replace(check, status=Status.NOT_COMPARABLE, totals=totals, reason="; ".join(why))
+    diffs = _compare_levels(baseline, current)
+    if case.confirm is not None and any(map(_differs, diffs.values())):
+        current = _confirmed(current, case.confirm())
+        diffs = _compare_levels(baseline, current)
     rows: list[CheckChange] = []
-    for one in found:
-        differing = locate_changes(one, inventory.levels[one.level])
-        rows += held(differing, one, inventory, baseline, rules=rules, waivers=waivers, today=today)
-    shaken = _newly_unstable(baseline, current)
+    for level, diff in diffs.items():
+        changes = locate_changes(diff, tables.levels[level])
+        rows += apply_growth_policy(changes, diff, tables, baseline, rules=rules, waivers=waivers, today=today)
+    unstable = _newly_unstable(baseline, current)
     return replace(
-        made,
-        status=Status.UNSTABLE if shaken else _status(found, rows, baseline, current),
+        check,
+        status=Status.UNSTABLE if unstable else _status(diffs.values(), rows, baseline, current),
         changes=_ordered([*failing, *rows]),
-        totals={name: sides for one in found for name, sides in _totals_of(one.level, one.before, one.after)},
-        reason=f"two captures disagreed on {_some(shaken)}" if shaken else None,
-        notes=tuple(_notes(baseline, current, found)),
+        totals={name: sides for diff in diffs.values() for name, sides in _totals_of(diff.baseline, diff.current)},
+        reason=f"two captures disagreed on {_some(unstable)}" if unstable else None,
+        notes=tuple(_notes(baseline, current, diffs)),
     )
 
 
@@ -123,10 +128,11 @@ def _comparable(case: Case) -> Snapshot | None:
     return None if case.baseline is None or _incomparable(case.baseline, case.current) else case.baseline
 
 
-def _compared(baseline: Snapshot, current: Snapshot) -> list[Comparison]:
-    return [
-        compare(level, baseline.levels[level], current.levels[level]) for level in _levels(baseline, current, both=True)
-    ]
+def _compare_levels(baseline: Snapshot, current: Snapshot) -> dict[str, TableDiff]:
+    return {
+        level: compare_facts(level, baseline.levels[level], current.levels[level])
+        for level in _levels(baseline, current, both=True)
+    }
 
 
 def _levels(baseline: Snapshot, current: Snapshot, *, both: bool) -> list[str]:
@@ -134,21 +140,28 @@ def _levels(baseline: Snapshot, current: Snapshot, *, both: bool) -> list[str]:
     return sorted(level for level in either if (level in baseline.levels and level in current.levels) == both)
 
 
-def _differs(one: Comparison) -> bool:
-    return bool(one.ops or one.metrics or one.moved or one.types or one.restructured)
+def _differs(diff: TableDiff) -> bool:
+    return bool(diff.ops or stored_figures(diff) or diff.types or diff.restructured)
 
 
-def _status(found: Sequence[Comparison], rows: Iterable[CheckChange], baseline: Snapshot, current: Snapshot) -> Status:
+def _stored_changes(diff: TableDiff) -> list[int]:
+    """By how much each operation, and each figure that snapshots keep, grew or shrank."""
+    figures = [after - before for before, after in stored_figures(diff).values()]
+    return [*(op.change for op in diff.ops), *figures]
+
+
+def _status(diffs: Collection[TableDiff], rows: Iterable[CheckChange], baseline: Snapshot, current: Snapshot) -> Status:
     if any(row.rule == NO_GROWTH and row.fails for row in rows):
         return Status.GROWN if baseline.provenance == current.provenance else Status.DRIFT
-    if any(one.grew for one in found):
+    changes = [change for diff in diffs for change in _stored_changes(diff)]
+    if any(change > 0 for change in changes):
         return Status.CHANGED  # permitted or waived
-    if any(one.shrank for one in found):
+    if any(change < 0 for change in changes):
         return Status.SHRUNK
-    if any(one.moved for one in found):
+    if any(not op.change for diff in diffs for op in diff.ops):
         return Status.MOVED
     partly = bool(_levels(baseline, current, both=False))
-    return Status.CHANGED if partly or any(map(_differs, found)) else Status.MATCH
+    return Status.CHANGED if partly or any(map(_differs, diffs)) else Status.MATCH
 
 
 def _confirmed(current: Snapshot, again: Snapshot) -> Snapshot:
@@ -175,39 +188,43 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _totals(baseline: Mapping[str, LevelFacts], current: Mapping[str, LevelFacts]) -> dict[str, tuple[int | None, int]]:
-    return {
-        name: sides
-        for level in sorted(current)
-        for name, sides in _totals_of(level, baseline.get(level), current[level])
+    tables = {
+        level: (table_of_facts(level, baseline[level]) if level in baseline else None, table_of_facts(level, facts))
+        for level, facts in sorted(current.items())
     }
+    return {name: sides for before, after in tables.values() for name, sides in _totals_of(before, after)}
 
 
-def _totals_of(
-    level: str, before: LevelFacts | None, after: LevelFacts
-) -> Iterator[tuple[str, tuple[int | None, int]]]:
-    yield level, (None if before is None else before.total, after.total)
-    if "lines" in after.metrics:
-        yield f"{level} lines", (None if before is None else before.metrics.get("lines"), after.metrics["lines"])
+def _totals_of(before: Table | None, after: Table) -> Iterator[tuple[str, tuple[int | None, int]]]:
+    yield after.level, (None if before is None else before.total, after.total)
+    lines = _lines(after)
+    if lines is not None:
+        yield f"{after.level} lines", (None if before is None else _lines(before), lines)
+
+
+def _lines(table: Table) -> int | None:
+    lines = table.figures.get("lines")
+    return None if lines is None else int(lines)
 
 
 def _ordered(rows: Iterable[CheckChange]) -> tuple[CheckChange, ...]:
     """Worst first: broken rules, growth, what is waived or permitted, the rest; the larger change first.
 
     What follows from another row (StableHLO's twin of a jaxpr's operation, the functions around operations, constants and
-    what spreads them, the lines of the text) stands behind its like.
+    what spreads them, the lines of the text) comes after its like.
     """
-    made = list(rows)
-    traced = {row.metric for row in made if row.level == "jaxpr"}
-    grown = any(is_growth(row) and row.metric not in METRICS for row in made)
+    rows = list(rows)
+    traced = {row.metric for row in rows if row.level == "jaxpr"}
+    grown = any(is_growth(row) and row.metric not in stored_names() for row in rows)
 
     def key(row: CheckChange) -> tuple[int, bool, float, str, str]:
-        twin = row.level != "jaxpr" and _TWINS.get(bare := plain(row.level, row.metric), bare) in traced
+        twin = row.level != "jaxpr" and _TWINS.get(bare := plain_name(row.level, row.metric), bare) in traced
         around = row.metric.startswith("func.") or (grown and row.metric == "lines")
-        around |= plain(row.level, row.metric) in _SCAFFOLD
+        around |= plain_name(row.level, row.metric) in _SCAFFOLD
         follows = _rank(row) > 0 and (twin or around)
         return (_rank(row), follows, -_weight(row), row.level, row.metric)
 
-    return tuple(sorted(made, key=key))
+    return tuple(sorted(rows, key=key))
 
 
 _SCAFFOLD = frozenset(
@@ -215,7 +232,7 @@ _SCAFFOLD = frozenset(
 )
 """What comes with other operations."""
 _PAGE = 4096
-"""Bytes of a constant that weigh as one operation, so that a small one does not stand before what else grew."""
+"""Bytes of a constant that weigh as one operation, so that a small one does not come before what else grew."""
 
 
 def _weight(row: CheckChange) -> float:
@@ -237,31 +254,32 @@ _TWINS = {
 """What some primitives are called in StableHLO; only the order of rows depends on it."""
 
 
-def _notes(baseline: Snapshot, current: Snapshot, found: Sequence[Comparison]) -> Iterator[str]:
+def _notes(baseline: Snapshot, current: Snapshot, diffs: Mapping[str, TableDiff]) -> Iterator[str]:
     version = version_note(baseline, current)
-    if version and any(map(_differs, found)):
+    if version and any(map(_differs, diffs.values())):
         yield version
     for level in _levels(baseline, current, both=False):
         yield f"{level} is {'not in the snapshot' if level in current.levels else 'in the snapshot only'}: not compared"
-    for one in found:
-        unstable = baseline.levels[one.level].unstable
+    for level, diff in diffs.items():
+        unstable = baseline.levels[level].unstable
         if unstable:
-            yield f"not held, as two captures disagreed on them: {one.level} {_some(unstable)}"
-        for name in sorted({*one.before.metrics} ^ {*one.after.metrics}):
+            yield f"not held, as two captures disagreed on them: {level} {_some(unstable)}"
+        for name in sorted({*diff.baseline.figures} ^ {*diff.current.figures}):
             yield f"{name} is on one side only: not compared"
-        yield from _recompute(one)
+        yield from _recompute(diff)
     yield from _hlo(baseline, current)
 
 
-def _recompute(one: Comparison) -> Iterator[str]:
+def _recompute(diff: TableDiff) -> Iterator[str]:
     """Fewer operations, and more memory: removing `jax.checkpoint` must not read as a gain alone."""
-    before, after = (_in_phase(facts, Phase.RECOMPUTE.value) for facts in (one.before, one.after))
+    before, after = (_in_phase(table, Phase.RECOMPUTE) for table in (diff.baseline, diff.current))
     if before and not after:
-        yield f"recompute gone: {before} {one.level} operations were recomputed, now none is (was jax.checkpoint removed?)"
+        level = diff.current.level
+        yield f"recompute gone: {before} {level} operations were recomputed, now none is (was jax.checkpoint removed?)"
 
 
-def _in_phase(facts: LevelFacts, phase: str) -> int:
-    return sum(sum(counts.values()) for (where, _), counts in facts.ops.items() if where == phase)
+def _in_phase(table: Table, phase: Phase) -> int:
+    return sum(narrowed(table.weights, (), (phase,)).values())
 
 
 def _hlo(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
@@ -272,8 +290,8 @@ def _hlo(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
     if (then.jaxlib, then.device) != (now.jaxlib, now.device):
         yield f"hlo is not compared: recorded with jaxlib {then.jaxlib} on {then.device}, not {now.jaxlib} on {now.device}"
         return
-    one = compare("hlo", renamed("hlo", then.facts), now.facts)
-    if one.ops:
-        largest = sorted(one.ops.items(), key=lambda item: (-abs(item[1][1] - item[1][0]), item[0]))
-        shown = _some([f"{name} {before} -> {after}" for name, (before, after) in largest])
-        yield f"hlo (not held): total {one.totals[0]} -> {one.totals[1]}, {shown}"
+    diff = compare_facts("hlo", then.facts, now.facts)
+    largest = sorted((op for op in diff.ops if op.change), key=lambda op: (-abs(op.change), op.name))
+    if largest:
+        shown = _some([f"{op.name} {op.baseline} -> {op.current}" for op in largest])
+        yield f"hlo (not held): total {diff.baseline.total} -> {diff.current.total}, {shown}"

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.element_types import is_of_type, parse_element_type
-from ltc_ir.records.inventory import Entry
+from ltc_ir.records.figures import FIGURES, figure_of, stored_names
+from ltc_ir.records.op_table import Row
 from ltc_ir.records.vocabulary import Level, Phase
 
 Kind = Literal["invariant", "step"]
 
-HOMES: Mapping[str, tuple[str, ...]] = {
-    "total": ("jaxpr", "stablehlo", "hlo"),
-    "max_depth": ("jaxpr", "stablehlo", "hlo"),
-    "lines": ("stablehlo",),
-    "constants.bytes": ("stablehlo",),
-    "constants.embedded.bytes": ("stablehlo",),
-    "collectives": ("hlo",),
-    "flops": ("hlo",),
-    "bytes_accessed": ("hlo",),
-}
-"""The figures that are no operation, and the levels that have them; without a level, the first. ``memory.…`` are HLO's."""
+Complete = bool | Collection[str]
+"""Whether all existing programs were read, or the targets whose programs all were."""
 
-COUNTED = frozenset({"total", "collectives"})
-"""Figures that count operations, so that they have phases, filters and bytes."""
-_STORED = frozenset({"total", "lines", "constants.bytes", "constants.embedded.bytes"})
-"""Figures that a snapshot keeps."""
+COUNTED: Mapping[str, tuple[str, ...]] = {"total": ("jaxpr", "stablehlo", "hlo"), "collectives": ("hlo",)}
+"""Figures that count operations, so that they have phases, filters and bytes; each with the levels that have it."""
 _PHASES = tuple(phase.value for phase in Phase if phase is not Phase.SHARED)
 _DIALECTS = frozenset({"stablehlo", "chlo", "mhlo", "func", "builtin", "sdy", "shape", "arith", "tensor"})
 _UNITS = {"B": 1} | {f"{unit}B": 1000**n for n, unit in enumerate("kMGT", 1)}
@@ -44,7 +36,10 @@ _INTEGER = re.compile(r"\d+(?:_\d+)*", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:_\d+)*(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _NAME = re.compile(r"[\w$]+(?:\.[\w$]+)*", re.ASCII)
 _LONGEST = 24
-_OPERATORS = frozenset({"=", "!=", "<=", ">=", "<", ">"})
+_HOLDS: Mapping[str, Callable[[float, float], bool]] = {
+    "=": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
+}  # fmt: skip
+_BOUND = "write an absolute bound, or record a snapshot: ltc-ir snapshot update"
 _SHAPE = (
     "write [level:][program/][phase.]name[[filter]][.bytes] OP value, e.g. 'backward.dot_general <= 6' or 'total +5%'"
 )
@@ -72,19 +67,19 @@ class Filter:
 
     @property
     def needs_detail(self) -> bool:
-        """Whether it asks what only a detailed inventory knows."""
+        """Whether it asks for what only detailed rows have."""
         return self.operands is not None or bool(self.attributes) or self.kernel is not None
 
-    def admits(self, entry: Entry) -> bool:
-        """Whether these operations are meant."""
+    def admits(self, row: Row) -> bool:
+        """Whether the operations of a row are meant."""
         if self.kernel is not None:
-            return any(name in _NAMES and value == self.kernel for name, value in entry.attributes)
+            return any(name in _NAMES and value == self.kernel for name, value in row.attributes)
         if self.attributes:
-            held = {(name, plain_value(value)) for name, value in entry.attributes}
-            return all(pair in held for pair in self.attributes)
+            attributes = {(name, plain_value(value)) for name, value in row.attributes}
+            return all(pair in attributes for pair in self.attributes)
         if self.some is not None:
-            return any(is_of_type(found, self.some) for found in entry.results)
-        return _are(entry.operands, self.operands) and _are(entry.results, self.results)
+            return any(is_of_type(result, self.some) for result in row.results)
+        return _have_types(row.operands, self.operands) and _have_types(row.results, self.results)
 
 
 def plain_value(text: str) -> str:
@@ -93,14 +88,14 @@ def plain_value(text: str) -> str:
     return bare.lower() if bare.lower() in {"true", "false"} else bare
 
 
-def calls(entry: Entry, kernel: str) -> bool:
+def calls(row: Row, kernel: str) -> bool:
     """Whether these operations are calls of that kernel, ``-`` as ``_``."""
-    return any(name in TARGETS and value.replace("-", "_") == kernel for name, value in entry.attributes)
+    return any(name in TARGETS and value.replace("-", "_") == kernel for name, value in row.attributes)
 
 
-def is_named(entry: Entry) -> bool:
+def is_named(row: Row) -> bool:
     """Whether these operations bear a name that a filter could ask for."""
-    return any(name in _NAMES for name, _ in entry.attributes)
+    return any(name in _NAMES for name, _ in row.attributes)
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,7 @@ class Selector:
     @property
     def is_metric(self) -> bool:
         """Whether it is a figure and no operation's name."""
-        return bool(homes(self.name))
+        return bool(levels_of_figure(self.name))
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ class Rule:
     """A bound on one figure: an invariant (absolute), or a step (relative to the stored snapshot).
 
     ``op`` is one of ``= != <= >= < >``, or ``+`` for a step. ``text`` and ``where`` are as written; ``targets`` are those
-    it speaks of, all where it is empty.
+    it applies to, all where it is empty.
     """
 
     text: str
@@ -146,8 +141,8 @@ class Rule:
     percent: bool = False
     targets: tuple[str, ...] = ()
 
-    def speaks_of(self, target: str, program: str) -> bool:
-        """Whether it is to be judged for that program."""
+    def applies_to(self, target: str, program: str) -> bool:
+        """Whether the rule is judged for that program."""
         return (not self.targets or target in self.targets) and self.selector.program in {None, program}
 
     @property
@@ -156,9 +151,37 @@ class Rule:
         return self.op not in {">=", ">"}
 
 
-def homes(name: str) -> tuple[str, ...]:
-    """The levels that have a figure; none where the name is an operation's."""
-    return ("hlo",) if name.startswith("memory.") else HOMES.get(name, ())
+def levels_of_figure(name: str) -> tuple[str, ...]:
+    """The levels that have a figure, the first meant where a rule names none; none where the name is an operation's."""
+    if name in COUNTED:
+        return COUNTED[name]
+    figure = figure_of(name)
+    return figure.levels if figure is not None and figure.bounded and figure.name != f"{name}.*" else ()
+
+
+def holds(rule: Rule, value: float, baseline: float | None = None) -> bool:
+    """Whether a figure satisfies a rule; a step is relative to ``baseline``.
+
+    A percentage of a baseline of 0 permits nothing: all growth is new.
+
+    Raises:
+        UsageError: a step without a baseline.
+    """
+    if rule.kind == "invariant":
+        return _HOLDS[rule.op](value, rule.value)
+    if baseline is None:
+        raise UsageError(f"{rule.where}: rule {rule.text!r} is a step, and there is no snapshot to step from", _BOUND)
+    growth = value - baseline
+    if not rule.percent:
+        return growth <= rule.value
+    return growth <= 0 or (baseline > 0 and Fraction(growth) * 100 <= Fraction(str(rule.value)) * Fraction(baseline))
+
+
+def covers(complete: Complete, targets: Collection[str]) -> bool:
+    """Whether all programs of these targets were read; of every target where none is named."""
+    if isinstance(complete, bool):
+        return complete
+    return bool(targets) and set(targets) <= set(complete)
 
 
 class _WrongError(Exception):
@@ -177,7 +200,7 @@ def parse_rule(text: str, *, where: str = "--rule", level: str | None = None, ta
         text: e.g. ``"grad/backward.dot_general <= 6"``.
         where: where it is written, for messages.
         level: the level it is judged at where it names none.
-        targets: the targets it speaks of; all where there are none.
+        targets: the targets it applies to; all where there are none.
 
     Raises:
         UsageError: it is no rule, or asks for what no level could tell.
@@ -194,10 +217,8 @@ def _parse(text: str, where: str, level: str | None, targets: tuple[str, ...]) -
         raise _WrongError("has no operator")
     written, step = match["op"], match["op"] == "+"
     op = "=" if written == "==" else written
-    if not step and op not in _OPERATORS:
-        raise _WrongError(
-            f"has the unknown operator {written!r}", f"operators are {', '.join(sorted(_OPERATORS))} and +"
-        )
+    if not step and op not in _HOLDS:
+        raise _WrongError(f"has the unknown operator {written!r}", f"operators are {', '.join(sorted(_HOLDS))} and +")
     selector = _selector(match["head"].strip(), match["filter"], (match["tail"] or "").strip(), level)
     value, percent = _value(match["value"].strip(), selector, step)
     if step:
@@ -247,7 +268,7 @@ def _dotted(text: str, filtered: bool) -> tuple[str | None, str, bool]:
         raise _WrongError(f"has {text!r} where a name belongs" if text else "has no name")
     first, dot, rest = text.partition(".")
     phase, name = (first, rest) if dot and first in _PHASES else (None, text)
-    if homes(name):
+    if levels_of_figure(name):
         return phase, name, False
     sized = not filtered and name.endswith(".bytes")
     name = name.removesuffix(".bytes") if sized else name
@@ -262,14 +283,19 @@ def _wrong_dots(name: str) -> _WrongError:
         return _WrongError(f"names {name!r} with its dialect", f"names stand without dialect: write stablehlo:{rest}")
     if first in {"constants", "collectives", "memory"}:
         return _WrongError(
-            f"has the unknown figure {name!r}", f"figures are {', '.join(sorted(HOMES))}, memory.temporary_bytes"
+            f"has the unknown figure {name!r}", f"figures are {', '.join(_figure_names())}, memory.temporary_bytes"
         )
     return _WrongError(f"has the unknown phase {first!r}", f"phases are {', '.join(_PHASES)}")
 
 
+def _figure_names() -> list[str]:
+    """The figures that a rule can bound, families apart."""
+    return sorted([*COUNTED, *(name for name, figure in FIGURES.items() if figure.bounded and not name.endswith(".*"))])
+
+
 def _check_metric(selector: Selector) -> None:
     """Refuse what no level could tell of a figure."""
-    name, having = selector.name, homes(selector.name)
+    name, having = selector.name, levels_of_figure(selector.name)
     if not having:
         return
     if selector.level is not None and selector.level not in having:
@@ -286,9 +312,9 @@ def _check_metric(selector: Selector) -> None:
 def _check_step(selector: Selector) -> None:
     """Refuse a step in what a snapshot does not keep."""
     instead = "write an absolute bound, such as <= 10"
-    if "hlo" in {selector.level, *homes(selector.name)[:1]}:
+    if "hlo" in {selector.level, *levels_of_figure(selector.name)[:1]}:
         raise _WrongError("is a step at hlo, which a snapshot does not hold", instead)
-    if selector.filter or selector.bytes or (selector.is_metric and selector.name not in _STORED):
+    if selector.filter or selector.bytes or (selector.is_metric and selector.name not in {"total", *stored_names()}):
         raise _WrongError(f"is a step in {selector.label}, which a snapshot does not keep", instead)
 
 
@@ -330,10 +356,10 @@ def _size(match: re.Match[str], selector: Selector) -> float:
 
 
 def parse_filter(text: str) -> Filter:
-    """The filter of what stands between the brackets.
+    """The filter between the brackets of a rule.
 
     Raises:
-        ValueError: it is none; the message says what is wrong with it.
+        ValueError: it is not a filter; the message says why.
     """
     inner = text.strip()
     if not inner:
@@ -348,20 +374,20 @@ def parse_filter(text: str) -> Filter:
         return Filter(inner, operands=operands or None, results=results or None)
     if "," in inner:
         return Filter(inner, operands=_types(inner))
-    found = parse_element_type(inner)
-    return Filter(inner, kernel=inner) if found is None else Filter(inner, some=found)
+    element_type = parse_element_type(inner)
+    return Filter(inner, kernel=inner) if element_type is None else Filter(inner, some=element_type)
 
 
 def _types(text: str) -> tuple[str, ...]:
     if not text.strip():
         return ()
-    found = []
+    types = []
     for word in text.split(","):
         spelled = parse_element_type(word)
         if spelled is None:
             raise ValueError(f"has {word.strip()!r}, which is no type, among its types")
-        found.append(spelled)
-    return tuple(found)
+        types.append(spelled)
+    return tuple(types)
 
 
 def _attribute(part: str) -> tuple[str, str]:
@@ -371,7 +397,7 @@ def _attribute(part: str) -> tuple[str, str]:
     return name, plain_value(value)
 
 
-def _are(found: tuple[str, ...], wanted: tuple[str, ...] | None) -> bool:
+def _have_types(types: tuple[str, ...], wanted: tuple[str, ...] | None) -> bool:
     if wanted is None:
         return True
-    return len(found) == len(wanted) and all(map(is_of_type, found, wanted))
+    return len(types) == len(wanted) and all(map(is_of_type, types, wanted))

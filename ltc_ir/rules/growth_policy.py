@@ -8,22 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from ltc_ir.compare.facts import METRICS
-from ltc_ir.compare.facts_diff import Comparison
+from ltc_ir.compare.diff import TableDiff
 from ltc_ir.errors import UsageError
 from ltc_ir.records.check import CheckChange, Problem, ProgramCheck, Status
-from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.figures import stored_names
+from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.rules.evaluate import Complete, covers, holds
-from ltc_ir.rules.grammar import Rule
-from ltc_ir.rules.names import Meaning, plain
-from ltc_ir.rules.value import stepped
+from ltc_ir.rules.grammar import Complete, Rule, covers, holds
+from ltc_ir.rules.names import Meaning, plain_name
+from ltc_ir.rules.value import measure_step
 
 NO_GROWTH, DEFAULT = "no growth", "default"
-"""The rule that growth breaks where nothing permits it, and where that stands."""
+"""The rule that growth breaks where nothing permits it, and where that rule is written."""
 
 _KEYS = ("op", "reason", "until", "targets")
-_UNTOLD = frozenset({Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
+_NOT_COMPARED = frozenset({Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
 _EXAMPLE = 'write {op = "dot_general", reason = "why", until = 2027-01-31}'
 
 
@@ -31,7 +30,7 @@ _EXAMPLE = 'write {op = "dot_general", reason = "why", until = 2027-01-31}'
 class Waiver:
     """One operation, or figure, that may break rules up to and on a day.
 
-    ``op`` has a dialect or none; ``targets`` are those it speaks of, all where it is empty.
+    ``op`` has a dialect or none; ``targets`` are those it applies to, all where it is empty.
     """
 
     op: str
@@ -41,16 +40,16 @@ class Waiver:
     where: str = "pyproject.toml"
 
     def waives(self, change: CheckChange, target: str) -> bool:
-        """Whether it speaks of what changed."""
-        wanted, found = _plain(self.op), _plain(change.metric.removesuffix(".bytes"))
-        named = wanted in {found, found.rpartition(".")[2], _plain(change.metric)}
+        """Whether it tolerates this change."""
+        wanted, metric = _underscored(self.op), _underscored(change.metric.removesuffix(".bytes"))
+        named = wanted in {metric, metric.rpartition(".")[2], _underscored(change.metric)}
         return named and (not self.targets or target in self.targets)
 
 
-def held(
+def apply_growth_policy(
     changes: Iterable[CheckChange],
-    found: Comparison,
-    inventory: Inventory,
+    diff: TableDiff,
+    tables: ProgramTables,
     baseline: Snapshot,
     *,
     rules: Collection[Rule],
@@ -62,18 +61,18 @@ def held(
     A step rule that names its level permits growth there; one that names none permits it at each level where the step
     holds, as one operation more in a jaxpr is one more in StableHLO too. A `total` step permits any operation's growth.
     """
-    steps = [rule for rule in rules if rule.kind == "step" and rule.speaks_of(inventory.target, inventory.program)]
-    made = []
+    steps = [rule for rule in rules if rule.kind == "step" and rule.applies_to(tables.target, tables.program)]
+    judged = []
     for change in changes:
-        if not is_growth(change) or any(_permits(rule, change, found, inventory, baseline) for rule in steps):
-            made.append(change)
+        if not is_growth(change) or any(_permits(rule, change, diff, tables, baseline) for rule in steps):
+            judged.append(change)
         else:
-            made.append(replace(change, rule=NO_GROWTH, where=DEFAULT))
-    return _without_lines(apply_waivers(made, waivers, inventory.target, today=today))
+            judged.append(replace(change, rule=NO_GROWTH, where=DEFAULT))
+    return _forgive_lines(apply_waivers(judged, waivers, tables.target, today=today))
 
 
 def is_growth(change: CheckChange) -> bool:
-    """Whether a held figure grew: operations and the figures that are kept, no types."""
+    """Whether a figure that a snapshot holds grew; types do not count."""
     grew = change.current is not None and change.baseline is not None and change.current > change.baseline
     return grew and not change.metric.startswith("types.")
 
@@ -98,7 +97,7 @@ def parse_waiver(entry: Any, *, where: str = "pyproject.toml") -> Waiver:
     targets = entry.get("targets", [])
     if not isinstance(targets, list | tuple) or not all(isinstance(name, str) for name in targets):
         raise UsageError(f"{where}: the waiver for {entry['op']} has targets = {targets!r}", 'write targets = ["ltc"]')
-    return Waiver(entry["op"].strip(), entry["reason"].strip(), _day(entry, where), tuple(targets), where)
+    return Waiver(entry["op"].strip(), entry["reason"].strip(), _parse_day(entry, where), tuple(targets), where)
 
 
 def apply_waivers(
@@ -107,67 +106,68 @@ def apply_waivers(
     """The changes, those that fail and are waived with the waiver's reason."""
     now = today or date.today()
     valid = [waiver for waiver in waivers if now <= waiver.until]
-    return tuple(_applied(change, valid, target) for change in changes)
+    return tuple(_apply_waivers(change, valid, target) for change in changes)
 
 
 def find_waiver_problems(
     waivers: Iterable[Waiver], checks: Collection[ProgramCheck], *, today: date | None = None, complete: Complete = True
 ) -> tuple[Problem, ...]:
-    """What is wrong with waivers: expired, or unused where all they speak of was held against a snapshot."""
+    """Waivers that have expired, or that are unused although all they apply to was compared with a snapshot."""
     now = today or date.today()
-    found = []
+    problems = []
     for waiver in waivers:
         if now > waiver.until:
             message = f"{waiver.where}: the waiver for {waiver.op} expired on {waiver.until.isoformat()}"
-            found.append(Problem(message, "take it out, or give it a later date and a reason", 1))
+            problems.append(Problem(message, "take it out, or give it a later date and a reason", 1))
         elif covers(complete, waiver.targets) and not _could_be_used(waiver, checks):
             message = f"{waiver.where}: the waiver for {waiver.op} waives nothing"
-            found.append(Problem(message, "take it out: what it spoke of holds", 1))
-    return tuple(found)
+            problems.append(Problem(message, "take it out: what it spoke of holds", 1))
+    return tuple(problems)
 
 
-def _permits(rule: Rule, change: CheckChange, found: Comparison, inventory: Inventory, baseline: Snapshot) -> bool:
+def _permits(rule: Rule, change: CheckChange, diff: TableDiff, tables: ProgramTables, baseline: Snapshot) -> bool:
     selector = rule.selector
-    if selector.level not in {None, change.level} or not _speaks_of_change(rule, change):
+    if selector.level not in {None, change.level} or not _matches_change(rule, change):
         return False
-    if selector.phase is not None and not _grew_within(selector.phase, change.metric, found):
+    if selector.phase is not None and not _grew_within(selector.phase, change.metric, diff):
         return False
     try:
-        step = stepped(selector, Meaning(change.level), inventory, baseline)
+        step = measure_step(selector, Meaning(change.level), tables, baseline)
     except UsageError:
         return False
     return holds(rule, step.after + step.unplaced, step.before)
 
 
-def _speaks_of_change(rule: Rule, change: CheckChange) -> bool:
+def _matches_change(rule: Rule, change: CheckChange) -> bool:
     name = rule.selector.name
-    if change.metric in METRICS:
+    if change.metric in stored_names():
         return name == change.metric
-    return name == "total" or plain(change.level, name) == plain(change.level, change.metric)
+    return name == "total" or plain_name(change.level, name) == plain_name(change.level, change.metric)
 
 
-def _grew_within(phase: str, name: str, found: Comparison) -> bool:
+def _grew_within(phase: str, name: str, diff: TableDiff) -> bool:
     """Whether an operation grew in no other phase."""
     moves: Counter[str] = Counter()
-    for sign, facts in ((-1, found.before), (1, found.after)):
-        for (where, _), counts in facts.ops.items():
-            moves[where] += sign * counts.get(name, 0)
-    return all(move <= 0 for where, move in moves.items() if where != phase)
+    for op in diff.ops:
+        if op.name == name:
+            for (moved, _), move in op.moves.items():
+                moves[moved] += move
+    return all(move <= 0 for moved, move in moves.items() if moved != phase)
 
 
-def _without_lines(changes: Iterable[CheckChange]) -> list[CheckChange]:
+def _forgive_lines(changes: Iterable[CheckChange]) -> list[CheckChange]:
     """More lines follow from more operations: where all growth of those is permitted or waived, so is theirs."""
-    made = list(changes)
-    grown = [change for change in made if is_growth(change) and change.metric not in METRICS]
+    changes = list(changes)
+    grown = [change for change in changes if is_growth(change) and change.metric not in stored_names()]
     if not grown or any(change.fails for change in grown):
-        return made
+        return changes
     return [
         replace(change, rule=None, where=None) if change.metric == "lines" and change.rule == NO_GROWTH else change
-        for change in made
+        for change in changes
     ]
 
 
-def _applied(change: CheckChange, waivers: Iterable[Waiver], target: str) -> CheckChange:
+def _apply_waivers(change: CheckChange, waivers: Iterable[Waiver], target: str) -> CheckChange:
     if not change.fails:
         return change
     reason = next((waiver.reason for waiver in waivers if waiver.waives(change, target)), None)
@@ -175,30 +175,30 @@ def _applied(change: CheckChange, waivers: Iterable[Waiver], target: str) -> Che
 
 
 def _could_be_used(waiver: Waiver, checks: Iterable[ProgramCheck]) -> bool:
-    """Whether it waives something, or a program it speaks of had no snapshot to grow from."""
-    mine = [check for check in checks if not waiver.targets or check.target in waiver.targets]
+    """Whether it waives something, or a program it applies to had no snapshot to grow from."""
+    own = [check for check in checks if not waiver.targets or check.target in waiver.targets]
     return any(
-        check.status in _UNTOLD
+        check.status in _NOT_COMPARED
         or any(change.waived is not None and waiver.waives(change, check.target) for change in check.changes)
-        for check in mine
+        for check in own
     )
 
 
-def _day(entry: Mapping[str, Any], where: str) -> date:
-    given = entry.get("until")
-    if isinstance(given, datetime):
-        return given.date()
-    if isinstance(given, date):
-        return given
+def _parse_day(entry: Mapping[str, Any], where: str) -> date:
+    until = entry.get("until")
+    if isinstance(until, datetime):
+        return until.date()
+    if isinstance(until, date):
+        return until
     try:
-        return date.fromisoformat(given) if isinstance(given, str) else _no_day(entry, where)
+        return date.fromisoformat(until) if isinstance(until, str) else _refuse_day(entry, where)
     except ValueError:
-        return _no_day(entry, where)
+        return _refuse_day(entry, where)
 
 
-def _no_day(entry: Mapping[str, Any], where: str) -> date:
+def _refuse_day(entry: Mapping[str, Any], where: str) -> date:
     raise UsageError(f"{where}: the waiver for {entry['op']} has until = {entry.get('until')!r}", _EXAMPLE)
 
 
-def _plain(name: str) -> str:
+def _underscored(name: str) -> str:
     return name.replace("-", "_")

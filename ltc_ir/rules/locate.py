@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from ltc_ir.compare.facts_diff import Comparison, Sides, blocks_of
-from ltc_ir.records.aliases import ALIASES
+from ltc_ir.compare.diff import Difference, TableDiff
+from ltc_ir.records.aliases import newer_names
 from ltc_ir.records.check import CheckChange
-from ltc_ir.records.inventory import Constant, Entry, LevelInventory
+from ltc_ir.records.figures import stored_names
+from ltc_ir.records.op_table import Constant, Table, Weights
 from ltc_ir.records.snapshot import Block
 from ltc_ir.records.vocabulary import NO_SOURCE
 
@@ -29,49 +30,95 @@ class Place(NamedTuple):
 NOWHERE = Place()
 
 
-def locate_changes(found: Comparison, live: LevelInventory) -> list[CheckChange]:
-    """What differs, one change per figure, with the block it is in and the live lines there; none breaks a rule yet."""
-    made = [_op(found, live, name, sides) for name, sides in found.ops.items()]
-    made += [_change(found, name, sides, _place_of_metric(found, live, name)) for name, sides in found.metrics.items()]
-    if not found.ops:
-        made += [_op(found, live, name, (found.before.totals()[name],) * 2) for name in found.moved]
-    for name, sides in found.types.items():
-        if not found.ops or not sides[0]:
-            made.append(_change(found, f"types.{name}", sides, _place_of_type(found, live, name)))
-    if found.restructured and not made:
-        made.append(CheckChange("fingerprint", found.level, None, None))
-    return made
+def stored_figures(diff: TableDiff) -> dict[str, tuple[int, int]]:
+    """The figures that snapshots keep and that differ between two sides that both have them."""
+    figures: dict[str, tuple[int, int]] = {}
+    for name in stored_names():
+        before, after = (table.figures.get(name) for table in (diff.baseline, diff.current))
+        if before is not None and after is not None and before != after:
+            figures[name] = int(before), int(after)
+    return figures
 
 
-def most_moved(before: Mapping[Block, int], after: Mapping[Block, int]) -> Block | None:
-    """The block whose figure moved most in the direction of the whole; where the whole stayed, the one that gained most."""
-    moves = {block: after.get(block, 0) - before.get(block, 0) for block in sorted({*before, *after})}
-    whole = sum(moves.values())
-    sign = -1 if whole < 0 else 1
-    sizes = {block: move * sign for block, move in moves.items() if move}
-    return max(sizes, key=lambda block: (sizes[block], _is_named(block))) if sizes else None
+def locate_changes(diff: TableDiff, live: Table) -> list[CheckChange]:
+    """What differs from a snapshot, one change per figure, with its block and the live lines there; none breaks a rule yet."""
+    resized = [op for op in diff.ops if op.change]
+    moved = [op for op in diff.ops if not op.change]
+    figures = stored_figures(diff)
+    changes = [_locate_op(diff, live, op) for op in resized]
+    changes += [_change(diff, name, sides, _place_of_figure(diff, live, name)) for name, sides in figures.items()]
+    if not resized:
+        changes += [_locate_op(diff, live, op) for op in moved]
+    for results in diff.types:
+        if not resized or not results.baseline:
+            sides = (results.baseline, results.current)
+            changes.append(_change(diff, f"types.{results.name}", sides, _place_of_results(live, results)))
+    if diff.restructured and not changes:
+        changes.append(CheckChange("fingerprint", live.level, None, None))
+    return changes
 
 
-def place_of(entries: Iterable[Entry], block: Block | None = None) -> Place:
+def most_moved(moves: Mapping[Block, int]) -> Block | None:
+    """The block whose number moved most in the direction of the whole; where the whole stayed, the one that gained most."""
+    sign = -1 if sum(moves.values()) < 0 else 1
+    sizes = {block: move * sign for block, move in sorted(moves.items()) if move}
+    return max(sizes, key=lambda block: (sizes[block], block[1] != NO_SOURCE)) if sizes else None
+
+
+def most_grown(ops: Iterable[Difference], phase: str | None = None) -> tuple[Block, str] | None:
+    """The block and operation that grew most, in one phase where one is named; ``None`` where nothing did."""
+    growth = {
+        (block, op.name): move
+        for op in ops
+        for block, move in op.moves.items()
+        if move > 0 and phase in {None, block[0]}
+    }
+    return min(growth, key=lambda key: (-growth[key], key)) if growth else None
+
+
+def place_of(rows: Weights, block: Block | None = None) -> Place:
     """The place of these operations: in that block, or in the one that has most of them."""
-    held = list(entries)
     if block is None:
-        block = most_moved({}, blocks(held))
+        block = most_moved(count_blocks(rows))
     if block is None:
         return NOWHERE
     lines: Counter[str] = Counter()
-    for entry in held:
-        if (entry.phase, entry.function) == block and entry.source != NO_SOURCE:
-            lines[entry.source] += entry.number
+    for row, number in rows.items():
+        if (row.phase, row.function) == block and row.source != NO_SOURCE:
+            lines[row.source] += number
     return Place(*block, largest(lines))
 
 
-def blocks(entries: Iterable[Entry]) -> Counter[Block]:
+def place_of_growth(live: Table, ops: Iterable[Difference], phase: str | None = None) -> Place:
+    """The place of the operation that grew most, in one phase where one is named."""
+    grown = most_grown(ops, phase)
+    return NOWHERE if grown is None else place_of(rows_named(live, grown[1]), grown[0])
+
+
+def place_of_constants(constants: Iterable[Constant]) -> Place:
+    """The block with most bytes of constants, and the lines of the largest of them."""
+    listed = list(constants)
+    block = most_moved(_sizes(listed, lambda constant: (constant.phase, constant.function)))
+    if block is None:
+        return NOWHERE
+    inside = [
+        constant for constant in listed if (constant.phase, constant.function) == block and constant.source != NO_SOURCE
+    ]
+    return Place(*block, largest(_sizes(inside, lambda constant: constant.source)))
+
+
+def rows_named(table: Table, name: str) -> Weights:
+    """The rows of an operation under this name or an older one."""
+    newer = newer_names(table.level)
+    return {row: number for row, number in table.weights.items() if newer.get(row.name, row.name) == name}
+
+
+def count_blocks(rows: Weights) -> Counter[Block]:
     """How many of these operations each block has."""
-    found: Counter[Block] = Counter()
-    for entry in entries:
-        found[entry.phase, entry.function] += entry.number
-    return found
+    blocks: Counter[Block] = Counter()
+    for row, number in rows.items():
+        blocks[row.phase, row.function] += number
+    return blocks
 
 
 def largest(sizes: Mapping[str, int]) -> tuple[str, ...]:
@@ -79,71 +126,33 @@ def largest(sizes: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(sizes, key=lambda name: (-sizes[name], name))[:_MOST])
 
 
-def _is_named(block: Block) -> bool:
-    return block[1] != NO_SOURCE
+def _locate_op(diff: TableDiff, live: Table, op: Difference) -> CheckChange:
+    place = place_of(rows_named(live, op.name), most_moved(op.moves))
+    return _change(diff, op.name, (op.baseline, op.current), place)
 
 
-def most_grown(
-    before: Mapping[Block, Mapping[str, int]], after: Mapping[Block, Mapping[str, int]]
-) -> tuple[Block, str] | None:
-    """The block and operation that grew most; ``None`` where nothing did."""
-    growth = {
-        (block, name): number - before.get(block, {}).get(name, 0)
-        for block, counts in after.items()
-        for name, number in counts.items()
+def _change(diff: TableDiff, metric: str, sides: tuple[int, int], place: Place) -> CheckChange:
+    return CheckChange(metric, diff.current.level, *sides, place.phase, place.function, place.sources)
+
+
+def _place_of_figure(diff: TableDiff, live: Table, name: str) -> Place:
+    return place_of_growth(live, diff.ops) if name == "lines" else place_of_constants(live.constants)
+
+
+def _place_of_results(live: Table, results: Difference) -> Place:
+    """The phase in which the type moved most, and the function there with most results of it."""
+    moved = most_moved(results.moves)
+    if moved is None:
+        return NOWHERE
+    rows = {
+        row: number for row, number in live.weights.items() if row.phase == moved[0] and results.name in row.results
     }
-    largest_first = sorted(growth, key=lambda key: (-growth[key], key))
-    return largest_first[0] if largest_first and growth[largest_first[0]] > 0 else None
-
-
-def place_of_constants(constants: Iterable[Constant]) -> Place:
-    """The block with most bytes of constants, and the lines of the largest of them."""
-    held = list(constants)
-    if not held:
-        return NOWHERE
-    block = most_moved({}, _sizes(held, lambda one: (one.phase, one.function)))
-    if block is None:
-        return NOWHERE
-    inside = [one for one in held if (one.phase, one.function) == block and one.source != NO_SOURCE]
-    return Place(*block, largest(_sizes(inside, lambda one: one.source)))
+    block = most_moved(count_blocks(rows))
+    return place_of(rows, block) if block else Place(moved[0])
 
 
 def _sizes(constants: Iterable[Constant], key: Callable[[Constant], Key]) -> Counter[Key]:
-    found: Counter[Key] = Counter()
-    for one in constants:
-        found[key(one)] += one.bytes
-    return found
-
-
-def _op(found: Comparison, live: LevelInventory, name: str, sides: Sides) -> CheckChange:
-    block = most_moved(blocks_of(found.before, name), blocks_of(found.after, name))
-    return _change(found, name, sides, place_of(_named(found, live, name), block))
-
-
-def _named(found: Comparison, live: LevelInventory, name: str) -> list[Entry]:
-    newer = ALIASES.get(found.level, {})
-    return [entry for entry in live.entries if newer.get(entry.name, entry.name) == name]
-
-
-def _change(found: Comparison, metric: str, sides: Sides, place: Place) -> CheckChange:
-    return CheckChange(metric, found.level, *sides, place.phase, place.function, place.sources)
-
-
-def _place_of_metric(found: Comparison, live: LevelInventory, name: str) -> Place:
-    if name == "lines":
-        grown = most_grown(found.before.ops, found.after.ops)
-        return place_of(_named(found, live, grown[1]), grown[0]) if grown else NOWHERE
-    return place_of_constants(live.constants)
-
-
-def _place_of_type(found: Comparison, live: LevelInventory, name: str) -> Place:
-    """The phase in which the type moved most, and the function there with most results of it."""
-    sides = [
-        {(phase, ""): counts.get(name, 0) for phase, counts in one.types.items()} for one in (found.before, found.after)
-    ]
-    moved = most_moved(sides[0], sides[1])
-    if moved is None:
-        return NOWHERE
-    entries = [entry for entry in live.entries if entry.phase == moved[0] and name in entry.results]
-    block = most_moved({}, blocks(entries))
-    return place_of(entries, block) if block else Place(moved[0])
+    sizes: Counter[Key] = Counter()
+    for constant in constants:
+        sizes[key(constant)] += constant.bytes
+    return sizes

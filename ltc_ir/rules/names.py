@@ -1,4 +1,4 @@
-"""What a rule's name stands for in the programs at hand: a figure, an operation at one level, or the calls of a kernel."""
+"""Resolves the name in a rule against programs: a figure, an operation at one level, or the calls of a kernel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.aliases import ALIASES
-from ltc_ir.records.inventory import Entry, Inventory
+from ltc_ir.records.aliases import newer_names
+from ltc_ir.records.op_table import ProgramTables, Row
 from ltc_ir.records.vocabulary import COLLECTIVES, Level
-from ltc_ir.rules.grammar import Rule, Selector, calls, homes
+from ltc_ir.rules.grammar import Rule, Selector, calls, levels_of_figure
 
 LEVELS = ("jaxpr", "stablehlo")
-"""Where a name without level is looked for, in this order."""
+"""Where a name without a level is searched, in this order."""
 
 AT_STABLEHLO = frozenset({"while", "custom_call"})
 """Judged there though the jaxpr knows the word: a fully unrolled scan is still a scan in a jaxpr, and a jaxpr's custom calls
@@ -29,7 +29,7 @@ _ASYNC = frozenset(f"{name}_done" for name in _COLLECTIVES)
 
 
 class Meaning(NamedTuple):
-    """What a name stands for: its level, and whether it is a figure, an operation or a kernel that is called."""
+    """The meaning of a name: its level, and whether it names a kernel that is called."""
 
     level: str
     is_kernel: bool = False
@@ -50,11 +50,11 @@ def _vocabularies() -> dict[str, list[str]]:
     return dict(json.loads(text))
 
 
-def plain(level: str, name: str) -> str:
+def plain_name(level: str, name: str) -> str:
     """An operation's name as rules spell it: without dialect, ``-`` as ``_``, and the newer of two names."""
     bare = name.replace("-", "_")
     bare = bare.rpartition(".")[2] if level == Level.STABLEHLO else bare
-    return ALIASES.get(level, {}).get(bare, bare)
+    return newer_names(level).get(bare, bare)
 
 
 def is_collective(name: str) -> bool:
@@ -62,48 +62,48 @@ def is_collective(name: str) -> bool:
     return name == "collectives" or name in _COLLECTIVES
 
 
-def admits(selector: Selector, meaning: Meaning, entry: Entry) -> bool:
-    """Whether a selector speaks of these operations, whatever their phase."""
-    if selector.filter is not None and not selector.filter.admits(entry):
+def selects(selector: Selector, meaning: Meaning, row: Row) -> bool:
+    """Whether a selector means the operations of a row, whatever their phase."""
+    if selector.filter is not None and not selector.filter.admits(row):
         return False
     if meaning.is_kernel:
-        return calls(entry, selector.name)
+        return calls(row, selector.name)
     if selector.name == "total":
         return True
-    name = plain(meaning.level, entry.name)
+    name = plain_name(meaning.level, row.name)
     if meaning.level == Level.HLO and name in _ASYNC:
         name = name.removesuffix("_done")  # its start has another name, so that a pair counts once
     if selector.name == "collectives":
         return name in _COLLECTIVES
-    return name == plain(meaning.level, selector.name)
+    return name == plain_name(meaning.level, selector.name)
 
 
-def resolve(selector: Selector, inventories: Collection[Inventory]) -> Meaning:
-    """What a selector's name stands for in these programs.
+def resolve_name(selector: Selector, programs: Collection[ProgramTables]) -> Meaning:
+    """The meaning of a selector's name in these programs.
 
     Raises:
         UsageError: no level knows the name and no program has it, or only another level does.
     """
     if selector.is_metric:
-        return Meaning(selector.level or homes(selector.name)[0])
+        return Meaning(selector.level or levels_of_figure(selector.name)[0])
     if selector.level is None and selector.name in _OF_HLO:
         raise UsageError(f"{selector.name} is what XLA makes, so only hlo has it", f"write hlo:{selector.name}")
     for level in _candidates(selector):
-        if _known(selector.name, level) or _present(selector.name, level, inventories):
+        if _known(selector.name, level) or _present(selector.name, level, programs):
             return Meaning(level)
     for level in _candidates(selector):
-        if _called(selector.name, level, inventories):
+        if _called(selector.name, level, programs):
             return Meaning(level, is_kernel=True)
-    raise _unknown(selector, inventories)
+    raise _unknown(selector, programs)
 
 
 def needs_detail(rules: Iterable[Rule]) -> bool:
-    """Whether judging these takes operand types or attributes: a filter asks for them, or a name may be a kernel's."""
+    """Whether judging these needs operand types or attributes: a filter asks for them, or a name may be a kernel's."""
     return any(_needs_detail(rule.selector) for rule in rules)
 
 
 def levels_of(rules: Iterable[Rule]) -> frozenset[str]:
-    """The levels that judging these takes."""
+    """The levels that must be read to judge these rules."""
     return frozenset(level for rule in rules for level in _levels(rule.selector))
 
 
@@ -117,7 +117,7 @@ def _levels(selector: Selector) -> tuple[str, ...]:
     if selector.level is not None:
         return (selector.level,)
     if selector.is_metric:
-        return homes(selector.name)[:1]
+        return levels_of_figure(selector.name)[:1]
     candidates = _candidates(selector)
     return candidates[:1] if _known(selector.name, candidates[0]) else candidates
 
@@ -129,25 +129,25 @@ def _candidates(selector: Selector) -> tuple[str, ...]:
 
 
 def _known(name: str, level: str) -> bool:
-    return name in vocabulary(level) or plain(level, name) in vocabulary(level)
+    return name in vocabulary(level) or plain_name(level, name) in vocabulary(level)
 
 
-def _present(name: str, level: str, inventories: Iterable[Inventory]) -> bool:
-    wanted = plain(level, name)
-    return any(plain(level, entry.name) == wanted for entry in _entries(level, inventories))
+def _present(name: str, level: str, programs: Iterable[ProgramTables]) -> bool:
+    wanted = plain_name(level, name)
+    return any(plain_name(level, row.name) == wanted for row in _rows(level, programs))
 
 
-def _called(name: str, level: str, inventories: Iterable[Inventory]) -> bool:
-    return any(calls(entry, name) for entry in _entries(level, inventories))
+def _called(name: str, level: str, programs: Iterable[ProgramTables]) -> bool:
+    return any(calls(row, name) for row in _rows(level, programs))
 
 
-def _entries(level: str, inventories: Iterable[Inventory]) -> Iterable[Entry]:
-    return (entry for one in inventories if level in one.levels for entry in one.levels[level].entries)
+def _rows(level: str, programs: Iterable[ProgramTables]) -> Iterable[Row]:
+    return (row for program in programs if level in program.levels for row in program.levels[level].weights)
 
 
-def _unknown(selector: Selector, inventories: Collection[Inventory]) -> UsageError:
+def _unknown(selector: Selector, programs: Collection[ProgramTables]) -> UsageError:
     name = selector.name
-    elsewhere = [level for level in Level if _known(name, level) or _present(name, level, inventories)]
+    elsewhere = [level for level in Level if _known(name, level) or _present(name, level, programs)]
     if elsewhere:
         at = f"at {selector.level}" if selector.level else "without a level"
         return UsageError(
@@ -155,7 +155,7 @@ def _unknown(selector: Selector, inventories: Collection[Inventory]) -> UsageErr
         )
     levels = _candidates(selector)
     known = {word for level in levels for word in vocabulary(level)}
-    known |= {plain(level, entry.name) for level in levels for entry in _entries(level, inventories)}
+    known |= {plain_name(level, row.name) for level in levels for row in _rows(level, programs)}
     near = difflib.get_close_matches(name, sorted(known), 1)
     meant = f"did you mean {near[0]}? " if near else ""
     return UsageError(

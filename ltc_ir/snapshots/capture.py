@@ -1,4 +1,4 @@
-"""Captures live programs: the inventory that rules are judged on, and the snapshot that would be kept of it."""
+"""Captures live programs: the tables that rules are judged on, and the snapshot that would be kept of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ltc_ir.errors import LimitError, LtcIrError, error_of
-from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.inventory import tables_of
+from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
@@ -42,9 +43,9 @@ def capture_request_here(platform: str | None, *, hlo: bool = False, details: bo
 
 @dataclass(frozen=True)
 class Captured:
-    """One program as it is now: its inventory with live sources, and the facts that a file would keep."""
+    """One program as it is now: its tables with live sources, and the facts that a file would keep."""
 
-    inventory: Inventory
+    tables: ProgramTables
     snapshot: Snapshot
 
 
@@ -59,10 +60,12 @@ def capture(target: Any, program: str, request: Request, *, clear: bool = True) 
 
     staged = prepare.stage(target, program, request.platform_for(target.platform), clear=clear)
     names = (target.name or "target", program)
-    inventory = take(staged, request.read_levels, prepare.ownership_of(target), names=names, detailed=request.details)
-    identity, provenance = _identity(target, program, staged, inventory.devices)
+    tables = tables_of(
+        take(staged, request.read_levels, prepare.ownership_of(target), names=names, detailed=request.details)
+    )
+    identity, provenance = _identity(target, program, staged, tables.devices)
     device = _device_kind() if Level.HLO in request.read_levels else None
-    return Captured(inventory, snapshot_of(inventory, identity, provenance, IN_PROCESS, device=device))
+    return Captured(tables, snapshot_of(tables, identity, provenance, IN_PROCESS, device=device))
 
 
 def _device_kind() -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.check import Check, Problem, ProgramCheck, Status
-from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.inventory import tables_of
+from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Request
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import Rule, parse_rule
@@ -33,37 +34,37 @@ def judge_rules(target: Any, rules: Sequence[str], request: Request) -> Check:
     if isinstance(target, str) and names_stored_file(target):
         from ltc_ir.tables.from_file import inventory_stored
 
-        stored = inventory_stored(target)
-        inventories = {stored.program: stored}
+        stored = tables_of(inventory_stored(target))
+        programs = {stored.program: stored}
     else:
         with prepare.configured(request.x64):
-            inventories, left_out = _live(prepare.resolve(target, None, request.options), parsed, request)
-    judgement = judge(parsed, inventories, complete=request.programs is None)
+            programs, left_out = _live(prepare.resolve(target, None, request.options), parsed, request)
+    judgement = judge(parsed, programs, complete=request.programs is None)
     checks = [
-        ProgramCheck(inventory.target, inventory.program, Status.MATCH, judgement.changes[name])
-        for name, inventory in inventories.items()
+        ProgramCheck(tables.target, tables.program, Status.MATCH, judgement.changes[name])
+        for name, tables in programs.items()
     ]
     return Check(tuple(checks), judgement.problems, left_out)
 
 
 def unmatched_rules(
-    rules: Iterable[Rule], inventories: Collection[Inventory], failed: Collection[ProgramCheck]
+    rules: Iterable[Rule], programs: Collection[ProgramTables], failed: Collection[ProgramCheck]
 ) -> tuple[Problem, ...]:
     """The rules given for this run alone that speak of none of its programs, whichever were asked for."""
-    programs = [(program.target, program.program) for program in inventories] + [
-        (program.target, program.program) for program in failed
+    names = [(tables.target, tables.program) for tables in programs] + [
+        (check.target, check.program) for check in failed
     ]
-    unmet = [rule for rule in rules if rule.where == GIVEN and not any(rule.speaks_of(*names) for names in programs)]
-    return judge(unmet, dict(enumerate(inventories)), complete=True).problems
+    unmet = [rule for rule in rules if rule.where == GIVEN and not any(rule.applies_to(*name) for name in names)]
+    return judge(unmet, dict(enumerate(programs)), complete=True).problems
 
 
-def _live(target: Any, rules: Sequence[Rule], request: Request) -> tuple[dict[str, Inventory], dict[str, str]]:
+def _live(target: Any, rules: Sequence[Rule], request: Request) -> tuple[dict[str, ProgramTables], dict[str, str]]:
     """The programs of a target, and why one that nobody asked for could not be made."""
     captured = capture_request_here(request.platform, hlo="hlo" in levels_of(rules), details=needs_detail(rules))
-    inventories: dict[str, Inventory] = {}
+    programs: dict[str, ProgramTables] = {}
     named = {rule.selector.program for rule in rules if rule.selector.program}
     attempts = prepare.Attempts(target, request.programs, needed=named)
     for program in attempts.names:
         with attempts.making(program):
-            inventories[program] = capture(target, program, captured).inventory
-    return inventories, {f"{target.name} {program}": why for program, why in attempts.unavailable.items()}
+            programs[program] = capture(target, program, captured).tables
+    return programs, {f"{target.name} {program}": why for program, why in attempts.unavailable.items()}

@@ -171,7 +171,7 @@ def case_of(guard: Guard, captured: Captured) -> Case:
     current = captured.snapshot
     baseline = guard.store.read(current.target, current.program, current.identity)
     file = guard.store.path_of(current.target, current.program, current.identity).as_posix()
-    return Case(captured.inventory, current, baseline, file)
+    return Case(captured.tables, current, baseline, file)
 
 
 def confirm_cases(survey: Survey) -> list[Case]:
@@ -239,5 +239,5 @@ def is_red(guard: Guard, case: Case) -> bool:
 
 def differs(case: Case) -> bool:
     """Whether a program is not what its snapshot says; one without a snapshot differs from nothing."""
-    check = check_program(case.inventory, case.current, case.baseline)
+    check = check_program(replace(case, confirm=None))
     return check.status not in {Status.MATCH, Status.MISSING, Status.NOT_COMPARABLE}

@@ -80,7 +80,7 @@ def _decided(case: Case, nearest: Snapshot | None, reason: str | None) -> Writte
         return Written(
             *names, Action.STARTED, case.file, _beside(case, nearest), reason=f"beside JAX {nearest.identity.jax}"
         )
-    check = check_program(case.inventory, case.current, case.baseline, file=case.file, accept=case.accept)
+    check = check_program(replace(case, confirm=None))
     unlike = check.reason if check.status is Status.NOT_COMPARABLE else None
     if unlike is not None:
         check = _beside(case, case.baseline)
@@ -100,7 +100,7 @@ def _keeps_hlo(current: Snapshot, baseline: Snapshot) -> bool:
 def _beside(case: Case, other: Snapshot) -> ProgramCheck:
     """A program against a snapshot it is not comparable with, for the differences to be seen."""
     like = replace(other, identity=case.current.identity, provenance=case.current.provenance)
-    return check_program(case.inventory, case.current, like, file=case.file, accept=case.accept)
+    return check_program(replace(case, baseline=like, confirm=None))
 
 
 def _to_write(snapshot: Snapshot, before: Snapshot | None, written: Written, reason: str | None) -> Snapshot:

@@ -71,13 +71,13 @@ def test_of_equations(name):
         (operands, _), (results, size) = of_avals(equation.invars), of_avals(equation.outvars)
         expected[equation.primitive.name, operands, results, size] += 1
     found: Counter[Any] = Counter()
-    for entry in inventory(name).levels["jaxpr"].entries:
-        found[entry.name, entry.operands, entry.results, entry.bytes] += entry.number
+    for row, number in inventory(name).levels["jaxpr"].weights.items():
+        found[row.name, row.operands, row.results, row.bytes] += number
     assert found == expected
 
 
 def inventory(name: str) -> Any:
-    """The detailed inventory of a test program, which is traced for its own platform."""
+    """The detailed tables of a test program, which is traced for its own platform."""
     program = get(name)
     with program.session():
         function, arguments = program.make()
@@ -181,7 +181,7 @@ def of_shape(message: bytes) -> tuple[tuple[str, ...], int]:
 
 def attributes(fn: Any, *args: Any, name: str, level: str, platform: str | None = None) -> dict[str, str]:
     """The attributes of the one operation of that name."""
-    found = inspect(fn, args, platform=platform).inventory(hlo=level == "hlo").levels[level].entries
+    found = inspect(fn, args, platform=platform).inventory(hlo=level == "hlo").levels[level].weights
     [entry] = [one for one in found if one.name == name]
     return dict(entry.attributes)
 
@@ -288,8 +288,8 @@ def test_a_string_that_is_no_text_ends_nothing():
 def test_bytes_of_nine_elements_are_the_same_at_every_level(dtype, size):
     found = inspect(lambda x: x[::-1], (jax.ShapeDtypeStruct((9,), dtype),))
     assert found.bytes("rev") == found.bytes("reverse", level="stablehlo") == size
-    hlo = found.inventory(hlo=True).levels["hlo"].entries
-    assert {one.bytes for one in hlo if one.name == "parameter" and one.number} == {size}
+    hlo = found.inventory(hlo=True).levels["hlo"].weights
+    assert {one.bytes for one in hlo if one.name == "parameter"} == {size}
 
 
 def test_all_operations_have_bytes():

@@ -61,7 +61,7 @@ def test_one_spelling_at_every_level(name):
         assert found.count(f"transpose[{word}]", level="stablehlo") == 1
         assert found.count(f"parameter[->{word}]", level="hlo") > 0
     for level, operation in (("jaxpr", "transpose"), ("stablehlo", "stablehlo.transpose"), ("hlo", "parameter")):
-        entries = found.inventory(hlo=True).levels[level].entries
+        entries = found.inventory(hlo=True).levels[level].weights
         assert {one.results for one in entries if one.name == operation} == {(short,)}
     other = "f32" if short != "f32" else "f64"
     assert found.count(f"transpose[{other}]") == found.count(f"transpose[{other}]", level="stablehlo") == 0
@@ -93,7 +93,7 @@ def test_keys():
     key = jax.random.key(0)
     assert element_types.of_dtype(str(key.dtype)) == "key<fry>"
     found = inspect(lambda k: jax.random.bits(k, (4,)), (key,))
-    bits = [one for one in found.inventory().levels["jaxpr"].entries if one.name == "random_bits"]
+    bits = [one for one in found.inventory().levels["jaxpr"].weights if one.name == "random_bits"]
     assert [(one.operands, one.results) for one in bits] == [(("key<fry>",), ("u32",))]
     assert found.count("random_bits[key<fry>->u32]") == 1
     assert found.count("random_split[key<fry>]") == 0
@@ -107,7 +107,7 @@ def test_tokens_are_no_type():
 
     found = inspect(says, (np.ones(3, np.float32),)).inventory(hlo=True)
     for level in found.levels.values():
-        for entry in level.entries:
+        for entry in level.weights:
             assert not [kind for kind in (*entry.results, *entry.operands) if "token" in kind]
             assert entry.bytes is not None
 

@@ -1,10 +1,42 @@
-"""Inventories written by hand, for what is judged on them."""
+"""Tables written by hand, for what is judged on them."""
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import NamedTuple
+
 from ltc_ir.compare.facts import snapshot_of
-from ltc_ir.records.inventory import Constant, Entry, Inventory, LevelInventory
+from ltc_ir.records.op_table import Constant, ProgramTables, Row, Table
 from ltc_ir.records.snapshot import Identity, Provenance, Snapshot
+from ltc_ir.records.vocabulary import NO_SOURCE
+
+
+class Entry(NamedTuple):
+    """A row and its number, in short."""
+
+    name: str
+    phase: str
+    function: str = NO_SOURCE
+    source: str = NO_SOURCE
+    number: int = 1
+    results: tuple[str, ...] = ()
+    operands: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    bytes: int | None = None
+
+    @property
+    def row(self) -> Row:
+        return Row(
+            *self[:4], results=self.results, operands=self.operands, attributes=self.attributes, bytes=self.bytes
+        )
+
+
+def table(level, entries, figures=None, **fields) -> Table:
+    weights: Counter[Row] = Counter()
+    for entry in entries:
+        weights[entry.row] += entry.number
+    return Table(level, expanded=weights, figures=figures or {}, **fields)
+
 
 HERE = Identity(jax="0.10", arguments="f32[8]", declaration="a1")
 MADE = Provenance(jax="0.10.2", jaxlib="0.10.2")
@@ -26,22 +58,24 @@ FIGURES = {"lines": 40, "constants.bytes": 400, "constants.embedded.bytes": 0, "
 
 def inventory(
     jaxpr=JAXPR, stablehlo=STABLEHLO, hlo=None, *, target="m", program="grad", devices=1, detailed=True, **figures
-) -> Inventory:
+) -> ProgramTables:
     """A program; figures are given as ``constants_bytes=3`` for ``constants.bytes``."""
     named = ((name.replace("_bytes", ".bytes").replace("constants_", "constants."), figures[name]) for name in figures)
     metrics = FIGURES | dict(named)
     constants = (Constant(400, "f32", "forward", "m:act", "m.py:3"),) if metrics["constants.bytes"] else ()
     levels = {
-        "jaxpr": LevelInventory("jaxpr", tuple(jaxpr), {"max_depth": 3}, fingerprint=f"j{hash(tuple(jaxpr))}"),
-        "stablehlo": LevelInventory("stablehlo", tuple(stablehlo), metrics, constants, f"s{hash(tuple(stablehlo))}"),
+        "jaxpr": table("jaxpr", jaxpr, {"max_depth": 3}, fingerprint=f"j{hash(tuple(jaxpr))}"),
+        "stablehlo": table(
+            "stablehlo", stablehlo, metrics, constants=constants, fingerprint=f"s{hash(tuple(stablehlo))}"
+        ),
     }
     if hlo is not None:
         flops = {"flops": 12.5, "memory.temporary_bytes": 2048}
-        levels["hlo"] = LevelInventory("hlo", tuple(hlo), flops, reasons={"bytes_accessed": "XLA did not say"})
-    return Inventory(target, program, devices, levels, detailed)
+        levels["hlo"] = table("hlo", hlo, flops, reasons={"bytes_accessed": "XLA did not say"})
+    return ProgramTables(target, program, devices, levels, detailed)
 
 
-def snapshot(of: Inventory, identity: Identity = HERE, provenance: Provenance = MADE, device=None) -> Snapshot:
+def snapshot(of: ProgramTables, identity: Identity = HERE, provenance: Provenance = MADE, device=None) -> Snapshot:
     return snapshot_of(of, identity, provenance, device=device)
 
 

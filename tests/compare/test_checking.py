@@ -10,12 +10,12 @@ from hypothesis import given
 
 from ltc_ir.compare.facts import stable
 from ltc_ir.records.check import Status
-from ltc_ir.records.inventory import Constant, Entry
+from ltc_ir.records.op_table import Constant
 from ltc_ir.records.snapshot import Identity, Provenance
 from ltc_ir.rules.check import Case, check_all, check_program
 from ltc_ir.rules.grammar import parse_rule
 from ltc_ir.rules.growth_policy import Waiver
-from tests.compare.inventories import HERE, JAXPR, MADE, STABLEHLO, changed, inventory, snapshot
+from tests.compare.inventories import HERE, JAXPR, MADE, STABLEHLO, Entry, changed, inventory, snapshot
 from tests.compare.test_facts import ENTRIES
 
 BEFORE = inventory()
@@ -228,8 +228,7 @@ def test_recomputation_that_is_gone_is_said_so():
     ],
 )
 def test_a_step_rule_permits_growth(rules, status, code):
-    now = replace(more("tanh", 3))
-    now = inventory(now.levels["jaxpr"].entries, now.levels["stablehlo"].entries, lines=41)
+    now = inventory(changed(JAXPR, "tanh", 3), changed(STABLEHLO, "stablehlo.tanh", 3), lines=41)
     found = check(now, rules=rules)
     assert (found.status, found.exit_code()) == (status, code)
 
@@ -242,8 +241,7 @@ def test_constants_grow_by_their_own_rule_only():
 
 
 def test_a_waiver_tolerates_growth_and_its_lines():
-    now = more("tanh", 3)
-    now = inventory(now.levels["jaxpr"].entries, now.levels["stablehlo"].entries, lines=41)
+    now = inventory(changed(JAXPR, "tanh", 3), changed(STABLEHLO, "stablehlo.tanh", 3), lines=41)
     found = check(now, waivers=[Waiver("tanh", "known", date(2026, 6, 1))])
     assert (found.status, found.exit_code()) == (Status.CHANGED, 0)
     assert {change.metric: change.waived for change in found.changes} == {
@@ -309,7 +307,8 @@ def test_a_check_of_several_targets_has_their_problems_once():
 
 
 def test_the_command_and_the_file_are_handed_on():
-    found = check_program(BEFORE, snapshot(BEFORE), None, file="snapshots/m.toml", accept="ltc-ir snapshot update m")
+    case = Case(BEFORE, snapshot(BEFORE), file="snapshots/m.toml", accept="ltc-ir snapshot update m")
+    found = check_program(case)
     assert (found.file, found.accept) == ("snapshots/m.toml", "ltc-ir snapshot update m")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltc_ir.compare.facts import facts_of, renamed, snapshot_of, stable
-from ltc_ir.records.inventory import Entry, LevelInventory
-from ltc_ir.records.snapshot import LevelFacts
-from tests.compare.inventories import HERE, JAXPR, MADE, STABLEHLO, inventory
+from ltc_ir.compare.diff import compare_rows
+from ltc_ir.compare.facts import snapshot_of, stable
+from ltc_ir.records.aliases import newer_names
+from ltc_ir.records.op_table import Row, Table, facts_of
+from tests.compare.inventories import HERE, JAXPR, MADE, STABLEHLO, Entry, inventory, table
 
 ENTRIES = st.lists(
     st.builds(
@@ -24,8 +25,8 @@ ENTRIES = st.lists(
 ).map(tuple)
 
 
-def level(entries, **metrics) -> LevelInventory:
-    return LevelInventory("jaxpr", entries, metrics, fingerprint="x")
+def level(entries, **metrics) -> Table:
+    return table("jaxpr", entries, metrics, fingerprint="x")
 
 
 def test_operations_are_kept_by_phase_and_function_without_their_lines():
@@ -75,7 +76,7 @@ def test_what_two_captures_agree_on_does_not_depend_on_their_order(first, second
 
 def test_what_two_captures_disagree_on_is_named_and_left_out():
     first = facts_of(level((*JAXPR, Entry("sin", "primal", "m:f", number=1, results=("f64",))), lines=3))
-    second = facts_of(LevelInventory("jaxpr", JAXPR, {"lines": 4}, fingerprint="y"))
+    second = facts_of(table("jaxpr", JAXPR, {"lines": 4}, fingerprint="y"))
     agreed = stable(first, second)
     assert agreed.unstable == ("fingerprint", "metric|lines", "op|primal|m:f|sin", "type|primal|f64")
     assert agreed.totals() == facts_of(level(JAXPR)).totals()
@@ -91,10 +92,10 @@ def test_what_was_once_unstable_stays_so():
 
 
 def test_operations_that_jax_renamed_have_the_newer_name_at_their_level_only():
-    facts = LevelFacts(ops={("primal", "m:f"): {"pjit": 2, "jit": 1}})
-    assert renamed("jaxpr", facts).totals() == {"jit": 3}
-    assert renamed("stablehlo", facts).totals() == {"pjit": 2, "jit": 1}
+    older, newer = {Row("pjit", "primal"): 2, Row("jit", "primal"): 1}, {Row("jit", "primal"): 3}
+    assert not compare_rows(older, newer, newer_names("jaxpr"))
+    assert [op.name for op in compare_rows(older, newer, newer_names("stablehlo"))] == ["jit", "pjit"]
 
 
 def test_stablehlo_names_keep_their_dialect():
-    assert "stablehlo.while" in facts_of(LevelInventory("stablehlo", STABLEHLO)).totals()
+    assert "stablehlo.while" in facts_of(table("stablehlo", STABLEHLO)).totals()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.inventory import Entry
-from ltc_ir.rules.evaluate import holds, judge
-from ltc_ir.rules.grammar import parse_rule
+from ltc_ir.rules.evaluate import judge
+from ltc_ir.rules.grammar import holds, parse_rule
 from ltc_ir.rules.value import measure
-from tests.compare.inventories import JAXPR, STABLEHLO, changed, inventory, snapshot
+from tests.compare.inventories import JAXPR, STABLEHLO, Entry, changed, inventory, snapshot
 
 ASYNC = (
     Entry("all-reduce", "forward", "m:net", "m.py:9", 1, ("f32",), bytes=512),
@@ -393,7 +392,7 @@ def test_the_older_name_of_an_operation_means_the_newer_too():
 def test_measuring_and_holding_apart():
     rule = parse_rule("backward.dot_general <= 6")
     found = measure(rule.selector, inventory())
-    assert (found.value, [entry.source for entry in found.entries]) == (6, ["m.py:9"])
+    assert (found.value, [row.source for row in found.rows]) == (6, ["m.py:9"])
     assert holds(rule, found.value)
     with pytest.raises(UsageError, match="no snapshot"):
         holds(parse_rule("total +5%"), 3)

@@ -1,4 +1,4 @@
-"""Which lines of two long texts stand for each other, in time that stays near linear; difflib is quadratic or worse.
+"""Aligns the lines of two long texts in time that stays near linear; difflib is quadratic or worse.
 
 Common ends are cut off, then lines that are unique on both sides anchor the rest (patience), alone or as runs of lines where
 lines repeat, as they do in IR; between anchors the shortest edit script is found (E. W. Myers, "An O(ND) Difference Algorithm

@@ -96,10 +96,10 @@ def _edits(left: Lexed, right: Lexed) -> list[Edit]:
     kept = [
         (i, j) for i, j in pairs if all(theirs.get(y) == x for x, y in zip(left.names[i], right.names[j], strict=True))
     ]
-    return list(_merged(left.lines(), right.lines(_as_in_left(left, right, theirs)), kept))
+    return list(_merged(left.lines(), right.lines(_words_as_in_left(left, right, theirs)), kept))
 
 
-def _as_in_left(left: Lexed, right: Lexed, theirs: Mapping[int, int]) -> list[str]:
+def _words_as_in_left(left: Lexed, right: Lexed, theirs: Mapping[int, int]) -> list[str]:
     """What to print for the right's names: the left's where they correspond; a prime where one would pass for another."""
     taken = set(zip(left.bases, left.shown, strict=True))
     shown = []
@@ -116,7 +116,7 @@ def _numbered(left: list[str], right: list[str]) -> tuple[list[int], list[int]]:
 
 
 def _corresponding(left: Lexed, right: Lexed, pairs: Pairs) -> dict[int, int]:
-    """Names of the right and those of the left they stand for: first by where both are first seen, then by first use."""
+    """The right's names, each with the corresponding one of the left: first by where both are first seen, then by first use."""
     first_left, first_right = _first_seen(left), _first_seen(right)
     ours: dict[int, int] = {}
     theirs: dict[int, int] = {}

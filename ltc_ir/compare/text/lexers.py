@@ -85,7 +85,7 @@ _JAXPR_TOKEN = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 _JAXPR_COMMENT = re.compile(r"""('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|\n[ ]*\#[ ][^\n]*|(?<!\ )[ ]+\#[ ][^\n]*""")
-"""What JAX prints beside an equation when asked for sources and name stacks; further ones stand on lines of their own."""
+"""What JAX prints next to an equation with sources and name stacks; further ones are on separate lines."""
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 _JAXPR_SHARED = re.compile(r"^let (\w+) = \{ lambda", re.MULTILINE)
 _JAXPR_NUMBER = re.compile(r"_?\d+$")
@@ -248,7 +248,7 @@ class _JaxprLexer:
             self.parts.append(" ")
 
     def _end_line(self, deeper: int = 0) -> None:
-        """Put down what has gathered; an equation is indented by its depth, a header line stands with its equation."""
+        """Add the line gathered so far; an equation is indented by its depth, a header line like its equation."""
         shape = "".join(self.parts).strip()
         if shape:
             depth = sum(scope.body for scope in self.scopes) - (deeper if shape.endswith("let") else 0)
@@ -367,7 +367,7 @@ class _StableHloLexer:
         self.lexed.add_line(shape, self.here)
 
     def _foreign(self, line: str) -> str:
-        """A custom call: its target is no function of the module, and a callback's number one of the process."""
+        """A custom call: its target is not a function of the module, and a callback's number is one of the process."""
         target = _FOREIGN_TARGET.search(line)
         if target is None:
             return _MLIR_TOKEN.sub(self._token, line)
