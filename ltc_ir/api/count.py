@@ -65,12 +65,17 @@ def count(
         programs=programs, levels=levels, by=by, ops=ops, phases=phases, sources=source, library=library, text=text,
         executed=executed, fill=fill, options=options, platform=platform, x64=x64,
     )  # fmt: skip
+    return shown(count_request(target, request, args))
+
+
+def count_request(target: Inspectable, request: Request, args: tuple[Any, ...] | None = None) -> Count:
+    """The count that a request asks for, of a stored file or of a live target."""
     if isinstance(target, str) and names_stored_file(target):
-        return shown(count_file(target, request))
+        return count_file(target, request)
     from ltc_ir.targets.prepare import configured, resolve
 
-    with configured(x64):
-        return shown(count_target(resolve(target, args, options), request))
+    with configured(request.x64):
+        return count_target(resolve(target, args, request.options), request)
 
 
 def count_file(path: str, request: Request) -> Count:

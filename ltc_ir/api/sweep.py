@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ltc_ir.api import time as clocking
-from ltc_ir.api.count import count
+from ltc_ir.api.count import count_request
 from ltc_ir.api.notebook_timing import ShownSweep, shown_sweep
+from ltc_ir.api.time import INTERRUPTED, failure_of, time_so_far
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count, LevelCount
-from ltc_ir.records.request import DEFAULT_LEVELS
+from ltc_ir.records.request import DEFAULT_LEVELS, Options, Request, parse_request
 from ltc_ir.records.sweep import Sweep, SweepPoint
 from ltc_ir.records.timing import Ended, ProgramTiming, Timing
 from ltc_ir.records.vocabulary import Level
-from ltc_ir.targets import prepare
 
 if TYPE_CHECKING:
-    from ltc_ir.records.request import Options
+    from ltc_ir.targets.prepare import Inspectable
 
 LIMIT_S = 5.0
 """Seconds after which no further run of a program begins, at each size, where nobody says otherwise."""
@@ -30,7 +30,7 @@ LARGEST = 1 << 40
 At = Callable[[int, str, str, int], None]
 
 
-def sweep(target: prepare.Inspectable, parameter: str, values: Collection[int], **asked: Any) -> ShownSweep:
+def sweep(target: Inspectable, parameter: str, values: Collection[int], **asked: Any) -> ShownSweep:
     """Count a target at several sizes, and time it where ``timed``; each figure's growth is fitted.
 
     Args:
@@ -46,12 +46,12 @@ def sweep(target: prepare.Inspectable, parameter: str, values: Collection[int], 
     """
     made = sweep_so_far(target, parameter, values, **asked)
     if made.ended is not None:
-        raise clocking.failure_of(made.ended)
+        raise failure_of(made.ended)
     return shown_sweep(made)
 
 
 def sweep_so_far(
-    target: prepare.Inspectable,
+    target: Inspectable,
     parameter: str,
     values: Collection[int],
     *,
@@ -93,10 +93,13 @@ def sweep_so_far(
         raise UsageError(f"{', '.join(timing)}: says how to time, and nothing is timed", "add timed=True")
     sizes = _checked(parameter, values)
     subject = _Subject(target, args, options, parameter)
-    count: dict[str, Any] = {"programs": programs, "levels": levels or _levels(platform), "ops": ops, "phases": phases}
-    count |= {"platform": platform, "x64": x64, "text": text, "source": False}
-    seconds = {"eager": False, "limit_s": LIMIT_S, **timing, "platform": platform, "x64": x64} if timed else None
-    walk = _Walk(subject, count, seconds, at, confidence=timing.get("confidence", 0.9))
+    request = parse_request(
+        programs=programs, levels=levels or _levels(platform), ops=ops, phases=phases, sources=False, text=text,
+        platform=platform, x64=x64,
+    )  # fmt: skip
+    how = {"eager": False, "limit_s": LIMIT_S, **timing, "platform": platform, "x64": x64}
+    measure = partial(time_so_far, programs=request.programs, **how) if timed else None
+    walk = _Walk(subject, request, measure, at, confidence=timing.get("confidence", 0.9))
     return walk.over(sizes)
 
 
@@ -126,22 +129,20 @@ def _levels(platform: str | None) -> tuple[Level, ...]:
 class _Subject:
     """What is swept over, and how it is asked for at one size."""
 
-    target: prepare.Inspectable
+    target: Inspectable
     args: tuple[Any, ...] | None
     options: Options | None
     parameter: str
 
-    def at(self, value: int) -> dict[str, Any]:
-        """The arguments that name it at one size; a name stays one, so that it can be timed in a process of its own."""
+    def at(self, value: int) -> tuple[Inspectable, Options | None]:
+        """The target at one size, and its options; a name stays a name, so that it can be timed in another process."""
         if isinstance(self.target, str):
-            from ltc_ir.records.request import Options
-
-            return {"target": self.target, "options": replace(self.options or Options(), size=(self.parameter, value))}
-        from ltc_ir.targets.prepare import refuse_options
+            return self.target, replace(self.options or Options(), size=(self.parameter, value))
+        from ltc_ir.targets.prepare import refuse_options, resolve
         from ltc_ir.targets.sizes import resized
 
         refuse_options(self.target, self.options)
-        return {"target": resized(prepare.resolve(self.target, self.args), self.parameter, value)}
+        return resized(resolve(self.target, self.args), self.parameter, value), None
 
 
 @dataclass
@@ -149,8 +150,8 @@ class _Walk:
     """A sweep as far as it has come."""
 
     subject: _Subject
-    count: Mapping[str, Any]
-    seconds: Mapping[str, Any] | None
+    request: Request
+    measure: Callable[..., Timing] | None
     at: At | None
     confidence: float
     made: Sweep | None = None
@@ -173,15 +174,15 @@ class _Walk:
         and compiled before.
         """
         try:
-            named = self.subject.at(value)
-            timing = self._timed(value, named) if self.seconds is not None else None
+            target, options = self.subject.at(value)
+            timing = None if self.measure is None else self._timed(value, self.measure, target, options)
             ended = None if timing is None or timing.ended is None else _at(value, timing.ended)
-            whole = self.count["programs"] if timing is None else _whole(timing)
+            whole = self.request.programs if timing is None else _whole(timing)
             if timing is not None and not whole:
                 self.made = self._begun(sizes, timing)
                 return ended
             self._tell(value, "counting")
-            counted = count(**named, **{**self.count, "programs": whole})
+            counted = count_request(target, replace(self.request, programs=whole, options=options))
         except (LtcIrError, KeyboardInterrupt) as error:
             if self.made is None:
                 raise  # there are no figures so far
@@ -199,14 +200,15 @@ class _Walk:
             self.seen.update(op for one in levels.values() for op in one.tally.ops)
         self.made = made
 
-    def _timed(self, value: int, named: Mapping[str, Any]) -> Timing:
+    def _timed(
+        self, value: int, measure: Callable[..., Timing], target: Inspectable, options: Options | None
+    ) -> Timing:
         def tell(program: str, stage: str, run: int) -> None:
             self._tell(value, program, stage, run)
 
-        asked = {**(self.seconds or {}), "programs": self.count["programs"], "at": tell}
-        made = clocking.time_so_far(**named, **asked)
-        self.timings.append(made)
-        return made
+        timing = measure(target, options=options, at=tell)
+        self.timings.append(timing)
+        return timing
 
     def _begun(self, sizes: tuple[int, ...], first: Count | Timing | None = None) -> Sweep:
         """The sweep so far; before its first point, what that tells of target and environment."""
@@ -226,7 +228,7 @@ class _Walk:
         machine = made.machine
         if machine is not None and self.timings:
             machine = replace(machine, load_after=self.timings[-1].machine.load_after)
-        absent = [op for op in self.count["ops"] if not self.seen & {op, *_dialects(op, self.seen)}]
+        absent = [op for op in sorted(self.request.ops) if not self.seen & {op, *_dialects(op, self.seen)}]
         notes = (*made.notes, *(f"there is no operation {op!r} in what was counted" for op in absent))
         return replace(made, programs=programs, machine=machine, notes=notes)
 
@@ -240,10 +242,10 @@ def _dialects(op: str, seen: set[str]) -> set[str]:
     return {one for one in seen if one.rpartition(".")[2] == op}
 
 
-def _whole(timing: Timing) -> list[str]:
+def _whole(timing: Timing) -> tuple[str, ...]:
     """The programs that were timed to their end."""
     broken = None if timing.ended is None else timing.ended.program
-    return [name for name in timing.programs if name != broken]
+    return tuple(name for name in timing.programs if name != broken)
 
 
 def _at(value: int, ended: Ended) -> Ended:
@@ -252,7 +254,7 @@ def _at(value: int, ended: Ended) -> Ended:
 
 def _ended(error: LtcIrError | KeyboardInterrupt, value: int) -> Ended:
     if isinstance(error, KeyboardInterrupt):
-        return Ended(clocking.INTERRUPTED, f"at {value}: interrupted")
+        return Ended(INTERRUPTED, f"at {value}: interrupted")
     detail = error.detail if isinstance(error, TargetError) else None
     return Ended(error.exit_code, f"at {value}: {error.message}", error.hint, detail)
 

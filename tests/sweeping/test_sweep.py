@@ -14,7 +14,9 @@ import pytest
 
 import ltc_ir
 from ltc_ir import TargetError, UsageError
+from ltc_ir.api.count import count_request
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.request import Request
 from ltc_ir.records.sweep import Growth, ProgramSweep, Sweep, SweepPoint
 from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
 from ltc_ir.render.layouts.sweep import sweep_sheets
@@ -148,14 +150,13 @@ def test_python_raises_what_ended_it(folder: Path):
 
 def test_an_interrupt_keeps_the_figures(command: Command, monkeypatch: pytest.MonkeyPatch):
 
-    count = ltc_ir.count
-
-    def interrupted(target: Any, **asked: Any) -> Any:
-        if asked["options"].size[1] == 16:
+    def interrupted(target: Any, request: Request) -> Any:
+        assert request.options is not None and request.options.size is not None
+        if request.options.size[1] == 16:
             raise KeyboardInterrupt
-        return count(target, **asked)
+        return count_request(target, request)
 
-    monkeypatch.setattr("ltc_ir.api.sweep.count", interrupted)
+    monkeypatch.setattr("ltc_ir.api.sweep.count_request", interrupted)
     ran = command("count", "sized:unrolled", "--sweep", "steps=4,8,16", "--level", "jaxpr", "-p", "forward")
     assert (ran.code, ran.out) == (130, "")
     assert "cut short: at 16: interrupted" in ran.err
