@@ -23,9 +23,8 @@ from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.request import Request
 from ltc_ir.targets import prepare
 from ltc_ir.targets.example_values import leaves_of
-from ltc_ir.targets.stages import Staged, platform_here
+from ltc_ir.targets.stages import Staged, platform_here, wait_until_ready
 from ltc_ir.targets.target import Program
-from ltc_ir.timing.conditions import ready
 
 Note = Callable[[Any], Any]
 """What a program calls where a user would count: it gives back what it is given."""
@@ -119,12 +118,12 @@ def sides(staged: Staged) -> Sides:
 
     def run_plain() -> Any:
         made = staged.compiled(*args, **kwargs)
-        ready(made)
+        wait_until_ready(made)
         return made
 
     def run_counted() -> Any:
         made = counted(*values)
-        ready(made)
+        wait_until_ready(made)
         return made
 
     return Sides(run_plain, run_counted, sum(planned.sizes) > 0)
@@ -166,7 +165,9 @@ def with_one_more(steps: int, runs: int) -> Result:
         return lax.scan(also, (x, jnp.float32(1)), jnp.linspace(0.5, 2.0, steps))[0]
 
     compiled, bare = (jax.jit(fn).lower(*plain.args).compile() for fn in (more, plain.fn))
-    ratios = alternating(lambda: ready(compiled(*plain.args)), lambda: ready(bare(*plain.args)), runs)
+    ratios = alternating(
+        lambda: wait_until_ready(compiled(*plain.args)), lambda: wait_until_ready(bare(*plain.args)), runs
+    )
     what = "two conds in a scan: plain run with one unrelated number in the carry / plain run"
     return of_pairs(what, ratios, more="nothing is counted")
 
@@ -203,7 +204,7 @@ def by_the_host(name: str, make: Made, steps: int, runs: int) -> list[Result]:
         compiled = jax.jit(program.fn).lower(*program.args).compile()
 
         def theirs(compiled: Any = compiled, program: Program = program) -> None:
-            ready(compiled(*program.args))
+            wait_until_ready(compiled(*program.args))
             jax.effects_barrier()
 
         theirs()
@@ -233,7 +234,7 @@ def by_hand(steps: int, runs: int) -> Result:
 
     compiled = jax.jit(carried).lower(*program.args).compile()
     ours = sides(Staged(program, "by hand"))
-    ratios = alternating(ours.counted, lambda: ready(compiled(*program.args)), runs)
+    ratios = alternating(ours.counted, lambda: wait_until_ready(compiled(*program.args)), runs)
     return of_pairs(
         "a while of matrix products: counted run / a counter in the carry, by hand", ratios, more="one loop"
     )

@@ -14,9 +14,9 @@ def machine_words() -> dict[str, Any]:
     """The machine this runs on in one line, and the name of its accelerator where JAX has one."""
     import jax
 
-    from ltc_ir.timing.machine import machine
+    from ltc_ir.timing.machine import read_machine
 
-    found = machine()
+    found = read_machine()
     cores = f"{found.usable_cores} of {found.cores} cores"
     parts = [
         found.cpu or "an unknown processor",

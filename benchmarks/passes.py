@@ -20,10 +20,10 @@ from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.find import find
 from ltc_ir.targets.stages import clear_caches
 from ltc_ir.targets.target import Program
-from ltc_ir.timing import conditions
+from ltc_ir.timing import isolation
 from ltc_ir.timing.inputs import fresh_jit
 from ltc_ir.timing.passes import PassesUnknownError, passes_of
-from ltc_ir.timing.profiler import need_profile_data
+from ltc_ir.timing.profiler import require_profile_data
 
 TARGETS = (("ltc", "forward"), ("ltc", "grad"), ("node", "train_step"))
 
@@ -31,13 +31,13 @@ TARGETS = (("ltc", "forward"), ("ltc", "grad"), ("node", "train_step"))
 def benchmark(runs: int, *, quick: bool = False) -> list[Result]:
     """The lines of the compile by pass in the report."""
     try:
-        need_profile_data()
+        require_profile_data()
     except PassesUnknownError as error:
         return [Result("a compile by pass", "not to be had", "-", str(error))]
     programs = {"a matrix product": product()}
     if not quick:
         programs |= {f"{target} {name}": make_program(find(target), name) for target, name in TARGETS}
-    with conditions.no_persistent_cache():
+    with isolation.no_persistent_cache():
         return [line for label, program in programs.items() for line in of_program(label, program, runs)]
 
 
@@ -84,7 +84,7 @@ def lowered(program: Program) -> Any:
 def compile_s(program: Program, do: Callable[[Any], Any] = lambda ready: ready.compile()) -> float:
     """Seconds of a compile, or of what is done around it."""
     ready = lowered(program)
-    with conditions.held_collector():
+    with isolation.paused_gc():
         return timed(lambda: do(ready))[0]
 
 

@@ -18,10 +18,10 @@ from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.find import find
 from ltc_ir.targets.stages import clear_caches
 from ltc_ir.targets.target import Program
-from ltc_ir.timing import conditions
+from ltc_ir.timing import isolation
 from ltc_ir.timing.calls import time_steady
 from ltc_ir.timing.cold_start import Measuring, time_cold
-from ltc_ir.timing.inputs import Inputs, fresh, values_of
+from ltc_ir.timing.inputs import Inputs, argument_values, copy_function
 
 FOREVER = 10**18
 PROGRAMS = (("ltc", "forward"), ("ltc", "grad"), ("ltc", "train_step"), ("node", "forward"))
@@ -47,7 +47,7 @@ def product() -> Program:
 
 def measuring_of(program: Program, label: str, runs: int | None) -> tuple[Measuring, Inputs]:
     settings = Settings(repeat=runs, limit_s=1e6)
-    values = values_of(program, None, label)
+    values = argument_values(program, None, label)
     if values is None:
         raise UsageError(f"{label} has no values")
     return Measuring(program, label, settings, time.perf_counter_ns), Inputs(values)
@@ -56,7 +56,7 @@ def measuring_of(program: Program, label: str, runs: int | None) -> tuple[Measur
 def steady_by_hand(label: str, program: Program, runs: int) -> list[Result]:
     """The median of the steady stage beside what a user would write, on the very same compiled function, taken in turn."""
     measuring, inputs = measuring_of(program, label, 1)
-    with conditions.no_persistent_cache():
+    with isolation.no_persistent_cache():
         cycle = time_cold(measuring, inputs, FOREVER)
     assert cycle.pick is not None
     args, kwargs = cycle.pick(inputs.values)
@@ -91,7 +91,7 @@ def stages_and_first_call(label: str, program: Program, runs: int) -> list[Resul
     """The sum of the cold stages beside one plain `jax.jit(f)(x)` from cleared caches, taken in turn."""
     measuring, inputs = measuring_of(program, label, 1)
     ratios, covered = [], []
-    with conditions.no_persistent_cache():
+    with isolation.no_persistent_cache():
         for _ in range(runs):
             time_cold(measuring, inputs, FOREVER)
             made = measuring.timing()
@@ -110,7 +110,7 @@ def plain_first_call(program: Program, inputs: Inputs) -> float:
     gc.collect()
     gc.disable()
     try:
-        took, _ = timed(lambda: jax.block_until_ready(jax.jit(fresh(program.fn))(*args, **kwargs)))
+        took, _ = timed(lambda: jax.block_until_ready(jax.jit(copy_function(program.fn))(*args, **kwargs)))
     finally:
         gc.enable()
     return took

@@ -25,8 +25,7 @@ from ltc_ir.records.request import Request
 from ltc_ir.tables.counting import groups, narrowed, tally
 from ltc_ir.tables.xla_costs import xla_facts
 from ltc_ir.targets.example_values import NeedsValuesError, leaves_of, parse_filling
-from ltc_ir.targets.stages import Staged, platform_here, users_failure
-from ltc_ir.timing.conditions import ready
+from ltc_ir.targets.stages import Staged, platform_here, users_failure, wait_until_ready
 
 
 def with_executed(made: LevelCount, staged: Staged, request: Request, ownership: Ownership) -> LevelCount:
@@ -113,10 +112,10 @@ def _measured(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.
     with users_failure(staged.label, "run"):
         args, kwargs = jax.tree.unflatten(plain.in_tree, leaves())
         expected = jax.tree.leaves(plain(*args, **kwargs))
-        ready(expected)
+        wait_until_ready(expected)
     try:
         results, counts = jax.jit(Instrumented(planned))(*leaves())
-        ready((results, counts))
+        wait_until_ready((results, counts))
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UncountableError(f"the program does not run with counters: {type(error).__name__}: {said}") from error

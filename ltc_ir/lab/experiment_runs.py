@@ -81,9 +81,9 @@ def run_experiments(
     """
     names = experiment_names(name)
     _prepare_folder(settings, folder)
-    start, machine_before = time.monotonic(), machine.machine()
+    start, machine_before = time.monotonic(), machine.read_machine()
     measurements = run_trainings(plan_trainings(names, settings), folder, _process_count(jobs), report)
-    machine_after = machine.afterwards(machine_before)
+    machine_after = machine.with_load_after(machine_before)
     seconds = time.monotonic() - start if len(names) == 1 else None
     return [_build_record(PLANS[each], measurements[each], settings, machine_after, seconds) for each in names]
 

@@ -144,6 +144,12 @@ def _backend_name(platform: str) -> str:
     return {"gpu": "cuda"}.get(platform, platform)
 
 
+def wait_until_ready(tree: Any) -> None:
+    """Wait until every array of a tree is computed."""
+    wait: Callable[[Any], Any] = jax.block_until_ready
+    wait(tree)
+
+
 def platform_here() -> str:
     """The platform this process compiles for, in the words of `PLATFORMS`."""
     try:

@@ -1,4 +1,4 @@
-"""Times one program stage by stage: cold starts, each from cleared caches, then calls; the clock is given in."""
+"""Times the stages of one program in cold starts, each from cleared caches; the clock is a parameter."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ltc_ir.tables.xla_costs import NO_MEMORY, xla_memory
 from ltc_ir.targets.example_values import Arguments, Filling
 from ltc_ir.targets.stages import clear_caches, users_failure
 from ltc_ir.targets.target import Program
-from ltc_ir.timing import conditions
-from ltc_ir.timing.inputs import SHAPES_ALONE, Inputs, fresh_jit, picking
+from ltc_ir.timing import isolation
+from ltc_ir.timing.inputs import SHAPES_ALONE, Inputs, dynamic_argument_picker, fresh_jit
 from ltc_ir.timing.peak_memory import HighWater
-from ltc_ir.timing.sampling import SECOND, Clock, Until, summed
+from ltc_ir.timing.sampling import SECOND, Clock, Until, summarize_series
 
 RUNNING = ("first", "steady", "eager")
 """The stages that need the values of the arguments."""
 
 Pick = Callable[[Arguments], Arguments]
 Tell = Callable[[str, int], None]
-"""Is told the stage at work and its run, before each of them and outside every measurement."""
+"""Called with the current stage and its run, before each run and outside every measurement."""
 
 
 def _silent(_stage: str, _run: int) -> None: ...
@@ -31,17 +31,17 @@ def _silent(_stage: str, _run: int) -> None: ...
 
 @dataclass
 class Measuring:
-    """One program being timed: how, and what is known so far.
+    """One program being timed: the settings and the results so far.
 
     Args:
-        program: what is timed.
-        label: how messages call it, e.g. ``ltc grad``.
+        program: the program to time.
+        label: its name in messages, e.g. ``ltc grad``.
         settings: runs, confidence, seconds.
-        clock: tells nanoseconds.
-        tell: is told what is at work.
-        keep: is given the timing so far whenever a stage is done.
-        fill: what shapes are filled with.
-        ours: whether this process is the measuring's own.
+        clock: returns nanoseconds.
+        tell: called with the current stage and run.
+        keep: called with the timing so far whenever a stage is done.
+        fill: the values for shapes.
+        dedicated: whether this process does nothing but measure.
     """
 
     program: Program
@@ -51,7 +51,7 @@ class Measuring:
     tell: Tell = _silent
     keep: Callable[[ProgramTiming], None] = lambda _: None
     fill: Filling | None = None
-    ours: bool = False
+    dedicated: bool = False
     stages: dict[str, Stage | None] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     whole: Stage | None = None
@@ -59,18 +59,18 @@ class Measuring:
     at: str = "trace"
 
     def timing(self) -> ProgramTiming:
-        """What is known so far."""
+        """The timing so far."""
         return ProgramTiming(dict(self.stages), self.whole, self.memory, reasons=dict(self.reasons))
 
     def done(self, stages: Mapping[str, Stage | None], reasons: Mapping[str, str] | None = None) -> None:
-        """Stages are measured, or are known not to be."""
+        """Record stages that were measured, or that cannot be, with the reasons."""
         self.stages.update(stages)
         self.reasons.update(reasons or {})
         self.keep(self.timing())
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """What the user's function raises in a stage is that function's failure; memory that ran out is a limit."""
+        """Report an error of the user's function in a stage as its failure, exhausted memory as a limit."""
         self.at = name
         verb = name if name in {"trace", "lower", "compile"} else "run"
         try:
@@ -89,7 +89,7 @@ def _out_of_memory(cause: BaseException | None) -> bool:
 
 @dataclass
 class Cycle:
-    """One cold start: the nanoseconds of each stage, what the stages made, and how to pick what it is called with."""
+    """One cold start: the nanoseconds and results of the stages; ``pick`` selects the arguments of the compiled program."""
 
     spent: dict[str, int] = field(default_factory=dict)
     traced: Any = None
@@ -99,12 +99,12 @@ class Cycle:
 
     @property
     def has_effects(self) -> bool:
-        """Whether more must be awaited than results."""
+        """Whether effects must be awaited in addition to results."""
         return bool(self.traced.jaxpr.effects)
 
 
 def time_cold(measuring: Measuring, inputs: Inputs | None, deadline: int) -> Cycle:
-    """The cold starts: one that is measured only for its memory, then as many as are needed; the last is returned."""
+    """Run the cold starts: the first only for its memory, then as many as are needed. Returns the last one."""
     named = [*(COLD if inputs is not None else COLD[:-1]), "whole"]
     trial = _Trial(measuring)
     cycle = _cycle(measuring, inputs, None, trial)
@@ -114,34 +114,34 @@ def time_cold(measuring: Measuring, inputs: Inputs | None, deadline: int) -> Cyc
     until = Until(measuring.settings, measuring.clock, deadline)
     for number in until.rounds(series, expected_s=warmups["whole"]):
         pick = cycle.pick
-        del cycle  # its program is not to be in memory beside the next
+        del cycle  # its program must not be in memory together with the next
         measuring.tell("cold start", number + 1)
         cycle = _cycle(measuring, inputs, pick)
         for name in named:
             series[name].append(cycle.spent[name] / SECOND)
-    made: dict[str, Stage | None] = {}
-    made |= summed(series, warmups, measuring.settings, until.stopped)
-    measuring.whole = made.pop("whole")
+    stages: dict[str, Stage | None] = {}
+    stages |= summarize_series(series, warmups, measuring.settings, until.stopped)
+    measuring.whole = stages.pop("whole")
     if inputs is None:
-        made |= dict.fromkeys(RUNNING)
-    measuring.done(made, {} if inputs is not None else dict.fromkeys(RUNNING, SHAPES_ALONE))
+        stages |= dict.fromkeys(RUNNING)
+    measuring.done(stages, {} if inputs is not None else dict.fromkeys(RUNNING, SHAPES_ALONE))
     return cycle
 
 
 class _Trial:
-    """The first cold start in a process: its memory is watched, and each stage is said and kept as it goes by.
+    """The first cold start in a process: its memory is watched, and each stage is reported when it is done.
 
-    It is not measured if any other can be; what watching and keeping take is put aside.
+    Its seconds count only where no further cold start fits; the time of watching and reporting is subtracted.
     """
 
     def __init__(self, measuring: Measuring) -> None:
         self.measuring = measuring
-        self.marks = {name: HighWater(measuring.ours) for name in ("compile", "first")}
+        self.marks = {name: HighWater(measuring.dedicated) for name in ("compile", "first")}
         self.aside = 0
 
     @contextmanager
     def stage(self, name: str, cycle: Cycle) -> Iterator[None]:
-        """Look on while a stage goes by."""
+        """Watch a stage."""
         clock, mark = self.measuring.clock, self.marks.get(name)
         begin = clock()
         self.measuring.tell(name, 0)
@@ -149,21 +149,21 @@ class _Trial:
             yield
             end = clock()
         seconds = {name: cycle.spent[name] / SECOND}
-        self.measuring.done(summed({name: []}, seconds, self.measuring.settings, "the end of the work"))
+        self.measuring.done(summarize_series({name: []}, seconds, self.measuring.settings, "the end of the work"))
         self.aside += clock() - end + (end - begin) - cycle.spent[name]
 
 
 def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial: _Trial | None = None) -> Cycle:
-    """One cold start: a function JAX has not seen, no caches, every stage by itself and the whole from outside."""
+    """One cold start: a new function object, cleared caches, each stage measured separately and the whole from outside."""
     program, clock, cycle = measuring.program, measuring.clock, Cycle(pick=pick)
-    ready = None if inputs is None else inputs.next() if trial is None else inputs.trial()
+    values = None if inputs is None else inputs.next() if trial is None else inputs.trial()
     jitted = fresh_jit(program)
 
     def watched(name: str) -> AbstractContextManager[None]:
         return nullcontext() if trial is None else trial.stage(name, cycle)
 
     clear_caches()
-    with conditions.held_collector():
+    with isolation.paused_gc():
         begin = clock()
         with watched("trace"), measuring.stage("trace"):
             start = clock()
@@ -177,16 +177,16 @@ def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial
             start = clock()
             cycle.compiled = cycle.lowered.compile()
             cycle.spent["compile"] = clock() - start
-        if inputs is not None and ready is not None:
-            cycle.pick = pick or picking(program, cycle.compiled)
-            taken, effects = cycle.pick(ready), cycle.has_effects
+        if inputs is not None and values is not None:
+            cycle.pick = pick or dynamic_argument_picker(program, cycle.compiled)
+            arguments, effects = cycle.pick(values), cycle.has_effects
             with watched("first"), measuring.stage("first"):
                 start = clock()
-                conditions.awaited(cycle.compiled, taken, effects)
+                isolation.call_and_wait(cycle.compiled, arguments, effects)
                 cycle.spent["first"] = clock() - start
         cycle.spent["whole"] = clock() - begin - (0 if trial is None else trial.aside)
-    if inputs is not None and ready is not None:
-        inputs.note(ready)
+    if inputs is not None and values is not None:
+        inputs.note(values)
     return cycle
 
 
@@ -201,30 +201,32 @@ def _memory(measuring: Measuring, cycle: Cycle, marks: Mapping[str, HighWater]) 
 
 
 def time_warm(measuring: Measuring, deadline: int) -> None:
-    """The compile of a program that the persistent cache holds, everything else as cold as ever."""
+    """The compile of a program that is in the persistent cache; everything else is cold."""
     values: list[float] = []
     until = Until(measuring.settings, measuring.clock, deadline)
-    hits = conditions.cache_hits()
+    hits = isolation.cache_hits()
     measuring.tell("compile_warm", 0)
-    with conditions.own_persistent_cache():
+    with isolation.own_persistent_cache():
         warmup = _compile_again(measuring)
         for number in until.rounds({"compile_warm": values}):
             measuring.tell("compile_warm", number + 1)
             values.append(_compile_again(measuring))
     if not values:
         measuring.done({"compile_warm": None}, {"compile_warm": f"{until.stopped} was reached before it"})
-    elif conditions.cache_hits() - hits < len(values):
+    elif isolation.cache_hits() - hits < len(values):
         measuring.done({"compile_warm": None}, {"compile_warm": "JAX did not find the program in its persistent cache"})
     else:
-        measuring.done(summed({"compile_warm": values}, {"compile_warm": warmup}, measuring.settings, until.stopped))
+        measuring.done(
+            summarize_series({"compile_warm": values}, {"compile_warm": warmup}, measuring.settings, until.stopped)
+        )
 
 
 def _compile_again(measuring: Measuring) -> float:
-    """The seconds of a compile by a process that has forgotten all it compiled."""
+    """The seconds of a compile after JAX's in-memory caches were cleared."""
     program, clock = measuring.program, measuring.clock
     jitted = fresh_jit(program)
     clear_caches()
-    with measuring.stage("compile_warm"), conditions.held_collector():
+    with measuring.stage("compile_warm"), isolation.paused_gc():
         lowered = jitted.trace(*program.args, **program.kwargs).lower()
         start = clock()
         lowered.compile()

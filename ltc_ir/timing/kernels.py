@@ -1,4 +1,4 @@
-"""Which source line and phase each kernel of a compiled program is from, and how long its code took to make."""
+"""Attributes each kernel of a compiled program to its source line and phase, with the seconds its code took to generate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ltc_ir.tables.counting import shown_source
 from ltc_ir.tables.live import evidence_of
 from ltc_ir.tables.unfolding import unfold
 from ltc_ir.targets.stages import Staged
-from ltc_ir.timing.event_tree import SECOND, inherited, own_times
+from ltc_ir.timing.event_tree import SECOND, inherited_kinds, own_times
 
 NOT_IN_HLO = "the optimised HLO has no instruction of that name"
 NO_LINE = "its instruction bears no source line"
@@ -26,15 +26,15 @@ WAITING = "{kind}, on the compiling thread, which waits for the others here: XLA
 
 
 def kernels_of(threads: Iterable[Thread], staged: Staged, ownership: Ownership) -> tuple[Kernel, ...]:
-    """The kernels whose code each thread made, the longest first; then what no kernel is named of, for each thread.
+    """The kernels whose code each thread generated, the longest first, then the time of each thread without a kernel's name.
 
-    Of a thread other than the compiling one, which comes first, they add up to all its making of code.
+    For each thread but the compiling one, which comes first, they add up to all its code generation.
     """
-    origins = Origins(*_read(staged, ownership))
+    origins = Origins(*_read_module(staged, ownership))
     named: list[Kernel] = []
     unnamed: list[Kernel] = []
     for number, thread in enumerate(threads):
-        spent, other = _spent(thread)
+        spent, other = _times_by_kernel(thread)
         named += [origins.kernel(name, thread.name, *spent[name]) for name in spent]
         words = UNNAMED if number else WAITING
         unnamed += [
@@ -42,41 +42,41 @@ def kernels_of(threads: Iterable[Thread], staged: Staged, ownership: Ownership) 
             for kind, (own, count) in other.items()
             if own
         ]
-    return (*sorted(named, key=lambda one: (-one.seconds, one.name or "")), *unnamed)
+    return (*sorted(named, key=lambda kernel: (-kernel.seconds, kernel.name or "")), *unnamed)
 
 
-def _spent(thread: Thread) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
-    """The nanoseconds and the events of each kernel of a thread, and of each kind of making code that names none."""
+def _times_by_kernel(thread: Thread) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+    """The nanoseconds and events of each kernel of a thread, and of each kind of code generation without a kernel's name."""
     named: dict[str, tuple[int, int]] = {}
     unnamed: dict[str, tuple[int, int]] = {}
     slices = thread.slices
-    for one, own, (kind, kernel) in zip(slices, own_times(slices), inherited(slices), strict=True):
+    for span, own, (kind, kernel) in zip(slices, own_times(slices), inherited_kinds(slices), strict=True):
         if kernel is None and kind not in CODE_GENERATION:
             continue
-        found, key, begins = (unnamed, kind, one.kind) if kernel is None else (named, kernel, one.kernel)
-        spent, count = found.get(key, (0, 0))
-        found[key] = (spent + own, count + (begins is not None))
+        sums, key, begins = (unnamed, kind, span.kind) if kernel is None else (named, kernel, span.kernel)
+        spent, count = sums.get(key, (0, 0))
+        sums[key] = (spent + own, count + (begins is not None))
     return named, unnamed
 
 
-def _read(staged: Staged, ownership: Ownership) -> tuple[HloModule, Stream]:
-    """A compiled program's module, and its stream."""
+def _read_module(staged: Staged, ownership: Ownership) -> tuple[HloModule, Stream]:
+    """The module of a compiled program, and its stream."""
     read = jaxpr_level.read(staged.traced.jaxpr, (), ownership)
     evidence = evidence_of(read, unfold(read, module=False))
     ownership.outside |= staged.outside
-    found = optimised(staged, {By.SOURCE}, ownership, evidence)
-    return found.module, found.stream
+    compiled = optimised(staged, {By.SOURCE}, ownership, evidence)
+    return compiled.module, compiled.stream
 
 
 class Origins:
-    """The origins of a module's instructions by name, and of what each of them fuses."""
+    """The origins of a module's instructions by name, and the instructions that each of them fuses."""
 
     def __init__(self, module: HloModule, stream: Stream) -> None:
         self.origins: dict[str, Origin] = {}
         self.fused: dict[str, tuple[str, ...]] = {}
         within: dict[str, tuple[str, ...]] = {}
         for computation, body in zip(module.computations, stream.bodies, strict=True):
-            within[computation.name] = tuple(one.name for one in computation.instructions)
+            within[computation.name] = tuple(instruction.name for instruction in computation.instructions)
             for instruction, code in zip(computation.instructions, body.codes, strict=True):
                 self.origins[instruction.name] = stream.ops[code].origin
         for _, instruction in module.instructions():
@@ -84,14 +84,14 @@ class Origins:
             self.fused[instruction.name] = tuple(inner for name in called for inner in within.get(name, ()))
 
     def kernel(self, name: str, thread: str, spent: int, count: int) -> Kernel:
-        """A kernel with what is known of its instruction."""
+        """A kernel with the source and phase of its instruction, or of all the instructions it fuses."""
         if name not in self.origins:
             return Kernel(name, thread, spent / SECOND, count, reason=NOT_IN_HLO)
-        origin, inner = self.origins[name], [self.origins[one] for one in self.fused[name]]
-        sources = {shown_source(one.source) for one in inner if one.source is not None}
-        phases = {one.phase.value for one in inner if one.phase is not Phase.UNATTRIBUTED}
-        source = shown_source(origin.source) if origin.source else _only(sources)
-        phase = origin.phase.value if origin.phase is not Phase.UNATTRIBUTED else _only(phases)
+        origin, inner = self.origins[name], [self.origins[fused] for fused in self.fused[name]]
+        sources = {shown_source(fused.source) for fused in inner if fused.source is not None}
+        phases = {fused.phase.value for fused in inner if fused.phase is not Phase.UNATTRIBUTED}
+        source = shown_source(origin.source) if origin.source else _single(sources)
+        phase = origin.phase.value if origin.phase is not Phase.UNATTRIBUTED else _single(phases)
         inferred = (source is not None and origin.source is None) or (
             phase is not None and origin.phase is Phase.UNATTRIBUTED
         )
@@ -99,8 +99,8 @@ class Origins:
         return Kernel(name, thread, spent / SECOND, count, source, phase, inferred, reason)
 
 
-def _only(found: Collection[str]) -> str | None:
-    return next(iter(found)) if len(found) == 1 else None
+def _single(values: Collection[str]) -> str | None:
+    return next(iter(values)) if len(values) == 1 else None
 
 
 def _reason(source: str | None, phase: str | None, sources: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""The machine that figures were taken on: its processor, cores, memory, device and load. Only the device needs JAX."""
+"""Describes the machine of a measurement: its processor, cores, memory, device and load. Only the device needs JAX."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _FLAGS = ("XLA_FLAGS", "JAX_PLATFORMS", "OMP_NUM_THREADS")
 """The variables that change what is compiled or how many threads run it."""
 
 
-def machine() -> Machine:
-    """The machine at hand, with its load as it is now."""
+def read_machine() -> Machine:
+    """The machine of this process, with its current load."""
     import jax
 
     devices = jax.devices()
-    kinds = ", ".join(dict.fromkeys(_called(one.platform, one.device_kind) for one in devices))
+    kinds = ", ".join(dict.fromkeys(_device_name(device.platform, device.device_kind) for device in devices))
     return Machine(
         cpu=_cpu(),
         cores=os.cpu_count(),
-        usable_cores=_usable(),
+        usable_cores=_usable_cores(),
         memory_bytes=memory_bytes(),
         device=f"{len(devices)} x {kinds}" if len(devices) > 1 else kinds,
         flags=" ".join(f"{name}={os.environ[name]!r}" for name in _FLAGS if os.environ.get(name)) or None,
@@ -32,31 +32,31 @@ def machine() -> Machine:
     )
 
 
-def _called(platform: str, kind: str) -> str:
+def _device_name(platform: str, kind: str) -> str:
     return platform if platform == kind else f"{platform} {kind}"
 
 
-def afterwards(before: Machine) -> Machine:
-    """The same machine with its load after the measuring."""
+def with_load_after(before: Machine) -> Machine:
+    """The same machine with its current load as the load after measuring."""
     return replace(before, load_after=_load())
 
 
 def memory_bytes() -> int | None:
     """The memory this process may use: the machine's, or what its control group is allowed."""
-    found = [_first_number(_CGROUP / "memory.max"), _first_number(_CGROUP / "memory" / "memory.limit_in_bytes")]
+    limits = [_first_number(_CGROUP / "memory.max"), _first_number(_CGROUP / "memory" / "memory.limit_in_bytes")]
     with contextlib.suppress(ValueError, OSError, AttributeError):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return min((number for number in found if number), default=None)
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min((number for number in limits if number), default=None)
 
 
-def _usable() -> int | None:
+def _usable_cores() -> int | None:
     """The cores this process may run on: its affinity, and what its control group is allowed of their time."""
     affinity = getattr(os, "sched_getaffinity", None)
-    found = len(affinity(0)) if affinity is not None else os.cpu_count()
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count()
     allowed = _words(_CGROUP / "cpu.max")
-    if found and len(allowed) == 2 and allowed[0].isdigit() and int(allowed[1]):
-        found = min(found, max(1, round(int(allowed[0]) / int(allowed[1]))))
-    return found
+    if cores and len(allowed) == 2 and allowed[0].isdigit() and int(allowed[1]):
+        cores = min(cores, max(1, round(int(allowed[0]) / int(allowed[1]))))
+    return cores
 
 
 def _cpu() -> str | None:

@@ -1,4 +1,4 @@
-"""The highest resident memory of this process during a step, as Linux keeps it; elsewhere the reason why not."""
+"""Measures the highest resident memory of this process during a step, on Linux."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ UNKNOWN = "this system keeps no high-water mark of resident memory that a proces
 
 
 class HighWater:
-    """The highest resident memory of one step; ``peak`` is ``None`` until it was taken, or where ``reason`` says why.
+    """The highest resident memory of one step; ``peak`` is ``None`` before, or where it cannot be measured (``reason``).
 
     Args:
-        ours: whether the process is the measuring's own, so that its high-water mark may be reset.
+        dedicated: whether this process does nothing but measure: then its high-water mark may be reset.
     """
 
-    def __init__(self, ours: bool) -> None:
-        self.reason = None if ours else SHARED
+    def __init__(self, dedicated: bool) -> None:
+        self.reason = None if dedicated else SHARED
         self.peak: Peak | None = None
 
     @contextmanager
@@ -34,7 +34,7 @@ class HighWater:
             self.peak = Peak(highest * 1024, max(0, highest - before) * 1024)
 
     def _reset(self) -> int | None:
-        """Forget what was highest until now; the kilobytes there are now."""
+        """Reset the high-water mark; returns the current kilobytes."""
         if self.reason is not None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""A compile as JAX's own profiler sees it: the events of every thread, and whose they are by the names XLA gives them."""
+"""Runs a compile under JAX's profiler and reads the events of its threads, classified by the names XLA gives them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ import jax
 
 from ltc_ir import compat
 from ltc_ir.records.passes import HLO, KERNELS, LLVM, Slice, Thread
-from ltc_ir.timing.event_tree import SECOND, Event, nested
+from ltc_ir.timing.event_tree import SECOND, Event, nest_events
 
 ROOT = "compile"
-"""What the profiler is told to call the compile: by it the compiling thread is found."""
-OURS = "ltc-ir compile"
-Made = TypeVar("Made")
+"""The name of the compile in passes."""
+ANNOTATION = "ltc-ir compile"
+"""The name of the compile in the profiler's trace, which identifies the compiling thread."""
+Result = TypeVar("Result")
 Clock = Callable[[], int]
 
 
 class PassesUnknownError(Exception):
-    """What a compile did is not to be had here; says why."""
+    """The passes of a compile cannot be measured here; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """The events of one thread, as they were written."""
+    """The events of one thread, as recorded."""
 
     name: str
     events: tuple[Event, ...]
@@ -39,33 +40,33 @@ class Line:
 
 @dataclass(frozen=True)
 class Profile:
-    """What was seen of a compile: the seconds measured from outside, the compiling thread first, and what was amiss."""
+    """A profiled compile: the seconds measured from outside, its threads, the compiling one first, and notes."""
 
     compile_s: float
     threads: tuple[Thread, ...]
     notes: tuple[str, ...] = ()
 
 
-def profiled(compile: Callable[[], Made], clock: Clock = time.perf_counter_ns) -> tuple[Made, Profile]:
-    """Compile under JAX's profiler, and read what it wrote.
+def profile_compile(compile: Callable[[], Result], clock: Clock = time.perf_counter_ns) -> tuple[Result, Profile]:
+    """Compile under JAX's profiler, and read its trace.
 
     Raises:
         PassesUnknownError: this JAX cannot read its traces, another trace is being taken, or nothing was compiled.
     """
-    need_profile_data()
+    require_profile_data()
     with tempfile.TemporaryDirectory(prefix="ltc-ir-passes-") as folder:
         with _tracing(folder):
             start = clock()
-            with jax.profiler.TraceAnnotation(OURS):
-                made = compile()
+            with jax.profiler.TraceAnnotation(ANNOTATION):
+                result = compile()
             spent = clock() - start
-        lines = read(folder)
-    threads, notes = arranged(lines)
-    return made, Profile(spent / SECOND, threads, notes)
+        lines = read_trace(folder)
+    threads, notes = arrange_threads(lines)
+    return result, Profile(spent / SECOND, threads, notes)
 
 
-def need_profile_data() -> None:
-    """Refuse a JAX that cannot read what its profiler writes, before anything is done in vain."""
+def require_profile_data() -> None:
+    """Refuse a JAX that cannot read the traces of its profiler, before any work is done."""
     if compat.profile_data() is None:
         version = jax.__version__
         raise PassesUnknownError(
@@ -89,8 +90,8 @@ def _tracing(folder: str) -> Iterator[None]:
         stop()
 
 
-def read(folder: str) -> list[Line]:
-    """The threads of this machine's processor in the trace below a folder."""
+def read_trace(folder: str) -> list[Line]:
+    """The threads of the CPU in the trace below a folder."""
     files = sorted(Path(folder).rglob("*.xplane.pb"))
     if not files:
         raise PassesUnknownError("JAX's profiler wrote nothing")
@@ -106,13 +107,15 @@ def read(folder: str) -> list[Line]:
 
 
 _MARKERS = "ThreadpoolListener::"
-"""What the profiler writes of thread pools; nothing of it takes time."""
+"""Markers of thread pools, which take no time."""
 
 
 def _event(event: Any) -> Event:
     stats = {key: str(value) for key, value in event.stats if key in _STATS}
-    name = name_of(event.name, stats)
-    return Event(name, round(event.start_ns), round(event.duration_ns), kind_of(name, stats), kernel_of(name, stats))
+    name = event_name(event.name, stats)
+    return Event(
+        name, round(event.start_ns), round(event.duration_ns), event_kind(name, stats), event_kernel(name, stats)
+    )
 
 
 _STATS = frozenset({"module", "_src"})
@@ -121,112 +124,112 @@ _KINDS = (
     (KERNELS, ("ThunkEmitter::", "FusionCompiler::")),
     (LLVM, ("Codegen", "JitCompiler::", "SplitModule", "TaskDispatcher::")),
 )
-"""What XLA calls its making of code on the CPU, seen on 0.10.2 and 0.12.0; what is called otherwise is of no kind."""
+"""XLA's names for code generation on the CPU, as of 0.10.2 and 0.12.0; other events have no kind."""
 _KERNEL_MODULE = re.compile(r"__compute_module_(.+)|(.+)_kernel_module")
 
 
-def name_of(name: str, stats: Mapping[str, str]) -> str:
-    """An event's name without the program's: ``simplification (jit_f)`` is called alike in every program."""
+def event_name(name: str, stats: Mapping[str, str]) -> str:
+    """An event's name without the program's: ``simplification (jit_f)`` has the same name in every program."""
     return name.removesuffix(f" ({stats['module']})") if "module" in stats else name
 
 
-def kind_of(name: str, stats: Mapping[str, str]) -> str | None:
-    """What is done in an event of that name; ``None`` where the name does not say."""
+def event_kind(name: str, stats: Mapping[str, str]) -> str | None:
+    """The kind of work of an event; ``None`` where neither its name nor its source tells."""
     if stats.get("_src", "").endswith(_PIPELINE):
         return HLO
     return next((kind for kind, starts in _KINDS if name.startswith(starts)), None)
 
 
-def kernel_of(name: str, stats: Mapping[str, str]) -> str | None:
-    """The HLO instruction an event makes code for: ``add_fusion`` of the module ``add_fusion_kernel_module``."""
-    found = _KERNEL_MODULE.fullmatch(stats.get("module", "")) if name.startswith("FusionCompiler::") else None
-    return None if found is None else found[1] or found[2]
+def event_kernel(name: str, stats: Mapping[str, str]) -> str | None:
+    """The HLO instruction that an event generates code for: ``add_fusion`` of the module ``add_fusion_kernel_module``."""
+    match = _KERNEL_MODULE.fullmatch(stats.get("module", "")) if name.startswith("FusionCompiler::") else None
+    return None if match is None else match[1] or match[2]
 
 
-def arranged(lines: Iterable[Line]) -> tuple[tuple[Thread, ...], tuple[str, ...]]:
-    """The threads of a compile, the compiling one first, within the compile's own time.
+def arrange_threads(lines: Iterable[Line]) -> tuple[tuple[Thread, ...], tuple[str, ...]]:
+    """The threads of a compile, the compiling one first, limited to the time of the compile.
 
-    The compiling thread is the one whose root is the compile. Where it does nothing but wait for one other thread, that
-    one's events are hung in where it waits: neither works while the other does.
+    The compiling thread is the one whose root is the compile. Where it only waits for one other thread, the events of that
+    thread are inserted where it waits: only one of the two works at a time.
     """
-    made = {number: (line.name, *nested(line.events)) for number, line in enumerate(lines) if line.events}
-    cut = sum(number for _, _, number in made.values())
-    slices = {number: found for number, (_, found, _) in made.items()}
-    names = {number: _base(name) for number, (name, _, _) in made.items()}
+    by_number = {number: (line.name, *nest_events(line.events)) for number, line in enumerate(lines) if line.events}
+    cut = sum(number for _, _, number in by_number.values())
+    slices = {number: spans for number, (_, spans, _) in by_number.items()}
+    names = {number: _base_name(name) for number, (name, _, _) in by_number.items()}
     first, root = _root(slices)
-    own = _within(slices.pop(first), root)
-    handed = _handed_to(own, slices)
+    own = _slices_within(slices.pop(first), root)
+    handed = _worker_thread(own, slices)
     name = names[first]
     if handed is not None:
         name = f"{name} and {names[handed]}"
-        own = _hung_in(own, _within(slices.pop(handed), own[-1]))
+        own = _append_below(own, _slices_within(slices.pop(handed), own[-1]))
     if len(own) < _LEAST:
         raise PassesUnknownError("nothing was compiled: the program came out of a cache")
-    others = {number: _within(found, root) for number, found in slices.items()}
-    threads = [Thread(name, own), *_numbered(others, names)]
+    others = {number: _slices_within(spans, root) for number, spans in slices.items()}
+    threads = [Thread(name, own), *_numbered_threads(others, names)]
     notes = (f"{cut} events outlast what they began in, and are cut at its end",) if cut else ()
-    return tuple(_since(thread, root.start_ns) for thread in threads), notes
+    return tuple(_with_times_from(thread, root.start_ns) for thread in threads), notes
 
 
 _LEAST = 3
-"""Events of a compile at least: itself, JAX's call of the compiler, and something that it does."""
+"""The least number of events of a compile: itself, JAX's call of the compiler, and at least one step."""
 
 
 def _root(slices: Mapping[int, tuple[Slice, ...]]) -> tuple[int, Slice]:
-    for number, found in slices.items():
-        for one in found:
-            if one.name == OURS:
-                return number, one
+    for number, spans in slices.items():
+        for span in spans:
+            if span.name == ANNOTATION:
+                return number, span
     raise PassesUnknownError("JAX's profiler did not see the compile")
 
 
-def _within(slices: Iterable[Slice], outer: Slice) -> tuple[Slice, ...]:
-    """The slices that lie in another one's time, itself included, the outermost of them at depth 0."""
-    kept = [one for one in slices if outer.start_ns <= one.start_ns and one.end_ns <= outer.end_ns]
+def _slices_within(slices: Iterable[Slice], outer: Slice) -> tuple[Slice, ...]:
+    """The slices within the time of another, itself included, the outermost of them at depth 0."""
+    inside = [span for span in slices if outer.start_ns <= span.start_ns and span.end_ns <= outer.end_ns]
     least: list[int] = []
-    found = []
-    for one in kept:
-        least = [depth for depth in least if depth < one.depth]
-        found.append(one._replace(depth=len(least)))
-        least.append(one.depth)
-    return tuple(found)
+    rebased = []
+    for span in inside:
+        least = [depth for depth in least if depth < span.depth]
+        rebased.append(span._replace(depth=len(least)))
+        least.append(span.depth)
+    return tuple(rebased)
 
 
-def _handed_to(own: tuple[Slice, ...], others: Mapping[int, tuple[Slice, ...]]) -> int | None:
-    """The thread that does what the compiling one only waits for: the one with the longest event in that time."""
-    if any(one.depth != number for number, one in enumerate(own)):
+def _worker_thread(own: tuple[Slice, ...], others: Mapping[int, tuple[Slice, ...]]) -> int | None:
+    """The thread that the compiling one only waits for: the one with the longest event in that time."""
+    if any(span.depth != number for number, span in enumerate(own)):
         return None
     waiting = own[-1]
     longest = {
-        number: max((one.duration_ns for one in _within(found, waiting)), default=0)
-        for number, found in others.items()
+        number: max((span.duration_ns for span in _slices_within(spans, waiting)), default=0)
+        for number, spans in others.items()
     }  # fmt: skip
-    found = max(longest, key=lambda number: longest[number], default=None)
-    return found if found is not None and longest[found] else None
+    worker = max(longest, key=lambda number: longest[number], default=None)
+    return worker if worker is not None and longest[worker] else None
 
 
-def _hung_in(own: tuple[Slice, ...], inner: Iterable[Slice]) -> tuple[Slice, ...]:
-    return (*own, *(one._replace(depth=one.depth + len(own)) for one in inner))
+def _append_below(own: tuple[Slice, ...], inner: Iterable[Slice]) -> tuple[Slice, ...]:
+    return (*own, *(span._replace(depth=span.depth + len(own)) for span in inner))
 
 
-def _base(name: str) -> str:
-    """``xla-cpu-codegen`` of ``tf_xla-cpu-codegen/-4687921333705744325``: the number is another in every process."""
+def _base_name(name: str) -> str:
+    """``xla-cpu-codegen`` of ``tf_xla-cpu-codegen/-4687921333705744325``: the number differs between processes."""
     return name.rpartition("/")[0].removeprefix("tf_") or name.removeprefix("tf_")
 
 
-def _numbered(slices: Mapping[int, tuple[Slice, ...]], names: Mapping[int, str]) -> Iterator[Thread]:
-    """The other threads in the order they began, those of one name numbered."""
-    working = sorted((found[0].start_ns, number) for number, found in slices.items() if found)
-    seen: dict[str, int] = {}
+def _numbered_threads(slices: Mapping[int, tuple[Slice, ...]], names: Mapping[int, str]) -> Iterator[Thread]:
+    """The other threads in the order of their first events, numbered per name."""
+    working = sorted((spans[0].start_ns, number) for number, spans in slices.items() if spans)
+    occurrences: dict[str, int] = {}
     for _, number in working:
         name = names[number]
-        seen[name] = seen.get(name, 0) + 1
-        yield Thread(f"{name} {seen[name]}", slices[number])
+        occurrences[name] = occurrences.get(name, 0) + 1
+        yield Thread(f"{name} {occurrences[name]}", slices[number])
 
 
-def _since(thread: Thread, start_ns: int) -> Thread:
-    def moved(one: Slice) -> Slice:
-        name = ROOT if one.name == OURS else one.name
-        return one._replace(name=name, start_ns=one.start_ns - start_ns)
+def _with_times_from(thread: Thread, start_ns: int) -> Thread:
+    def moved(span: Slice) -> Slice:
+        name = ROOT if span.name == ANNOTATION else span.name
+        return span._replace(name=name, start_ns=span.start_ns - start_ns)
 
     return replace(thread, slices=tuple(map(moved, thread.slices)))

@@ -1,4 +1,4 @@
-"""When there are enough runs: the order-statistics interval of a median, and a loop that goes on until it is narrow."""
+"""Decides when there are enough runs: the order-statistics interval of a median, and a loop until it is narrow."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ltc_ir.records.timing import Settings, Stage
 
 SECOND = 1_000_000_000
 RESERVED, ONE_MORE = 0.1, 0.25
-"""Where the seconds allowed are used up: the share of them that each kind of calls may take all the same, and the share
-that a call may take at most to be made once more after the first, which is no measure of the next."""
+"""Shares of the allowed seconds that remain when these are used up: for each kind of calls, and the longest first call that
+is repeated once, because a first call does not predict the next."""
 MOST_RUNS = 1_000
-"""Runs of a stage at most, however far apart they lie."""
+"""The most runs of a stage, however much they vary."""
 Clock = Callable[[], int]
-"""What tells nanoseconds, as `time.perf_counter_ns` does."""
+"""Returns nanoseconds, as `time.perf_counter_ns` does."""
 
 
 @lru_cache(maxsize=4096)
 def rank(runs: int, confidence: float) -> int | None:
-    """The rank from either end of the values that hold the median between them so often; ``None`` with too few runs.
+    """The rank, from either end, of the values that enclose the median with this confidence; ``None`` with too few runs.
 
     The number of values below the median is binomial, whatever their distribution: with five runs the least and the
-    greatest hold it 15 times of 16.
+    greatest enclose it in 15 of 16 cases.
     """
-    outside, found, below = math.floor((1 - confidence) * 2 ** (runs - 1)), None, 0
+    outside, highest, below = math.floor((1 - confidence) * 2 ** (runs - 1)), None, 0
     for number in range(runs // 2 + 1):
         below += math.comb(runs, number)
         if below > outside:
             break
-        found = number
-    return found
+        highest = number
+    return highest
 
 
 def interval(values: Sequence[float], confidence: float) -> tuple[float, float] | None:
-    """The interval that holds the median of what was sampled with at least this confidence; ``None`` with too few."""
+    """The interval that holds the median of the sampled distribution with at least this confidence; ``None`` with too few."""
     at = rank(len(values), confidence)
     if at is None:
         return None
@@ -46,15 +46,15 @@ def interval(values: Sequence[float], confidence: float) -> tuple[float, float] 
 
 
 def is_narrow(values: Sequence[float], settings: Settings) -> bool:
-    """Whether the interval of the median lies as near to it as was asked."""
-    found = interval(values, settings.confidence)
-    if found is None:
+    """Whether the interval of the median is as narrow as the settings require."""
+    bounds = interval(values, settings.confidence)
+    if bounds is None:
         return False
     middle = statistics.median(values)
-    return middle - found[0] <= settings.within * middle and found[1] - middle <= settings.within * middle
+    return middle - bounds[0] <= settings.within * middle and bounds[1] - middle <= settings.within * middle
 
 
-def summary(
+def summarize(
     values: Sequence[float],
     settings: Settings,
     stopped: str | None = None,
@@ -71,29 +71,29 @@ def summary(
     )  # fmt: skip
 
 
-def summed(
+def summarize_series(
     series: Mapping[str, list[float]], warmups: Mapping[str, float], settings: Settings, stopped: str | None
 ) -> dict[str, Stage]:
-    """A stage for each series; where the time allowed no run after the first, that one is all there is."""
-    made = {}
+    """A stage for each series; where the time allowed no run after the first, that one is the stage."""
+    stages = {}
     for name, values in series.items():
         if values:
-            made[name] = summary(values, settings, stopped, warmup_s=warmups[name])
+            stages[name] = summarize(values, settings, stopped, warmup_s=warmups[name])
         else:
-            made[name] = summary([warmups[name]], settings, f"{stopped}; only the first run in the process")
-    return made
+            stages[name] = summarize([warmups[name]], settings, f"{stopped}; only the first run in the process")
+    return stages
 
 
 @dataclass
 class Until:
-    """Says whether another run is wanted: until every series is narrow, the runs asked for are made, or the time is up.
+    """Decides whether another run follows: until every series is narrow, the requested runs are done, or the time is up.
 
     Args:
-        settings: what was asked for.
-        clock: what tells the time.
-        deadline: when, by that clock, no further run may begin.
-        span_s: seconds that the runs of short calls take at least together, so that a lull does not pass for the truth.
-        reserve_s: a first run that takes no longer than this is made though the time is up; ``None`` where none is.
+        settings: repeats, confidence, width and seconds.
+        clock: returns nanoseconds.
+        deadline: the time, by that clock, after which no further run may begin.
+        span_s: the least seconds that the runs of short calls take together, so that a quiet moment does not bias them.
+        reserve_s: a first run expected to take no longer is made although the time is up; ``None`` for never.
     """
 
     settings: Settings
@@ -104,7 +104,7 @@ class Until:
     stopped: str | None = None
 
     def rounds(self, series: Mapping[str, Sequence[float]], calls: int = 1, expected_s: float = 0.0) -> Iterator[int]:
-        """A number for each run to be made; ``expected_s`` is how long the next is thought to take before any was made."""
+        """A number for each run; ``expected_s`` is the expected duration of the first one."""
         done = 0
         while not self._is_done(series, done, calls):
             longest = sum(values[-1] for values in series.values()) * calls if done else expected_s

@@ -21,7 +21,7 @@ from ltc_ir.records.timing import STAGES
 from ltc_ir.render.words.timing import seconds
 from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.find import find
-from ltc_ir.timing.inputs import values_of
+from ltc_ir.timing.inputs import argument_values
 
 pytestmark = pytest.mark.early
 
@@ -134,7 +134,7 @@ def test_what_the_page_says_does_not_agree_does_not():
 def test_a_call_without_jit_compiles_the_solver_each_time():
     """What the page says the ratio is made of, counted and not timed: two programs, forward and backward, at each call."""
     step = make_program(find("ltc"), "train_step")
-    values = values_of(step, None, "ltc train_step")
+    values = argument_values(step, None, "ltc train_step")
     assert values is not None
     compiled: list[str] = []
     listener = lambda name, _, **more: compiled.append(name) if "backend_compile" in name else None  # noqa: E731

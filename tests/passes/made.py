@@ -5,7 +5,7 @@ from __future__ import annotations
 from ltc_ir.records.count import Count, Group, LevelCount, Tally
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.passes import HLO, KERNELS, LLVM, Kernel, Passes, Thread
-from ltc_ir.timing.event_tree import Event, kinds, merged, nested
+from ltc_ir.timing.event_tree import Event, merge_by_path, nest_events, seconds_by_kind
 
 MS = 1_000_000
 
@@ -16,7 +16,7 @@ def event(name: str, start_ms: float, duration_ms: float | None, kind: str | Non
 
 
 def thread(name: str, *events: Event) -> Thread:
-    return Thread(name, nested(events)[0])
+    return Thread(name, nest_events(events)[0])
 
 
 def made(hlo_ms: float = 10) -> Passes:
@@ -41,13 +41,13 @@ def made(hlo_ms: float = 10) -> Passes:
         "net grad",
         0.1,
         "python",
-        (*merged(compiling), *merged(pool)),
+        (*merge_by_path(compiling), *merge_by_path(pool)),
         (
             Kernel("add_fusion", "codegen 1", 0.012, 1, "net.py:7", "backward"),
             Kernel("odd;name", "codegen 1", 0.006, 1, reason="the optimised HLO has no instruction of that name"),
             Kernel(None, "codegen 1", 0.05, 1, reason="LLVM: XLA names no kernel there"),
         ),
-        kinds(compiling),
+        seconds_by_kind(compiling),
         (compiling, pool),
     )
 

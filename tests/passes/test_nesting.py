@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltc_ir.records.passes import HLO, LLVM, REST, Thread
-from ltc_ir.timing.event_tree import Event, kinds, merged, nested, own_times
+from ltc_ir.timing.event_tree import Event, merge_by_path, nest_events, own_times, seconds_by_kind
 from tests.passes.made import event, thread
 
 
 def tree(*events: Event) -> list[tuple[str, int]]:
-    return [(one.name, one.depth) for one in nested(events)[0]]
+    return [(one.name, one.depth) for one in nest_events(events)[0]]
 
 
 def times(*events: Event) -> dict[tuple[str, ...], tuple[float, float, int]]:
-    found = merged(thread("t", *events))
+    found = merge_by_path(thread("t", *events))
     return {one.path: (round(1e3 * one.inclusive_s, 6), round(1e3 * one.exclusive_s, 6), one.count) for one in found}
 
 
@@ -52,10 +52,10 @@ def test_outermost_an_event_that_was_not_over_lasts_to_the_end_of_the_trace():
 
 
 def test_what_outlasts_the_event_it_began_in_is_cut_and_that_is_said():
-    slices, cut = nested([event("outer", 0, 10), event("late", 8, 5)])
+    slices, cut = nest_events([event("outer", 0, 10), event("late", 8, 5)])
     assert cut == 1
     assert [one.duration_ns for one in slices] == [10_000_000, 2_000_000]
-    assert nested([event("outer", 0, 10), event("inner", 8, 2)])[1] == 0
+    assert nest_events([event("outer", 0, 10), event("inner", 8, 2)])[1] == 0
 
 
 def test_events_of_one_path_are_one_row_and_the_longest_path_comes_first():
@@ -73,7 +73,7 @@ def test_a_pass_that_runs_within_itself_is_not_counted_twice():
 
 
 def test_an_event_is_of_its_own_kind_or_of_that_of_what_it_lies_in():
-    found = kinds(
+    found = seconds_by_kind(
         thread("t", event("root", 0, 10), event("hlo", 1, 4, HLO), event("pass", 2, 1), event("llvm", 6, 3, LLVM))
     )
     assert found == pytest.approx({REST: 0.003, HLO: 0.004, LLVM: 0.003})
@@ -94,21 +94,21 @@ EVENTS = st.lists(
 @given(EVENTS)
 @settings(deadline=None)
 def test_own_times_add_up_to_the_outermost_events(events: list[Event]):
-    slices, _ = nested(events)
+    slices, _ = nest_events(events)
     outermost = sum(one.duration_ns for one in slices if one.depth == 0)
     assert len(slices) == len(events)
     assert sum(own_times(slices)) == outermost
     assert all(own >= 0 for own in own_times(slices))
-    found = merged(Thread("t", slices))
+    found = merge_by_path(Thread("t", slices))
     assert sum(one.exclusive_s for one in found) == pytest.approx(outermost / 1e9)
-    assert sum(kinds(Thread("t", slices)).values()) == pytest.approx(outermost / 1e9)
+    assert sum(seconds_by_kind(Thread("t", slices)).values()) == pytest.approx(outermost / 1e9)
     assert sum(one.count for one in found) == len(events)
 
 
 @given(EVENTS)
 @settings(deadline=None)
 def test_every_event_lies_in_the_one_above_it_and_no_two_beside_each_other_overlap(events: list[Event]):
-    slices, _ = nested(events)
+    slices, _ = nest_events(events)
     open_ = []
     for one in slices:
         closed = open_[one.depth :]
@@ -123,7 +123,7 @@ def test_every_event_lies_in_the_one_above_it_and_no_two_beside_each_other_overl
 @given(EVENTS)
 @settings(deadline=None)
 def test_each_row_takes_what_its_own_children_leave(events: list[Event]):
-    found = merged(Thread("t", nested(events)[0]))
+    found = merge_by_path(Thread("t", nest_events(events)[0]))
     for one in found:
         children = [other for other in found if other.path[:-1] == one.path]
         assert one.inclusive_s - sum(child.inclusive_s for child in children) == pytest.approx(

@@ -17,7 +17,7 @@ from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.target import Target
 from ltc_ir.timing.passes import PassesUnknownError, passes_of
-from ltc_ir.timing.profiler import profiled
+from ltc_ir.timing.profiler import profile_compile
 
 pytestmark = pytest.mark.versions
 reads = pytest.mark.skipif(compat.profile_data() is None, reason="this JAX has no jax.profiler.ProfileData")
@@ -134,7 +134,7 @@ def test_a_compile_that_fails_leaves_the_profiler_as_it_was():
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        profiled(failing)
+        profile_compile(failing)
     assert passes("forward").times
 
 
@@ -143,7 +143,7 @@ def test_the_seconds_are_those_of_the_clock_that_is_given():
     ticks = iter([5_000_000_000, 7_500_000_000])
     jax.clear_caches()
     lowered = jax.jit(loss).lower(*ARGS)
-    compiled, profile = profiled(lowered.compile, lambda: next(ticks))
+    compiled, profile = profile_compile(lowered.compile, lambda: next(ticks))
     assert profile.compile_s == 2.5
     assert compiled.as_text().startswith("HloModule")
 

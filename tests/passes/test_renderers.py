@@ -18,7 +18,7 @@ from ltc_ir.records.passes import Passes, Thread
 from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
 from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.layouts.passes import passes_sheets
-from ltc_ir.timing.event_tree import Event, nested
+from ltc_ir.timing.event_tree import Event, nest_events
 from tests.passes.made import STACKS, by_stack, made
 
 
@@ -60,7 +60,7 @@ def test_speedscope_has_a_profile_a_thread_the_compiling_one_first():
 
 @given(st.lists(st.builds(Event, st.sampled_from("abc"), st.integers(0, 60), st.one_of(st.none(), st.integers(0, 40)))))
 def test_speedscope_can_open_whatever_a_thread_did(events: list[Event]):
-    seen = replace(made(), timeline=(Thread("t", nested(events)[0]),))
+    seen = replace(made(), timeline=(Thread("t", nest_events(events)[0]),))
     (profile,) = speedscope(FORMATS["passes"]["speedscope"](seen))["profiles"]
     assert len(profile["events"]) == 2 * len(events)
 

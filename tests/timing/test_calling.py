@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from ltc_ir.targets.target import Program
-from ltc_ir.timing.inputs import Inputs, fresh, without_jit
+from ltc_ir.timing.inputs import Inputs, copy_function, without_jit
 
 SCALE = 3
 
@@ -44,20 +44,20 @@ def wrapping(fn):
     ids=["function", "method", "object", "closure", "partial", "wrapped"],
 )
 def test_a_fresh_function_is_another_that_does_the_same(fn):
-    made = fresh(fn)
+    made = copy_function(fn)
     assert made != fn
     assert made(10) == fn(10)
-    assert fresh(fn) != made
+    assert copy_function(fn) != made
 
 
 def test_a_fresh_function_has_the_name_the_defaults_and_the_signature():
     import inspect
 
-    made = fresh(plain)
+    made = copy_function(plain)
     assert (made.__name__, made.__qualname__, made.__module__) == (plain.__name__, plain.__qualname__, plain.__module__)
     assert inspect.signature(made) == inspect.signature(plain)
     assert made(1, z=1) == plain(1, z=1)
-    assert inspect.signature(fresh(wrapping(plain))) == inspect.signature(plain)
+    assert inspect.signature(copy_function(wrapping(plain))) == inspect.signature(plain)
 
 
 def test_without_jit_is_what_was_jitted():

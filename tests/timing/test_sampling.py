@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from ltc_ir.records.timing import Settings
-from ltc_ir.timing.sampling import MOST_RUNS, Until, interval, is_narrow, rank, summary
+from ltc_ir.timing.sampling import MOST_RUNS, Until, interval, is_narrow, rank, summarize
 from tests.timing.hooks import SECOND, FakeClock
 
 
@@ -105,7 +105,7 @@ def test_every_series_has_to_be_narrow():
 
 
 def test_a_summary_says_what_was_seen_and_how_sure_it_is():
-    made = summary([2.0, 1.0, 9.0, 2.0, 2.0], Settings(), "the limit of 1 s", warmup_s=7.0)
+    made = summarize([2.0, 1.0, 9.0, 2.0, 2.0], Settings(), "the limit of 1 s", warmup_s=7.0)
     assert (made.median_s, made.min_s, made.max_s, made.runs) == (2.0, 1.0, 9.0, 5)
     assert (made.low_s, made.high_s, made.enough, made.stopped, made.warmup_s) == (
         1.0,
@@ -114,5 +114,5 @@ def test_a_summary_says_what_was_seen_and_how_sure_it_is():
         "the limit of 1 s",
         7.0,
     )
-    sure = summary([2.0] * 5, Settings(), "the limit of 1 s")
+    sure = summarize([2.0] * 5, Settings(), "the limit of 1 s")
     assert (sure.enough, sure.stopped) == (True, None)
