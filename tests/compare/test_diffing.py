@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltc_ir.compare.diff import diff_counts, diff_programs
+from ltc_ir.compare.diff import compare_tables, diff_counts, diff_programs
 from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.codec import dumps
 from ltc_ir.records.count import Count, Group, LevelCount, Tally
 from ltc_ir.records.diff import Change, Diff, LevelDiff
 from ltc_ir.records.diff_codec import diff_to_dict, loads_diff
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.op_table import Row, Table
 
 ENVIRONMENT = Environment("0.10.2", "0.10.2", "3.11.7", "cpu", False, 1)
 LOCATION = {"phase": 1.0, "source": 1.0}
@@ -172,6 +173,26 @@ def test_hlo_figures_collectives_and_memory_are_compared() -> None:
         "total": 0, "fusions": 2, "bytes_accessed": None, "memory.temporary_bytes": 4,
         "collectives": 2, "collectives.bytes": 64, "collectives.all-reduce": 2, "collectives.all-reduce.bytes": 64,
     }  # fmt: skip
+
+
+def test_unknown_bytes_of_a_collective_are_unknown_and_those_of_an_absent_one_are_0() -> None:
+    known = level({}, "hlo", collectives={"all-reduce": {"count": 1, "bytes": 64}})
+    unknown = level({}, "hlo", collectives={"all-reduce": {"count": 1, "bytes": None}})
+    sides = {one.name: (one.baseline, one.current) for one in both(unknown, known).metrics}
+    assert sides == {"total": (0, 0), "collectives.bytes": (None, 64), "collectives.all-reduce.bytes": (None, 64)}
+    assert row(both(level({}, "hlo", collectives={}), known).metrics, "collectives.all-reduce.bytes").baseline == 0
+
+
+def test_tables_are_compared_by_name_phase_and_function() -> None:
+    before = {Row("mul", "primal", "m:a"): 2, Row("add", "primal", "m:a"): 1}
+    after = {Row("mul", "primal", "m:b"): 3, Row("add", "primal", "m:a", "m.py:4"): 1}
+    diff = compare_tables(Table("jaxpr", expanded=before), Table("jaxpr", expanded=after), {})
+    (mul,) = diff.ops
+    assert (mul.name, mul.baseline, mul.current, mul.change) == ("mul", 2, 3, 1)
+    assert mul.moves == {("primal", "m:a"): -2, ("primal", "m:b"): 3}
+    assert not diff.types
+    assert not diff.figures
+    assert not diff.restructured
 
 
 def test_expanded_totals_constants_and_depth_are_compared() -> None:
