@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import selectors
-import signal
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NoReturn
+from typing import Any
 
 from ltc_ir import files
 from ltc_ir.compare.from_snapshot import count_of
@@ -25,13 +18,17 @@ from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot_toml import loads_bytes
 from ltc_ir.records.vocabulary import Level
-from ltc_ir.workers.limits import signal_name
-from ltc_ir.workers.process import command_of, environment_of
+from ltc_ir.workers.limits import DeadlineError, Limits, WorkerDiedError
+from ltc_ir.workers.process import Worker
 
 LIMIT = 60.0
 """Seconds a file may take."""
 MOST_BYTES = 2 << 30
 """Bytes a file may have."""
+MOST_MEMORY = 8 << 30
+"""Bytes of address space its reader may have, so that no file takes the machine."""
+MOST_STACK = 64 << 20
+"""Bytes of stack: MLIR reads nested regions by recursion, and 5,000 of them need more than the usual 8 MiB."""
 
 RECORD, SNAPSHOT, BYTECODE, MLIR, HLO = "record", "snapshot", "bytecode", "mlir", "hlo"
 """What a file can be."""
@@ -48,9 +45,6 @@ _SNAPSHOT = re.compile(rb'^(?:# ltc-ir snapshot|schema *=|kind *= *"snapshot")',
 _HEAD = 1 << 16
 _HINT = "it reads StableHLO text, bytecode and portable artifacts, HLO text, and records and snapshots of its own"
 _BROKEN = "the file is broken, or a much newer version wrote it; write it anew, as text if it is bytecode"
-
-_HEADER = 8
-_CHUNK = 1 << 20
 
 
 def count_stored(path: str, request: Request, *, limit_s: float = LIMIT) -> Count:
@@ -185,160 +179,41 @@ def request_of(path: str, request: Request) -> dict[str, Any]:
 
 
 class Reader:
-    """A child process that reads files: started when first asked, and anew after a file that killed it.
+    """Reads files in a process that may die of them, and that is started again after a file that killed it.
 
     Args:
-        limit_s: seconds one file may take, the start of the child included.
-        clock: what tells the seconds.
+        limit_s: seconds one file may take, the start of the process included.
     """
 
-    def __init__(self, limit_s: float = LIMIT, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limit_s = limit_s
-        self._clock = clock
-        self._child: subprocess.Popen[bytes] | None = None
-        self._stderr: IO[bytes] | None = None
+    def __init__(self, limit_s: float = LIMIT) -> None:
+        limits = Limits(limit_s, kernel={"AS": MOST_MEMORY, "STACK": MOST_STACK, "CORE": 0})
+        self._worker = Worker(limits, quiet=True)
 
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *failure: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.close()
+        self._worker.close()
 
     def ask(self, data: bytes, request: Mapping[str, Any]) -> str:
-        """What the child says of a file.
+        """The answer about a file.
 
         Raises:
-            UsageError: it cannot be read. LimitError: it took too long, or the child did not survive it.
+            UsageError: it cannot be read. LimitError: it took too long, or the process did not survive it.
         """
-        deadline = self._clock() + self.limit_s
-        child = self._running()
+        where = request["where"]
         try:
-            answer = self._exchange(child, _framed(json.dumps(request).encode()) + _framed(data), deadline)
-        except TimeoutError:
-            self.close()
-            message = f"reading {request['where']} took longer than {self.limit_s:g} s"
+            answer: bytes = self._worker.call("ltc_ir.tables.from_file_child:answer", request, data)
+        except DeadlineError as error:
+            message = f"reading {where} took longer than {error.seconds:g} s"
             raise LimitError(message, "the file is broken, or too large to be read here") from None
-        except EOFError:
-            self._died(child, str(request["where"]))
-        except BaseException:
-            self.close()
-            raise
-        return _told(answer)
-
-    def close(self) -> None:
-        """End the child and whatever it started."""
-        child, self._child = self._child, None
-        if child is not None:
-            _kill(child)
-            for stream in (child.stdin, child.stdout, self._stderr):
-                _close(stream)
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the child)
-            self._child = _start(self._stderr)
-        return self._child
-
-    def _exchange(self, child: subprocess.Popen[bytes], request: bytes, deadline: float) -> bytes:
-        """Send a request and receive its answer at once, so that neither side waits for the other for ever."""
-        assert child.stdin and child.stdout
-        sending, received = memoryview(request), bytearray()
-        with selectors.DefaultSelector() as selector:
-            selector.register(child.stdin, selectors.EVENT_WRITE)
-            selector.register(child.stdout, selectors.EVENT_READ)
-            while not _whole(received):
-                left = deadline - self._clock()
-                if left <= 0:
-                    raise TimeoutError
-                for key, _ in selector.select(left):
-                    if key.fileobj is child.stdout:
-                        received += _received(key.fd)
-                    else:
-                        sending = sending[_sent(key.fd, sending) :]
-                        if not sending:
-                            selector.unregister(child.stdin)
-        return bytes(received[_HEADER:])
-
-    def _died(self, child: subprocess.Popen[bytes], where: str) -> NoReturn:
-        try:
-            code = child.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            code = -signal.SIGKILL
-        last_words = _last_words(self._stderr)
-        self.close()
-        how = f"signal {signal_name(-code)}" if code < 0 else f"exit {code}"
-        raise LimitError(f"the reader did not survive {where} ({how}{last_words})", _BROKEN)
+        except WorkerDiedError as error:
+            how = f"{error.how}{_llvm_error(error.last_words)}"
+            raise LimitError(f"the reader did not survive {where} ({how})", _BROKEN) from None
+        return answer.decode()
 
 
-def _start(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the child with this process's own import path and nothing of the current folder's."""
-    child = subprocess.Popen(
-        command_of("ltc_ir.tables.from_file_child"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        bufsize=0,
-        env=environment_of(),
-        start_new_session=True,
-    )
-    assert child.stdin
-    os.set_blocking(child.stdin.fileno(), False)
-    return child
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except OSError:
-            child.kill()
-    child.wait()
-
-
-def _close(stream: IO[bytes] | None) -> None:
-    if stream is not None:
-        stream.close()
-
-
-def _framed(data: bytes) -> bytes:
-    return len(data).to_bytes(_HEADER, "big") + data
-
-
-def _whole(received: bytearray) -> bool:
-    return len(received) >= _HEADER and len(received) >= _HEADER + int.from_bytes(received[:_HEADER], "big")
-
-
-def _received(descriptor: int) -> bytes:
-    chunk = os.read(descriptor, _CHUNK)
-    if not chunk:
-        raise EOFError
-    return chunk
-
-
-def _sent(descriptor: int, data: memoryview) -> int:
-    """How much was sent; all of it where nobody reads any more, for the answer's end then tells."""
-    try:
-        return os.write(descriptor, data[:_CHUNK])
-    except BlockingIOError:
-        return 0
-    except BrokenPipeError:
-        return len(data)
-
-
-def _told(answer: bytes) -> str:
-    """The body of an answer; a failure is raised as what it is."""
-    kind, _, body = answer.decode().partition("\n")
-    if kind in {"count", "inventory", "text"}:
-        return body
-    message, _, hint = body.partition("\n")
-    raise (LimitError if kind == "limit" else UsageError)(message, hint or None)
-
-
-def _last_words(stderr: IO[bytes] | None) -> str:
-    """What LLVM said last, in parentheses' second half; nothing where it said nothing."""
-    if stderr is None:
-        return ""
-    stderr.seek(0)
-    lines = stderr.read(_CHUNK).decode(errors="replace").splitlines()
-    found = [line.strip() for line in lines if line.startswith("LLVM ERROR")]
-    return f": {found[-1][:120]}" if found else ""
+def _llvm_error(printed: str) -> str:
+    """What LLVM said last, after a colon; nothing where it said nothing."""
+    lines = [line.strip() for line in printed.splitlines() if line.startswith("LLVM ERROR")]
+    return f": {lines[-1][:120]}" if lines else ""

@@ -1,10 +1,4 @@
-"""Reads a stored file and folds it, in a process that may die of it: MLIR's readers end theirs on some broken files.
-
-Run as ``python -m ltc_ir.tables.from_file_child``. Standard input holds requests, each two frames (a frame is eight bytes
-of length, big-endian, and so many bytes): the request in JSON, then the file. Standard output holds a frame an answer:
-its kind (``count``, ``inventory``, ``text``, ``usage`` or ``limit``), a newline, and what `answer` says of that kind. Only
-plain data passes either way. MLIR writes to file descriptors 1 and 2 as it likes; both lead to standard error here.
-"""
+"""The job that reads a stored file and counts it, in a process that may die of it: MLIR's readers do on some broken files."""
 
 from __future__ import annotations
 
@@ -12,11 +6,9 @@ import contextlib
 import gc
 import json
 import os
-import struct
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
@@ -30,15 +22,9 @@ from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import By, Level
 from ltc_ir.tables.counting import count_hlo, count_stablehlo
-from ltc_ir.workers.process import own_stdout
 
-HEADER = struct.Struct(">Q")
 SMALL = 1 << 20
 """Bytes of a file up to which a second process is not worth its start."""
-MOST_MEMORY = 8 << 30
-"""Bytes of address space the child may have, so that no file takes the machine."""
-MOST_STACK = 64 << 20
-"""Bytes of stack: MLIR reads nested regions by recursion, and 5,000 of them need more than the usual 8 MiB."""
 
 NO_DEBUG_INFO = "the file has no debug information, so no phase and no source; `ltc-ir lower --debug-info` keeps them"
 NO_NAMES = "no operation in the file bears a name: no phase"
@@ -58,25 +44,25 @@ _kept: list[Any] = []
 """The module read last: taking it apart may wait until the answer is out."""
 
 
-def answer(data: bytes, message: Message) -> bytes:
-    """Read one file and answer one request about it; whatever a file holds, this returns or the process dies.
+def answer(message: Message, data: bytes) -> bytes:
+    """Read one file and answer one request about it: the text of a record in JSON, or of the file.
 
-    The answer is ``count`` and the record's JSON, ``text`` and the text, or ``usage`` or ``limit`` and a message and a
-    hint in two lines.
+    Raises:
+        UsageError, LimitError: what the file holds; nothing else, whatever it holds, unless the process dies of it.
     """
     where = message["where"]
     gc.disable()
     try:
-        kind, body = _ANSWERS[message["wants"], message["kind"]](data, message)
+        _, body = _ANSWERS[message["wants"], message["kind"]](data, message)
+        return body.encode(errors="backslashreplace")
     except LtcIrError as error:
-        kind, body = _failure(error)
+        raise _in_one_line(error) from None
     except (MemoryError, RecursionError) as error:
-        kind, body = _failure(LimitError(f"{where} needs more memory than a reader may have ({_name(error)})"))
+        raise LimitError(f"{where} needs more memory than a reader may have ({_name(error)})") from None
     except Exception as error:
-        kind, body = _failure(_unexpected(error, where))
+        raise _in_one_line(_unexpected(error, where)) from None
     finally:
         gc.enable()
-    return f"{kind}\n{body}".encode(errors="backslashreplace")
 
 
 def _name(error: Exception) -> str:
@@ -90,9 +76,11 @@ def _unexpected(error: Exception, where: str) -> UsageError:
     return UsageError(f"{where} {UNCOUNTED}: {_name(error)}: {error}", "please report it, with the file")
 
 
-def _failure(error: LtcIrError) -> tuple[str, str]:
-    kind = "limit" if isinstance(error, LimitError) else "usage"
-    return kind, "\n".join(" ".join(part.split()) for part in (error.message, error.hint or ""))
+def _in_one_line(error: LtcIrError) -> LtcIrError:
+    """The error of a file, in lines that can be printed."""
+    parts = (part.encode(errors="backslashreplace").decode() for part in (error.message, error.hint or ""))
+    message, hint = (" ".join(part.split()) for part in parts)
+    return (LimitError if isinstance(error, LimitError) else UsageError)(message, hint or None)
 
 
 def _count_mlir(data: bytes, message: Message) -> tuple[str, str]:
@@ -261,36 +249,3 @@ _ANSWERS: Mapping[tuple[str, str], Callable[[bytes, Message], tuple[str, str]]] 
     ("text", "mlir"): _text_of_mlir,
     ("text", "bytecode"): _text_of_mlir,
 }
-
-
-def _frame(requests: BinaryIO) -> bytes | None:
-    """The next frame; ``None`` at the end."""
-    header = requests.read(HEADER.size)
-    return requests.read(HEADER.unpack(header)[0]) if len(header) == HEADER.size else None
-
-
-def _limit(name: str, most: int) -> None:
-    """Set one of the process's limits, as far as the system lets it."""
-    import resource
-
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        number = getattr(resource, name)
-        hard = resource.getrlimit(number)[1]
-        resource.setrlimit(number, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-def main() -> None:
-    """Answer requests until there are no more."""
-    answers = os.fdopen(own_stdout(), "wb")
-    _limit("RLIMIT_AS", MOST_MEMORY)
-    _limit("RLIMIT_STACK", MOST_STACK)
-    _limit("RLIMIT_CORE", 0)
-    requests = sys.stdin.buffer
-    while (message := _frame(requests)) is not None:
-        made = answer(_frame(requests) or b"", json.loads(message))
-        answers.write(HEADER.pack(len(made)) + made)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -37,18 +37,6 @@ def environment_of(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), **more}
 
 
-def command_of(module: str) -> list[str]:
-    """The command that runs a module of ours, with nothing of the current folder's on the import path."""
-    return [sys.executable, "-P", "-m", module]
-
-
-def own_stdout() -> int:
-    """In a child: a descriptor of the standard output for answers alone; whatever else is printed goes to standard error."""
-    answers = os.dup(1)
-    os.dup2(2, 1)
-    return answers
-
-
 class Worker:
     """A process that runs jobs one at a time: started by the first, and again by the next one after a job that ended it.
 

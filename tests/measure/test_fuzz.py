@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from ltc_ir.errors import LimitError, UsageError
+from ltc_ir.records.request import parse_request
 from ltc_ir.tables.from_file import Reader, count_bytes, request_of
 from ltc_ir.tables.from_file_child import UNCOUNTED
 from tests.measure.stored_programs import originals
@@ -16,7 +17,7 @@ from tests.measure.stored_programs import originals
 pytestmark = pytest.mark.early
 
 LIMIT_S = 4.0
-QUESTION = {"by": ["source", "region"], "ops": [], "phases": [], "source": True}
+QUESTION = parse_request(by=("source", "region"))
 PIECES = (b"{", b"}", b"(", b")", b"<", b">", b'"', b"%0", b"@main", b"@cell", b":", b"loc(", b"#loc", b"tensor<", b"x")
 PIECES += (
     b"\x00",

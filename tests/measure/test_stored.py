@@ -17,6 +17,7 @@ import ltc_ir
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.request import Request, parse_request
 from ltc_ir.tables import from_file as stored
 from ltc_ir.tables.from_file import count_stored, read_stored_text, sniff
 from ltc_ir.tables.from_file_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
@@ -25,7 +26,7 @@ from tests.measure.stored_programs import forms, originals
 
 pytestmark = pytest.mark.early
 
-QUESTION = {"by": [], "ops": [], "phases": [], "source": True}
+QUESTION = Request()
 EMPTY_MAIN = "func.func public @main() {\n  return\n}\n"
 
 
@@ -37,7 +38,7 @@ def counted(tmp_path):
         path = tmp_path / "a.file"
         path.write_bytes(data.encode() if isinstance(data, str) else data)
         limit_s = asked.pop("limit_s", stored.LIMIT)
-        made = count_stored(str(path), {**QUESTION, **asked}, limit_s=limit_s)
+        made = count_stored(str(path), parse_request(**asked), limit_s=limit_s)
         return made if level is None else made.programs["file"][level]
 
     return count
@@ -181,14 +182,15 @@ def test_a_large_file_has_the_lines_and_bytes_of_its_text(counted):
 
 def test_a_count_record_is_read_without_a_child(tmp_path, counted, monkeypatch):
     count = counted(EMPTY_MAIN, None)
-    monkeypatch.setattr(stored, "_start", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     assert counted(dumps(count_to_dict(count)), None) == count
 
 
 def test_a_record_is_read_cold(tmp_path, counted):
     path = tmp_path / "a.json"
     path.write_text(dumps(count_to_dict(counted(EMPTY_MAIN, None))))
-    told = f"import sys; from ltc_ir.tables.from_file import count_stored; count_stored({str(path)!r}, {QUESTION!r});"
+    told = "import sys; from ltc_ir.records.request import Request; from ltc_ir.tables.from_file import count_stored;"
+    told += f"count_stored({str(path)!r}, Request());"
     told += "print([name for name in ('jax', 'jaxlib', 'numpy') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -199,7 +201,7 @@ def test_reading_mlir_imports_no_jax():
     told = "import sys, ltc_ir.tables.from_file_child as c; q = {'where': 'x', 'target': 'x', 'wants': 'count',"
     told += "'kind': 'mlir', 'by': [],"
     told += "'ops': [], 'phases': [], 'source': True, 'text': True, 'library': False};"
-    told += f"assert c.answer({EMPTY_MAIN.encode()!r}, q).startswith(b'count'); print('jax' in sys.modules)"
+    told += f"assert c.answer(q, {EMPTY_MAIN.encode()!r}).startswith(b'{{'); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -286,7 +288,7 @@ def test_unknown_words_are_refused_with_those_there_are(counted, asked):
 
 
 def test_standard_input_is_a_file():
-    told = f"from ltc_ir.tables.from_file import count_stored; c = count_stored('-', {QUESTION!r});"
+    told = "from ltc_ir.tables.from_file import count_stored, Request; c = count_stored('-', Request());"
     told += "print(c.target, c.programs['file']['stablehlo'].tally.total)"
     done = subprocess.run([sys.executable, "-c", told], input=EMPTY_MAIN, capture_output=True, text=True, check=True)
     assert done.stdout == "- 3\n"
@@ -411,13 +413,13 @@ def test_the_time_limit_ends_the_child(counted, monkeypatch):
 @pytest.fixture
 def children(monkeypatch):
     """The children started."""
-    started, start = [], stored._start
+    started, start = [], subprocess.Popen
 
-    def remembering(stderr):
-        started.append(start(stderr))
+    def remembering(*command, **how):
+        started.append(start(*command, **how))
         return started[-1]
 
-    monkeypatch.setattr(stored, "_start", remembering)
+    monkeypatch.setattr(subprocess, "Popen", remembering)
     return started
 
 
@@ -430,7 +432,7 @@ def test_an_interrupt_ends_the_child(counted, children, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stored.Reader, "_exchange", interrupted)
+    monkeypatch.setattr(stored.Worker, "_exchange", interrupted)
     with pytest.raises(KeyboardInterrupt):
         counted(EMPTY_MAIN)
     assert [child.poll() is not None for child in children] == [True]
