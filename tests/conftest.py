@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -27,3 +28,12 @@ def _set_aside():
     """What is loaded by now is no garbage: looking through it at every collection would take half the time of all tests."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def quick_compile() -> Iterator[None]:
+    """`tests.quick_compile` for a whole file."""
+    from tests.quick_compile import quick_compile as quickly
+
+    with quickly():
+        yield

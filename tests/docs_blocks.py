@@ -50,13 +50,16 @@ def entered(folder: Path, command: str) -> Path:
     return (folder / command.removeprefix("cd ")).resolve() if command.startswith("cd ") else folder
 
 
-def run(command: str, folder: Path = ROOT) -> tuple[int, list[str]]:
-    """Run a shell command with this Python's scripts first on the path; its exit code and the lines of its stdout."""
+def run(command: str, folder: Path = ROOT, **more: str) -> tuple[int, list[str]]:
+    """Run a shell command with this Python's scripts first on the path; its exit code and the lines of its stdout.
+
+    ``more`` are variables of the environment besides those of a reader's shell.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     variables = {key: value for key, value in os.environ.items() if key not in _UNSET and key[:7] != "LTC_IR_"}
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=folder, env=variables | {"PATH": path}, capture_output=True, text=True,
-        check=False,
+        ["bash", "-o", "pipefail", "-c", command], cwd=folder, env=variables | {"PATH": path} | more,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, [line.rstrip() for line in done.stdout.splitlines()]
 

@@ -19,7 +19,7 @@ from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
 from tests import golden
 from tests.cli.conftest import Command, Ran, environment, program, run_program
 
-pytestmark = [pytest.mark.versions, pytest.mark.early]
+pytestmark = pytest.mark.early
 
 USAGE, TARGET_FAILED = 2, 4
 
@@ -269,6 +269,7 @@ def one_error(ran: Ran, code: int) -> None:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("name", OURS)
 def test_message_hint_and_code(name: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, line = OURS[name]
@@ -282,6 +283,7 @@ def test_message_hint_and_code(name: str, command: Command, folder: Path, monkey
     golden.check(_shown(line, ran, folder), f"messages/{name}.txt")
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("name", THEIRS)
 def test_hint_and_code_where_the_words_are_others(name: str, command: Command, folder: Path) -> None:
     code, line, told = THEIRS[name]
@@ -487,6 +489,7 @@ def test_an_interrupt_that_an_import_turned_into_its_own_error_is_no_bug(folder:
     assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
 
 
+@pytest.mark.versions
 def test_an_interrupt_waits_until_jax_is_imported(folder: Path) -> None:
     """Broken off inside an extension of jaxlib, the import ends the process with an abort."""
     (folder / "jax").mkdir(exist_ok=True)
@@ -509,6 +512,7 @@ def test_an_interrupt_that_a_collector_s_callback_swallows_comes_again(folder: P
     assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("line", ["lower ltc", "count ltc --rule 'while = 1'", "count mine:step"])
 def test_a_platform_that_jax_does_not_find_is_named(line: str, folder: Path) -> None:
     for platform in ("cuda", "abacus"):
@@ -518,6 +522,7 @@ def test_a_platform_that_jax_does_not_find_is_named(line: str, folder: Path) -> 
         assert "JAX_PLATFORMS" in ran.hints[0]
 
 
+@pytest.mark.versions
 def test_an_exit_while_tracing_is_no_script_s(command: Command, folder: Path) -> None:
     (folder / "leaving.py").write_text("def f(x):\n    raise SystemExit(3)\nf_args = (1.0,)\n")
     ran = command("lower", "leaving.py:f")
@@ -526,6 +531,7 @@ def test_an_exit_while_tracing_is_no_script_s(command: Command, folder: Path) ->
     assert "__main__" not in ran.err
 
 
+@pytest.mark.versions
 def test_an_exception_that_cannot_say_what_it_is_is_the_targets_own(folder: Path) -> None:
     (folder / "mute.py").write_text(
         "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError\n"

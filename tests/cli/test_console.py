@@ -14,8 +14,6 @@ import pytest
 from ltc_ir import __version__
 from tests.cli.conftest import Command, data_of, environment, program, record_of, run_program
 
-pytestmark = pytest.mark.versions
-
 
 def test_output_goes_whole_into_a_file(command: Command, folder: Path) -> None:
     ran = command("lower", "mine:energy", "-o", "out.mlir")

@@ -6,11 +6,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-import pytest
-
 from tests.cli.conftest import Command
-
-pytestmark = pytest.mark.versions
 
 
 def test_a_rule_that_holds_ends_well_and_one_that_is_broken_with_1(command: Command) -> None:

@@ -22,8 +22,6 @@ from tests.cli.conftest import Command, Ran, environment, record_of
 from tests.house.test_cold_start import imported
 from tests.render.test_check_formats import CHECK, GROWN, SNAPSHOT, UPDATE
 
-pytestmark = pytest.mark.versions
-
 MATCH = CHECK.checks[0]
 SHRUNK = CHECK.checks[2]
 MISSING = CHECK.checks[3]

@@ -16,8 +16,6 @@ from ltc_ir.records.count import Count, LevelCount, Tally
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
 
-pytestmark = pytest.mark.versions
-
 HOT = ("jax", "jaxlib", "pandas", "matplotlib", "networkx", "numpy")
 
 PROBE = """

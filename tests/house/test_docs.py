@@ -11,6 +11,7 @@ import pytest
 
 import ltc_ir
 from tests.docs_blocks import PAGES, matches, run, steps, updated
+from tests.quick_compile import VARIABLES
 
 pytestmark = pytest.mark.early
 
@@ -27,7 +28,7 @@ def test_commands_print_what_the_page_shows(page):
     shown = steps(page)
     try:
         for step in shown:
-            code, actual = run(step.command, step.folder)
+            code, actual = run(step.command, step.folder, **VARIABLES)
             assert code in (0, 1), f"{page}: {step.command} ended with {code}"
             assert matches(step.shown, actual), f"{page}: $ {step.command}\n" + "\n".join(actual[:60])
     finally:

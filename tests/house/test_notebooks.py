@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from ltc_ir import compat
 from ltc_ir.lab.models import MODELS
 from ltc_ir.records.timing import COLD, STAGES
+from tests.quick_compile import quick_compile
 
 pytestmark = pytest.mark.early
 
@@ -99,6 +101,10 @@ FOUND: dict[str, dict[str, Any]] = {
 """What the names of each notebook hold at its end: a value, or what is true of it. No figure of time is held to anything."""
 
 
+QUICK = {"02_levels", "04_guarding"}
+"""Those that compile for the HLO alone."""
+
+
 def code_cells(path: Path) -> list[dict[str, Any]]:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return [cell for cell in cells if cell["cell_type"] == "code"]
@@ -113,8 +119,9 @@ def test_every_cell_runs(path, monkeypatch):
     monkeypatch.delenv("CI", raising=False)  # where an update refuses to write
     monkeypatch.setenv("MPLBACKEND", "agg")  # a picture needs no screen
     names: dict[str, Any] = {}
-    for cell in code_cells(path):
-        exec("".join(cell["source"]), names)
+    with quick_compile() if path.stem in QUICK else nullcontext():
+        for cell in code_cells(path):
+            exec("".join(cell["source"]), names)
     wrong = {name: names[name] for name, expected in FOUND[path.stem].items() if not holds(names[name], expected)}
     assert wrong == {}
 

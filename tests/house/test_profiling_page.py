@@ -131,6 +131,7 @@ def test_what_the_page_says_does_not_agree_does_not():
     assert all(_published("lower") > 2 * figure("lower") for figure in (newer, older))
 
 
+@pytest.mark.usefixtures("quick_compile")
 def test_a_call_without_jit_compiles_the_solver_each_time():
     """What the page says the ratio is made of, counted and not timed: two programs, forward and backward, at each call."""
     step = make_program(find("ltc"), "train_step")

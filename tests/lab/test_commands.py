@@ -18,7 +18,7 @@ from ltc_ir.lab.training import Recipe
 from tests.cli.conftest import Command, data_of, record_of
 from tests.house.test_cold_start import imported
 
-pytestmark = pytest.mark.early
+pytestmark = [pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 
 SHORT = ("--seeds", "1", "--epochs", "1", "--jobs", "1")
 ONE = Recipe("ctrnn", "0.1", 42, 1, 1)

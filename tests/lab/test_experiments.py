@@ -27,7 +27,7 @@ from ltc_ir.records.environment import Environment
 from ltc_ir.records.timing import Machine
 from ltc_ir.render.csv import to_csv
 
-pytestmark = pytest.mark.early
+pytestmark = [pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 
 SHORT = Settings((42, 43), epochs=2, trajectory_seeds=1)
 

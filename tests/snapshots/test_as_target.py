@@ -22,8 +22,6 @@ from ltc_ir.records.snapshot_toml import dumps
 from ltc_ir_cli.app import main
 from tests.snapshots.made import USUAL, usual
 
-pytestmark = pytest.mark.versions
-
 
 @jax.jit
 def inner(x):
@@ -121,6 +119,7 @@ def test_in_json_only_what_is_expanded_says_so(file):
     assert "basis" not in count_to_dict(counted(twice))["programs"]["grad"]["stablehlo"]
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_snapshot_of_a_program_differs_from_it_in_no_operation(file, turned):
     live = counted(twice)
@@ -136,6 +135,7 @@ def test_a_snapshot_of_a_program_differs_from_it_in_no_operation(file, turned):
     assert any("once per call path" in note for note in found.notes)
 
 
+@pytest.mark.versions
 def test_a_snapshot_shows_what_was_added_to_a_program(file):
     before, after = counted(twice), counted(longer)
     file.write_text(dumps(snapshot_of(before)))

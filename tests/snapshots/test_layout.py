@@ -16,8 +16,6 @@ from ltc_ir.records.snapshot_toml import dumps, loads, loads_bytes
 from tests.snapshots.made import JAXPR, STABLEHLO, USUAL, usual
 from tests.snapshots.random_snapshots import snapshots
 
-pytestmark = pytest.mark.versions
-
 WHERE = "snapshots/net/grad@0.10.toml"
 TEXT = dumps(USUAL)
 

@@ -13,8 +13,6 @@ from ltc_ir.files import project_root
 from ltc_ir.records.snapshot import Identity
 from ltc_ir.snapshots.naming import FileName, canonical, file_name, folder_of, jax_minor, parse, path_of, slug
 
-pytestmark = pytest.mark.versions
-
 CPU = Identity("0.10")
 pieces = st.sampled_from(
     ["a", "A", "ä", "b.py", "B.py", ".", "..", "-", "@", ":", "con", "NUL", "aux.py", "a.", " ", "[p]", "x64", "\ud800", "\0"]

@@ -22,13 +22,14 @@ from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
 from ltc_ir.render.layouts.sweep import sweep_sheets
 from tests.cli.conftest import Command
 
-pytestmark = [pytest.mark.versions, pytest.mark.early]
+pytestmark = pytest.mark.early
 
 
 def figures(made: Sweep, program: str, metric: str) -> list[float]:
     return [point.metrics[metric] for point in made.programs[program].points]
 
 
+@pytest.mark.versions
 def test_an_unrolled_loop_under_grad_is_linear_in_stablehlo_and_quadratic_in_hlo(folder: Path):
     made = ltc_ir.sweep("sized:unrolled", "steps", (4, 8, 16, 32), programs=("grad",))
     growth = made.programs["grad"].growth
@@ -37,12 +38,14 @@ def test_an_unrolled_loop_under_grad_is_linear_in_stablehlo_and_quadratic_in_hlo
     assert [(one.metric, one.than) for one in made.programs["grad"].faster] == [("hlo", "stablehlo")]
 
 
+@pytest.mark.versions
 def test_a_loop_does_not_grow_with_its_steps(folder: Path):
     made = ltc_ir.sweep("sized:rolled", "steps", (4, 8, 16), programs=("forward",))
     assert {made.programs["forward"].growth[level].form for level in ("jaxpr", "stablehlo", "hlo")} == {"constant"}
     assert made.programs["forward"].faster == ()
 
 
+@pytest.mark.versions
 def test_each_figure_is_the_count_s_own(folder: Path):
     made = ltc_ir.sweep("sized:unrolled", "steps", (3, 5))
     for number, steps in enumerate((3, 5)):
@@ -60,12 +63,14 @@ def options(**more: Any) -> Any:
     return Options(**more)
 
 
+@pytest.mark.versions
 def test_the_ir_of_the_ltc_does_not_depend_on_its_size():
     made = ltc_ir.sweep("ltc", "hidden", (8, 16), programs=("grad",), levels=("jaxpr", "stablehlo"))
     assert {growth.form for growth in made.programs["grad"].growth.values()} == {"constant"}
     assert figures(made, "grad", "jaxpr")[0] == ltc_ir.count(programs=("grad",)).programs["grad"]["jaxpr"].tally.total
 
 
+@pytest.mark.versions
 def test_a_target_in_code():
     def make(depth: int) -> Any:
         def run(x: Any) -> Any:
@@ -89,6 +94,7 @@ def test_narrowed_to_operations(folder: Path):
     assert [metric.name for metric in made.programs["forward"].metrics()] == ["jaxpr"]
 
 
+@pytest.mark.versions
 def test_timed(folder: Path):
     made = ltc_ir.sweep(
         "sized:unrolled", "steps", (2, 4), programs=("forward",), timed=True, fill="zeros", repeat=2, limit_s=2.0

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.versions, pytest.mark.early]
+from ltc_ir_cli.app import main
+
+pytestmark = pytest.mark.early
 
 TARGETS = """
 import os
@@ -101,6 +103,7 @@ def has(stages: dict[str, object]) -> set[str]:
     return {name for name, stage in stages.items() if stage is not None}
 
 
+@pytest.mark.versions
 def test_what_the_target_prints_goes_to_stderr_and_json_to_stdout(folder):
     code, out, err = run(folder, "slow.py:good", "--program", "forward", *QUICK)
     assert code == 0, err
@@ -159,6 +162,7 @@ def test_an_interrupt_shows_the_figures_so_far_on_stderr(folder):
     assert err.rstrip().endswith("interrupted")
 
 
+@pytest.mark.versions
 def test_several_targets_stand_in_one_table(folder):
     argv = ["slow.py:good", "slow.py:fails", "ctrnn", "-p", "forward", "--repeat", "1", "--no-eager", "--format", "csv"]
     code, out, err = run(folder, *argv)
@@ -190,8 +194,11 @@ def test_one_target_that_fails_leaves_the_others(folder):
         (["--platform", "tpu"], "timing for tpu needs a tpu device"),
     ],
 )
-def test_bad_usage_is_said_in_two_lines(folder, argv, words):
-    code, out, err = run(folder, *argv)
+def test_bad_usage_is_said_in_two_lines(folder, argv, words, monkeypatch, capfd):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    code = main(["time", *argv])
+    out, err = capfd.readouterr()
     assert (code, out) == (2, "")
     assert words in err
     assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "hint"]
