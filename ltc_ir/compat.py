@@ -201,6 +201,13 @@ def named_attributes(attributes: Any, without: Collection[str] = ()) -> Iterator
         yield name, attributes[item] if isinstance(item, str) else item.attr
 
 
+def operation_attributes(operation: Any, without: Collection[str] = ()) -> list[tuple[str, Any]]:
+    """The attributes of an operation itself by name, but those named in ``without``; see `named_attributes`."""
+    attributes = operation.attributes
+    items = [item for item in attributes if (item if isinstance(item, str) else item.name) not in without]
+    return [(item, attributes[item]) if isinstance(item, str) else (item.name, item.attr) for item in items]
+
+
 def without_dead_code(closed: Any) -> Any:
     """A closed jaxpr without the equations that none of its outputs needs, its arguments kept; effects are needed.
 

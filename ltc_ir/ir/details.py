@@ -6,6 +6,7 @@ import enum
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,9 @@ _ENUM = re.compile(r"#\w+<\w+ (\w+)>")
 
 def of_equation(eqn: Any, asked: Details) -> Detail:
     """The detail of a jaxpr's equation; tokens and the like have no element type and are left out."""
-    results = tuple(_types(eqn.outvars))
     if asked < Details.ALL:
-        return Detail(results)
+        return _typed(tuple([getattr(variable.aval, "dtype", None) for variable in eqn.outvars]))
+    results = tuple(_types(eqn.outvars))
     sizes = [_bytes(variable.aval) for variable in eqn.outvars]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
@@ -36,6 +37,12 @@ def of_equation(eqn: Any, asked: Details) -> Detail:
     if kernel:
         attributes.setdefault("name", kernel)
     return Detail(results, tuple(_types(eqn.invars)), tuple(sorted(attributes.items())), total)
+
+
+@lru_cache(maxsize=4096)
+def _typed(dtypes: tuple[Any, ...]) -> Detail:
+    """The detail of results of these element types, and of nothing else; a program has few."""
+    return Detail(tuple(element_types.of_dtype(dtype) for dtype in dtypes if dtype is not None))
 
 
 def _kernel_of(eqn: Any) -> str | None:
@@ -118,17 +125,20 @@ class MlirDetails:
     def __init__(self) -> None:
         self._elements: dict[Any, str] = {}
         self._bytes: dict[Any, int] = {}
+        self._typed: dict[tuple[Any, ...], Detail] = {}
 
     def of_operation(self, operation: Any, asked: Details) -> Detail:
         """The detail of a StableHLO operation."""
-        kinds = [result.type for result in operation.results]
-        results = tuple(self._elements_of(kinds))
+        kinds = tuple([result.type for result in operation.results])
+        typed = self._typed.get(kinds)
+        if typed is None:
+            typed = self._typed[kinds] = Detail(tuple(self._elements_of(kinds)))
         if asked < Details.ALL:
-            return Detail(results)
+            return typed
         operands = tuple(self._elements_of(operand.type for operand in operation.operands))
         total = sum(map(self.bytes, kinds))
         without = _CONSTANT if operation.name == "stablehlo.constant" else ()
-        return Detail(results, operands, tuple(sorted(_named(operation.attributes, without))), total)
+        return Detail(typed.results, operands, tuple(sorted(_named(operation.attributes, without))), total)
 
     def _elements_of(self, kinds: Iterable[Any]) -> Iterator[str]:
         return (found for found in map(self.element, kinds) if not found.endswith("token"))

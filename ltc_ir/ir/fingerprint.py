@@ -19,6 +19,7 @@ from ltc_ir.ir.jaxpr.reader import nested
 _NAMES = frozenset({"name", "debug_info", "jaxpr_name", "func_name"})
 """Parameters that only name something."""
 _SAME = {"pjit": "jit"}
+_LITERALS = (bool, int, float, complex, str)
 _DEEPEST = 8
 """Levels of nested values of a parameter that are looked into."""
 
@@ -31,20 +32,20 @@ def of_jaxpr(closed: Any) -> str:
     """The fingerprint of a (closed) jaxpr; each nested one is hashed once, and without recursion."""
     types = compat.jaxpr_types(closed)
     known: dict[int, str] = {}
-    pending = [compat.open_jaxpr(closed)]
+    main = compat.open_jaxpr(closed)
+    pending = [main]
+    seen: set[int] = set()
     while pending:
         jaxpr = pending[-1]
-        if id(jaxpr) in known:
-            pending.pop()
-            continue
-        inner = [compat.open_jaxpr(one) for eqn in jaxpr.eqns for _, one in nested(eqn.params, types)]
-        missing = [one for one in inner if id(one) not in known]
-        if missing:
-            pending += missing
-            continue
-        known[id(jaxpr)] = _digest(list(_lines(jaxpr, types, known)))
+        if id(jaxpr) not in known:
+            if id(jaxpr) not in seen:
+                seen.add(id(jaxpr))
+                inner = [compat.open_jaxpr(one) for eqn in jaxpr.eqns for _, one in nested(eqn.params, types)]
+                pending += [one for one in inner if id(one) not in known]
+                continue
+            known[id(jaxpr)] = _digest(list(_lines(jaxpr, types, known)))
         pending.pop()
-    return known[id(compat.open_jaxpr(closed))]
+    return known[id(main)]
 
 
 def _lines(jaxpr: Any, types: tuple[type, ...], known: Mapping[int, str]) -> Iterator[str]:
@@ -81,7 +82,7 @@ def _operand(variable: Any, numbers: Mapping[Any, int]) -> str:
 
 def _plain(value: Any, types: tuple[type, ...], known: Mapping[int, str], depth: int = 0) -> str:
     """A parameter's value as text that is the same in every process; what has none is told by its type."""
-    if value is None or isinstance(value, bool | int | float | complex | str):
+    if value is None or isinstance(value, _LITERALS):
         return repr(value)
     if isinstance(value, types):
         found = known.get(id(compat.open_jaxpr(value)))
@@ -98,7 +99,7 @@ def _plain(value: Any, types: tuple[type, ...], known: Mapping[int, str], depth:
 
 
 def _parts(value: Any) -> list[Any] | None:
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return list(value)
     if isinstance(value, Mapping):
         return [part for key in sorted(value, key=str) for part in (str(key), value[key])]
@@ -109,22 +110,25 @@ def _parts(value: Any) -> list[Any] | None:
 
 _UNNAMED = frozenset({"sym_name", "sym_visibility", "arg_attrs", "res_attrs", "callee", "value", "decomposition"})
 """Attributes that name something, or hold the value of a constant."""
+_CALLED = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+"""Operations that call a function, and the attribute that names it."""
+
+
+class _Spelled(dict[Any, str]):
+    """Types and attributes as MLIR prints them; each is unique in its context, so it is printed once."""
+
+    def __missing__(self, value: Any) -> str:
+        text = self[value] = str(value)
+        return text
 
 
 class _Module:
     """The functions of a module as lines of text in which callees stand for themselves."""
 
     def __init__(self) -> None:
-        self.spelled: dict[Any, str] = {}
+        self.spelled = _Spelled()
         self.lines: dict[str, list[str]] = {}
         self.calls: dict[str, list[tuple[int, str]]] = {}
-
-    def text(self, value: Any) -> str:
-        """A type or an attribute as MLIR prints it; unique in its context, so printed once."""
-        known = self.spelled.get(value)
-        if known is None:
-            known = self.spelled[value] = str(value)
-        return known
 
     def read(self, root: Any) -> None:
         """Read every function of a module, nested modules included."""
@@ -141,10 +145,10 @@ class _Module:
 
     def function(self, function: Any) -> None:
         """Write the lines of one function, its regions in order, without recursion."""
-        name = function.attributes["sym_name"].value
-        lines = self.lines[name] = []
-        calls = self.calls[name] = []
-        numbers: dict[Any, int] = {}
+        symbol = function.attributes["sym_name"].value
+        lines = self.lines[symbol] = []
+        calls = self.calls[symbol] = []
+        numbers: dict[Any, str] = {}
         pending: list[Any] = [iter(self.blocks(function, numbers, lines))]
         while pending:
             operation = next(pending[-1], None)
@@ -152,33 +156,34 @@ class _Module:
                 pending.pop()
                 lines.append("end")
                 continue
-            if operation.name in {"func.call", "stablehlo.composite"}:
-                key = "callee" if operation.name == "func.call" else "decomposition"
-                calls.append((len(lines), operation.attributes[key].value))
-            lines.append(self.line(operation, numbers))
+            name = operation.name
+            if name in _CALLED:
+                calls.append((len(lines), operation.attributes[_CALLED[name]].value))
+            lines.append(self.line(operation, name, numbers))
             if len(operation.regions):
                 pending.append(iter(self.blocks(operation, numbers, lines)))
 
-    def blocks(self, operation: Any, numbers: dict[Any, int], lines: list[str]) -> Iterator[Any]:
+    def blocks(self, operation: Any, numbers: dict[Any, str], lines: list[str]) -> Iterator[Any]:
         """The operations of an operation's regions; a block's arguments are numbered where it begins."""
         for inner in operation.regions:
             for block in inner.blocks:
                 for argument in block.arguments:
-                    numbers[argument] = len(numbers)
-                lines.append(f"block {','.join(self.text(argument.type) for argument in block.arguments)}")
+                    numbers[argument] = str(len(numbers))
+                lines.append(f"block {','.join([self.spelled[argument.type] for argument in block.arguments])}")
                 for view in block.operations:
                     yield view.operation
 
-    def line(self, operation: Any, numbers: dict[Any, int]) -> str:
+    def line(self, operation: Any, name: str, numbers: dict[Any, str]) -> str:
         """One operation: its name, operands, result types and attributes."""
-        operands = ",".join(str(numbers.get(operand, "?")) for operand in operation.operands)
+        spelled = self.spelled
+        operands = ",".join([numbers.get(operand, "?") for operand in operation.operands])
         results = []
         for result in operation.results:
-            numbers[result] = len(numbers)
-            results.append(self.text(result.type))
-        named = compat.named_attributes(operation.attributes, _UNNAMED)
-        attributes = ";".join([f"{key}={self.text(value)}" for key, value in named])  # sorted by MLIR itself
-        return f"{operation.name}({operands})->{','.join(results)} {attributes}"
+            numbers[result] = str(len(numbers))
+            results.append(spelled[result.type])
+        named = compat.operation_attributes(operation, _UNNAMED)
+        attributes = ";".join([f"{key}={spelled[value]}" for key, value in named])  # sorted by MLIR itself
+        return f"{name}({operands})->{','.join(results)} {attributes}"
 
     def digest(self, main: str) -> str:
         """The hash of a function with its callees' in place of their names."""

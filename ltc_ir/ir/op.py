@@ -69,6 +69,12 @@ class Origin(NamedTuple):
             return Phase.FORWARD
         return Phase.PRIMAL if self.marked else Phase.UNATTRIBUTED
 
+    def at(self, source: Frame | None, stack: tuple[Frame, ...], region: str) -> Origin:
+        """The origin with another place; quicker than ``_replace``, for a reader makes one per operation."""
+        return Origin(
+            self.flags, self.known, self.marked, self.transforms, self.scope, source, stack, region, self.shared
+        )
+
     def within(self, outer: Origin) -> Origin:
         """The origin as seen from outside the body: what it lacks it takes from the operation that contains it."""
         if outer is NOWHERE:
@@ -81,7 +87,7 @@ class Origin(NamedTuple):
             known=self.known and outer.known,
             marked=self.marked,
             transforms=outer.transforms + self.transforms,
-            scope="/".join(part for part in (outer.scope, self.scope) if part),
+            scope=f"{outer.scope}/{self.scope}" if outer.scope and self.scope else outer.scope or self.scope,
             source=source,
             stack=joined(outer.stack, self.stack),
             region=outer.region + self.region if self.region.startswith("/") or not self.region else self.region,
@@ -94,6 +100,8 @@ def joined(outer: tuple[Frame, ...], inner: tuple[Frame, ...]) -> tuple[Frame, .
     Where JAX keeps whole tracebacks (0.6.x) the inner one repeats the frames of the first caller; those give way to the
     frames of the caller at hand.
     """
+    if not outer or not inner:
+        return outer or inner
     common = 0
     for mine, theirs in zip(outer, inner, strict=False):
         if (mine.file, mine.function) != (theirs.file, theirs.function):

@@ -156,9 +156,11 @@ _PLAIN = frozenset({int, bool, str, float, type(None)})
 def nested(params: dict[str, Any], types: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """The jaxprs among an equation's parameters, with a label each: ``cond_jaxpr``, ``branches[1]``."""
     for key, value in params.items():
+        if type(value) in _PLAIN:
+            continue
         if isinstance(value, types):
             yield key, value
-        elif isinstance(value, tuple | list):
+        elif isinstance(value, (tuple, list)):
             for position, item in enumerate(value):
                 if isinstance(item, types):
                     yield f"{key}[{position}]", item

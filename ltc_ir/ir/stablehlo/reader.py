@@ -264,7 +264,7 @@ class _Reader:
         theirs = named.source is None or (named.source.owner != "user" and holder.source is not None)
         source, stack = holder.source if theirs else named.source, named.stack or holder.stack
         if elements:
-            return self.of_elements(elements, name)._replace(source=source, stack=stack, region=place.region)
+            return self.of_elements(elements, name).at(source, stack, place.region)
         marked = name not in _BARE and (self.evidence.pure or holder.marked)
         return holder._replace(marked=marked, source=source, stack=stack, region=place.region)
 
