@@ -189,14 +189,14 @@ class Picture:
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         """Empty axes, the outer ends of the area that is drawn on."""
         left, bottom = x / self.width, 1 - (y + height) / self.height
-        made = self.figure.add_axes((left, bottom, width / self.width, height / self.height))
-        made.set_facecolor(self.look.paper)
-        made.set_axisbelow(True)
-        made.tick_params(which="both", labelsize=SMALL, colors=self.look.quiet, length=3, width=0.8)
-        for side, spine in made.spines.items():
+        axes = self.figure.add_axes((left, bottom, width / self.width, height / self.height))
+        axes.set_facecolor(self.look.paper)
+        axes.set_axisbelow(True)
+        axes.tick_params(which="both", labelsize=SMALL, colors=self.look.quiet, length=3, width=0.8)
+        for side, spine in axes.spines.items():
             spine.set_visible(side in {"left", "bottom"})
             spine.set_color(self.look.quiet)
-        return made
+        return axes
 
     def sample(self, x: float, y: float, series: int, length: float = 0.34) -> None:
         """How a series is drawn, for a legend: its stroke and its marker."""

@@ -10,12 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ltc_ir.plots import style
-from ltc_ir.plots.captions import load_of, machine_of, versions
 from ltc_ir.plots.style import BODY, HEAD, MARKER_SIZES, MARKERS, SMALL, STROKES, TITLE, Look, Picture
 from ltc_ir.plots.ticks import label, label_axis, limits, spread_out, ticks
 from ltc_ir.records.sweep import BYTES, METRICS, OPERATIONS, SECONDS, Growth, Metric, ProgramSweep, Sweep
 from ltc_ir.render.words.sweep import NOTHING, between, grows_as
-from ltc_ir.render.words.timing import FIRST_ONLY, too_few
+from ltc_ir.render.words.timing import FIRST_ONLY, load_in_words, machine_in_words, too_few, versions_in_words
 
 MOST = 6
 """Programs a picture holds at most."""
@@ -40,14 +39,14 @@ class _Panel:
     def unit(self) -> str:
         return self.metrics[0].unit
 
-    def points(self, made: ProgramSweep, metric: Metric) -> list[tuple[int, float]]:
+    def points(self, program: ProgramSweep, metric: Metric) -> list[tuple[int, float]]:
         """The sizes and figures that can stand on logarithmic axes."""
-        known = [(point.value, point.metrics.get(metric.name, 0.0)) for point in made.points]
+        known = [(point.value, point.metrics.get(metric.name, 0.0)) for point in program.points]
         return [(value, figure) for value, figure in known if value > 0 and figure > 0]
 
-    def drawn(self, made: ProgramSweep) -> list[tuple[int, Metric]]:
+    def drawn(self, program: ProgramSweep) -> list[tuple[int, Metric]]:
         """The metrics that a program has a figure of, each with the number of its colour."""
-        return [(number, one) for number, one in enumerate(self.metrics) if self.points(made, one)]
+        return [(number, one) for number, one in enumerate(self.metrics) if self.points(program, one)]
 
 
 def _of(unit: str) -> tuple[Metric, ...]:
@@ -73,66 +72,68 @@ def sweep_picture(sweep: Sweep, form: str = "svg", dark: bool = False) -> bytes:
 def sweep_figure(sweep: Sweep, look: Look) -> Figure:
     """The same as a figure; to be called within `style.drawn`."""
     programs = dict(list(sweep.programs.items())[:MOST])
-    panels = [panel for panel in PANELS if any(panel.drawn(made) for made in programs.values())]
+    panels = [panel for panel in PANELS if any(panel.drawn(program) for program in programs.values())]
     wide = _WIDTHS[max(len(panels), 1)]
     inner = wide * max(len(panels), 1)
     notes = _fitting_notes(sweep, panels, inner)
-    rows = [_row_height(panels, made, wide) for made in programs.values()] if panels else []
+    rows = [_row_height(panels, program, wide) for program in programs.values()] if panels else []
     top = 0.75
     height = top + sum(rows) + len(notes) * style.line_height(SMALL) + 0.3
     page = Picture(inner + 2 * SIDE, height, look)
     title = style.cut(f"{sweep.target} over {sweep.parameter}", inner, TITLE, True)
     page.write(SIDE, 0.22, title, TITLE, bold=True)
     y = top
-    for (name, made), row in zip(programs.items(), rows, strict=bool(rows)):
+    for (name, program), row in zip(programs.items(), rows, strict=bool(rows)):
         page.write(SIDE, y - 0.08, style.cut(name, inner, HEAD, True), HEAD, bold=True)
         for number, panel in enumerate(panels):
-            _draw(page, sweep, made, panel, (SIDE + number * wide, y + 0.22, wide))
+            _draw(page, sweep, program, panel, (SIDE + number * wide, y + 0.22, wide))
         y += row
     page.write_lines(SIDE, y + 0.05, notes)
     return page.figure
 
 
-def _row_height(panels: Sequence[_Panel], made: ProgramSweep, wide: float) -> float:
-    entries = max(len(panel.drawn(made)) for panel in panels)
-    said = max(len(_said(panel, made, wide)) for panel in panels)
+def _row_height(panels: Sequence[_Panel], program: ProgramSweep, wide: float) -> float:
+    entries = max(len(panel.drawn(program)) for panel in panels)
+    said = max(len(_said(panel, program, wide)) for panel in panels)
     return 0.22 + HEAD_ROOM + said * style.line_height(SMALL) + HEIGHT + FOOT + entries * ENTRY + 0.28
 
 
-def _said(panel: _Panel, made: ProgramSweep, wide: float) -> list[str]:
+def _said(panel: _Panel, program: ProgramSweep, wide: float) -> list[str]:
     """What grows faster than what it is made from, for the panel that holds it."""
     words = {metric.name: metric.words for metric in METRICS}
     named = {metric.name for metric in panel.metrics}
-    said = (f"▲ {words[one.metric]} grows faster than {words[one.than]}" for one in made.faster if one.metric in named)
+    said = (
+        f"▲ {words[one.metric]} grows faster than {words[one.than]}" for one in program.faster if one.metric in named
+    )
     return [line for sentence in said for line in style.wrapped(sentence, wide - RIGHT)]
 
 
-def _draw(page: Picture, sweep: Sweep, made: ProgramSweep, panel: _Panel, where: tuple[float, float, float]) -> None:
+def _draw(page: Picture, sweep: Sweep, program: ProgramSweep, panel: _Panel, where: tuple[float, float, float]) -> None:
     """One panel: title, what grows faster, axes with curves and points, legend."""
     x, y, wide = where
-    said = _said(panel, made, wide)
-    below = max(len(_said(other, made, wide)) for other in PANELS) * style.line_height(SMALL)
+    said = _said(panel, program, wide)
+    below = max(len(_said(other, program, wide)) for other in PANELS) * style.line_height(SMALL)
     page.write(x, y, panel.title, BODY)
     page.write_lines(x, y + 0.2, said, color=page.look.loud)
-    drawn = panel.drawn(made)
+    drawn = panel.drawn(program)
     top = y + HEAD_ROOM + below
     if not drawn:
         page.write(x, top, "no figures", SMALL, color=page.look.quiet)
         return
     axes = page.axes(x + LEFT, top, wide - LEFT - RIGHT, HEIGHT)
-    _scale(axes, sweep, made, panel, page.look)
+    _scale(axes, sweep, program, panel, page.look)
     for number, metric in drawn:
-        _curve(axes, panel.points(made, metric), made.growth.get(metric.name, Growth()), number, page.look)
-        _spans(axes, made, metric, number, page.look)
-        _first_runs(axes, made, metric, number, page.look)
-    _legend(page, made, drawn, (x, top + HEIGHT + FOOT, wide))
+        _curve(axes, panel.points(program, metric), program.growth.get(metric.name, Growth()), number, page.look)
+        _spans(axes, program, metric, number, page.look)
+        _first_runs(axes, program, metric, number, page.look)
+    _legend(page, program, drawn, (x, top + HEIGHT + FOOT, wide))
 
 
-def _scale(axes: Axes, sweep: Sweep, made: ProgramSweep, panel: _Panel, look: Look) -> None:
+def _scale(axes: Axes, sweep: Sweep, program: ProgramSweep, panel: _Panel, look: Look) -> None:
     """Logarithmic axes about all that is drawn, with a tick at every size that has room for its label."""
-    figures = [figure for metric in panel.metrics for _, figure in panel.points(made, metric)]
-    figures += [end for metric in panel.metrics for _, span in _known_spans(made, metric) for end in span]
-    sizes = sorted({value for metric in panel.metrics for value, _ in panel.points(made, metric)} | _asked(sweep))
+    figures = [figure for metric in panel.metrics for _, figure in panel.points(program, metric)]
+    figures += [end for metric in panel.metrics for _, span in _known_spans(program, metric) for end in span]
+    sizes = sorted({value for metric in panel.metrics for value, _ in panel.points(program, metric)} | _asked(sweep))
     axes.set_xscale("log")
     axes.set_yscale("log")
     left, right = limits(sizes) if len(sizes) == 1 else _with_room(sizes[0], sizes[-1])
@@ -172,10 +173,10 @@ def _curve(axes: Axes, points: Sequence[tuple[int, float]], growth: Growth, numb
     )  # fmt: skip
 
 
-def _first_runs(axes: Axes, made: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
+def _first_runs(axes: Axes, program: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
     """What only a first run was had of is drawn anew as a hollow point."""
-    known = [point for point in made.points if metric.name in point.first_only and point.value > 0]
-    at = [(point.value, point.metrics[metric.name]) for point in known if point.metrics.get(metric.name, 0.0) > 0]
+    points = [point for point in program.points if metric.name in point.first_only and point.value > 0]
+    at = [(point.value, point.metrics[metric.name]) for point in points if point.metrics.get(metric.name, 0.0) > 0]
     if at:
         axes.plot(
             *zip(*at, strict=True), linestyle="none", marker=MARKERS[number], markersize=MARKER_SIZES[number],
@@ -184,23 +185,23 @@ def _first_runs(axes: Axes, made: ProgramSweep, metric: Metric, number: int, loo
         )  # fmt: skip
 
 
-def _spans(axes: Axes, made: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
+def _spans(axes: Axes, program: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
     """The intervals of timed medians as bars."""
-    for value, span in _known_spans(made, metric):
+    for value, span in _known_spans(program, metric):
         axes.plot(
             (value, value), span, color=look.series[number], linewidth=0.9, marker="_", markersize=5, zorder=2.5,
         )  # fmt: skip
 
 
-def _known_spans(made: ProgramSweep, metric: Metric) -> Iterator[tuple[int, tuple[float, float]]]:
-    for point in made.points:
+def _known_spans(program: ProgramSweep, metric: Metric) -> Iterator[tuple[int, tuple[float, float]]]:
+    for point in program.points:
         span = point.spans.get(metric.name)
         if span is not None and span[0] > 0 and point.value > 0 and metric.name in point.metrics:
             yield point.value, span
 
 
 def _legend(
-    page: Picture, made: ProgramSweep, drawn: Sequence[tuple[int, Metric]], where: tuple[float, float, float]
+    page: Picture, program: ProgramSweep, drawn: Sequence[tuple[int, Metric]], where: tuple[float, float, float]
 ) -> None:
     """A line for each series beneath its panel: how it is drawn, what it is, and how it grows."""
     x, y, wide = where
@@ -210,8 +211,8 @@ def _legend(
         at = y + row * ENTRY
         page.sample(x, at + style.line_height(SMALL) / 2, number)
         page.write(named, at, metric.words, SMALL)
-        loud = any(one.metric == metric.name for one in made.faster)
-        text = style.cut(growth_words(made.growth.get(metric.name, Growth())), x + wide - grows, SMALL, loud)
+        loud = any(one.metric == metric.name for one in program.faster)
+        text = style.cut(growth_words(program.growth.get(metric.name, Growth())), x + wide - grows, SMALL, loud)
         page.write(grows, at, text, SMALL, bold=loud, color=page.look.ink if loud else page.look.quiet)
 
 
@@ -250,38 +251,38 @@ def _notes(sweep: Sweep, panels: Sequence[_Panel]) -> Iterator[str]:
 
 
 def _marks(sweep: Sweep) -> Iterator[str]:
-    growths = [growth for made in sweep.programs.values() for growth in made.growth.values()]
+    growths = [growth for program in sweep.programs.values() for growth in program.growth.values()]
     n = "" if sweep.parameter == "n" else f", n being {sweep.parameter}"
     fixed = "a fixed part and a power of n" if any(growth.form == "offset" for growth in growths) else "a power of n"
     if any(growth.exponent is not None for growth in growths):
         yield f"lines: fitted growth, {fixed}{n}; in brackets the {sweep.confidence:.0%} interval of the exponent"
-    if any(point.spans for made in sweep.programs.values() for point in made.points):
+    if any(point.spans for program in sweep.programs.values() for point in program.points):
         confidence = sweep.confidence if sweep.settings is None else sweep.settings.confidence
         yield f"bars at points: the {confidence:.0%} interval of the median"
-    if any(point.first_only for made in sweep.programs.values() for point in made.points):
+    if any(point.first_only for program in sweep.programs.values() for point in program.points):
         yield f"hollow points: {FIRST_ONLY}; growth is fitted through them all the same"
 
 
 def _of_runs(sweep: Sweep) -> Iterator[str]:
     """Which times have an interval at no size."""
-    for name, made in sweep.programs.items():
+    for name, program in sweep.programs.items():
         if sweep.settings is not None:
             of = f"{name}: " if len(sweep.programs) > 1 else ""
-            yield from (f"{of}{note}" for note in too_few(made.without_interval(), sweep.settings))
+            yield from (f"{of}{note}" for note in too_few(program.without_interval(), sweep.settings))
 
 
 def _not_drawn(sweep: Sweep) -> Iterator[str]:
     """Zeros, which no logarithmic axis has, and figures that are not there."""
     several = len(sweep.programs) > 1
     shown = {metric.name: metric.words for panel in PANELS for metric in panel.metrics}
-    for name, made in list(sweep.programs.items())[:MOST]:
+    for name, program in list(sweep.programs.items())[:MOST]:
         of = f"{name}: " if several else ""
         for key, words in shown.items():
-            zeros = [point.value for point in made.points if point.metrics.get(key, 1.0) <= 0]
+            zeros = [point.value for point in program.points if point.metrics.get(key, 1.0) <= 0]
             if zeros:
                 yield f"{of}{words} is 0 at {_listed(zeros)}, and not drawn: a logarithmic axis has no 0"
             missing: dict[str, list[int]] = {}
-            for point in made.points:
+            for point in program.points:
                 if key in point.reasons:
                     missing.setdefault(point.reasons[key], []).append(point.value)
             yield from (f"{of}{words}: missing at {_listed(values)}: {why}" for why, values in missing.items())
@@ -292,10 +293,10 @@ def _listed(values: Sequence[int]) -> str:
 
 
 def _machine(sweep: Sweep) -> Iterator[str]:
-    here = versions(sweep.environment)
+    here = versions_in_words(sweep.environment)
     if sweep.machine is None:
         if here:
             yield here if sweep.environment.platform is None else f"{here}, for {sweep.environment.platform}"
         return
-    parts = (machine_of(sweep.machine), here, load_of(sweep.machine))
+    parts = (machine_in_words(sweep.machine), here, load_in_words(sweep.machine))
     yield "; ".join(part for part in parts if part)

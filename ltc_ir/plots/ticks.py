@@ -30,12 +30,12 @@ def limits(figures: Sequence[float]) -> tuple[float, float]:
 def ticks(low: float, high: float, unit: str) -> list[float]:
     """The densest row of round numbers that is not too many."""
     rows = _binary if unit == BYTES else _decimal
-    made: list[float] = []
+    shown: list[float] = []
     for row in rows(low, high):
-        made = [tick for tick in row if low <= tick <= high]
-        if len(made) <= MOST:
+        shown = [tick for tick in row if low <= tick <= high]
+        if len(shown) <= MOST:
             break
-    return made
+    return shown
 
 
 def _decimal(low: float, high: float) -> Iterator[list[float]]:

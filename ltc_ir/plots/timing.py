@@ -11,12 +11,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ltc_ir.plots import style
-from ltc_ir.plots.captions import load_of, machine_of, versions
 from ltc_ir.plots.style import BODY, HEAD, SMALL, TITLE, Look, Picture
 from ltc_ir.plots.ticks import label, label_axis, ticks
 from ltc_ir.records.sweep import SECONDS
 from ltc_ir.records.timing import MORE_STAGES, ProgramTiming, Stage, Timing
-from ltc_ir.render.words.timing import FIRST_ONLY, MARK, marked, seconds
+from ltc_ir.render.words.timing import (
+    FIRST_ONLY,
+    MARK,
+    load_in_words,
+    machine_in_words,
+    marked,
+    seconds,
+    versions_in_words,
+)
 
 ORDER = ("eager", *MORE_STAGES[1:], "trace", "lower", "compile", *MORE_STAGES[:1], "first", "steady")
 """From the call that pays no compiler to the one that no longer does."""
@@ -36,12 +43,12 @@ class _Group:
     """A program: its name, and its bars from ``top`` on, in inches below the upper end of the axes."""
 
     name: str
-    made: ProgramTiming
+    program: ProgramTiming
     top: float
 
     @property
     def stages(self) -> list[str]:
-        return [stage for stage in ORDER if stage in self.made.stages or stage not in MORE_STAGES]
+        return [stage for stage in ORDER if stage in self.program.stages or stage not in MORE_STAGES]
 
 
 def timing_picture(timings: Sequence[Timing], form: str = "svg", dark: bool = False) -> bytes:
@@ -73,14 +80,14 @@ def timing_figure(timings: Sequence[Timing], look: Look) -> Figure:
 
 
 def _groups(timings: Sequence[Timing]) -> list[_Group]:
-    made: list[_Group] = []
+    groups: list[_Group] = []
     top = 0.0
     for timing in timings:
         for name, program in timing.programs.items():
-            group = _Group(f"{timing.target} {name}", program, top + GAP - (0.2 if not made else 0))
+            group = _Group(f"{timing.target} {name}", program, top + GAP - (0.2 if not groups else 0))
             top = group.top + len(group.stages) * BAR
-            made.append(group)
-    return made[:MOST]
+            groups.append(group)
+    return groups[:MOST]
 
 
 def _title(timings: Sequence[Timing]) -> str:
@@ -102,10 +109,12 @@ def _legend(page: Picture, y: float) -> None:
 
 def _scale(axes: Axes, groups: Sequence[_Group], height: float, width: float, look: Look) -> None:
     """A logarithmic axis from below the least figure to where the labels of the longest bar end."""
-    made = [(stage, group.made.stages.get(stage)) for group in groups for stage in group.stages]
-    ends = [end for _, stage in made if stage is not None for end in _ends(stage) if end > 0]
+    stages = [(stage, group.program.stages.get(stage)) for group in groups for stage in group.stages]
+    ends = [end for _, stage in stages if stage is not None for end in _ends(stage) if end > 0]
     low, high = (min(ends) / 2, max(ends) * 1.02) if ends else _NONE
-    label_room = max((style.width(_beside(stage), SMALL) for _, stage in made if stage is not None), default=0.0) + 0.2
+    label_room = (
+        max((style.width(_beside(stage), SMALL) for _, stage in stages if stage is not None), default=0.0) + 0.2
+    )
     decades = np.log10(max(high / low, 10.0)) * width / (width - label_room)
     axes.set_xscale("log")
     axes.set_xlim(low, low * 10**decades)
@@ -120,7 +129,7 @@ def _scale(axes: Axes, groups: Sequence[_Group], height: float, width: float, lo
 def _draw(page: Picture, axes: Axes, group: _Group, top: float) -> None:
     """A program: its name and what follows from its stages, then its bars."""
     look, inner = page.look, WIDTH - 2 * SIDE
-    right = style.cut(outcome(group.made), inner * 0.6, BODY)
+    right = style.cut(outcome(group.program), inner * 0.6, BODY)
     name = style.cut(group.name, inner - style.width(right, BODY) - 0.3, HEAD, True)
     y = top + group.top - 0.29
     page.write(SIDE, y, name, HEAD, bold=True)
@@ -130,17 +139,17 @@ def _draw(page: Picture, axes: Axes, group: _Group, top: float) -> None:
     for number, stage in enumerate(group.stages):
         middle = group.top + (number + 0.5) * BAR
         page.write(SIDE + NAMES - 0.1, top + middle - style.line_height(SMALL) / 2, _named(stage), SMALL, align="right")
-        made = group.made.stages.get(stage)
-        if made is None:
-            _missing(axes, group.made.reasons.get(stage, "no reason is known"), middle, look)
+        measured = group.program.stages.get(stage)
+        if measured is None:
+            _missing(axes, group.program.reasons.get(stage, "no reason is known"), middle, look)
         else:
-            _bar(axes, stage, made, middle, look)
+            _bar(axes, stage, measured, middle, look)
 
 
-def outcome(made: ProgramTiming) -> str:
+def outcome(program: ProgramTiming) -> str:
     """The ratio and the break-even in words."""
-    ratio = made.eager_over_steady
-    calls = made.break_even_calls
+    ratio = program.eager_over_steady
+    calls = program.break_even_calls
     pays = "no break-even" if calls is None else f"pays after {_counted(calls, 'call')}"
     return pays if ratio is None else f"eager/steady {ratio:,.{0 if ratio >= 100 else 1}f}x, {pays}"
 
@@ -149,28 +158,28 @@ def _named(stage: str) -> str:
     return {"op_by_op": "op by op", "compile_warm": "compile, warm", "first": "first call"}.get(stage, stage)
 
 
-def _bar(axes: Axes, stage: str, made: Stage, middle: float, look: Look) -> None:
+def _bar(axes: Axes, stage: str, measured: Stage, middle: float, look: Look) -> None:
     left = axes.get_xlim()[0]
     color = look.series[_COLORS[_KIND.get(stage, 1)]]
-    axes.barh(middle, max(made.median_s - left, 0), BAR * 0.72, left, color=color, linewidth=0)
-    if made.low_s is not None and made.high_s is not None:
-        between = (max(made.low_s, left), made.high_s)
+    axes.barh(middle, max(measured.median_s - left, 0), BAR * 0.72, left, color=color, linewidth=0)
+    if measured.low_s is not None and measured.high_s is not None:
+        between = (max(measured.low_s, left), measured.high_s)
         axes.plot(between, (middle, middle), color=look.ink, linewidth=1.0, solid_capstyle="butt")
         axes.plot(between, (middle, middle), color=look.ink, linestyle="none", marker="|", markersize=5.5)
     axes.annotate(
-        _beside(made), (max(left, *_ends(made)), middle), (5, 0), textcoords="offset points", va="center_baseline",
+        _beside(measured), (max(left, *_ends(measured)), middle), (5, 0), textcoords="offset points", va="center_baseline",
         fontsize=SMALL, color=look.ink,
     )  # fmt: skip
 
 
-def _ends(made: Stage) -> tuple[float, ...]:
-    return tuple(end for end in (made.median_s, made.low_s, made.high_s) if end is not None)
+def _ends(stage: Stage) -> tuple[float, ...]:
+    return tuple(end for end in (stage.median_s, stage.low_s, stage.high_s) if end is not None)
 
 
-def _beside(made: Stage) -> str:
-    if made.low_s is not None:
-        return seconds(made.median_s)
-    return f"{marked(made)}  ({_counted(made.runs, 'run')}, {'the first' if made.first_only else 'no interval'})"
+def _beside(stage: Stage) -> str:
+    if stage.low_s is not None:
+        return seconds(stage.median_s)
+    return f"{marked(stage)}  ({_counted(stage.runs, 'run')}, {'the first' if stage.first_only else 'no interval'})"
 
 
 def _counted(number: int, what: str) -> str:
@@ -190,20 +199,23 @@ def _notes(timings: Sequence[Timing]) -> Iterator[str]:
         yield "no program was timed"
     confident = ", ".join(dict.fromkeys(f"{timing.settings.confidence:.0%}" for timing in timings))
     yield f"bars: medians, with their values; whiskers: the {confident} interval of each median"
-    if any(made.first_only for timing in timings for made in timing.programs.values()):
+    if any(program.first_only for timing in timings for program in timing.programs.values()):
         yield f"{MARK} {FIRST_ONLY}"
     drawn = sum(len(timing.programs) for timing in timings)
     if drawn > MOST:
         yield f"{drawn - MOST:,} more programs are not drawn"
     for timing in timings:
         yield from (f"{timing.target} {name} left out: {why}" for name, why in timing.unavailable.items())
-        for name, made in timing.programs.items():
-            if made.why_no_break_even is not None:
-                yield f"{timing.target} {name}: no break-even: {made.why_no_break_even}"
+        for name, program in timing.programs.items():
+            if program.why_no_break_even is not None:
+                yield f"{timing.target} {name}: no break-even: {program.why_no_break_even}"
         if timing.ended is not None:
             yield f"{timing.target}: cut short: {timing.ended.message}"
-    here = (f"{machine_of(timing.machine)}; {versions(timing.environment)}".rstrip("; ") for timing in timings)
+    here = (
+        f"{machine_in_words(timing.machine)}; {versions_in_words(timing.environment)}".rstrip("; ")
+        for timing in timings
+    )
     yield from dict.fromkeys(here)
-    loads = [f"{timing.target}: {load}" for timing in timings if (load := load_of(timing.machine))]
+    loads = [f"{timing.target}: {load}" for timing in timings if (load := load_in_words(timing.machine))]
     if loads:
         yield "; ".join(loads)

@@ -14,33 +14,35 @@ MOST = 10
 def check_to_github(check: Check, below: str = "") -> str:
     """At most ten errors, worst first, one a program; as many notices of what is to be recorded; then all in one notice.
 
-    Programs that match have nothing beside a line; the job summary tells of every one. ``below`` is the project's folder
+    Programs that match have nothing beside a line; the job summary tells of every program. ``below`` is the project's folder
     in the repository, with a slash behind it: annotations want paths that begin there.
     """
     order = ranked(check.checks, check.strict)
     errors = [_problem(problem) for problem in check.problems]
-    errors += [_annotation("error", one, below) for one in order if one.exit_code(check.strict)]
+    errors += [_annotation("error", program, below) for program in order if program.exit_code(check.strict)]
     notices = [
-        _annotation("notice", one, below) for one in order if not one.exit_code(check.strict) and one.status in NOTED
+        _annotation("notice", program, below)
+        for program in order
+        if not program.exit_code(check.strict) and program.status in NOTED
     ]
     left = len(errors) - MOST
     more = f"; {left} more not shown here, see the job summary" if left > 0 else ""
-    told = _command("notice", {"title": "ltc-ir snapshot check"}, summary(check) + more)
-    return "".join(line + "\n" for line in [*errors[:MOST], *notices[: MOST - 1], told])
+    text = _command("notice", {"title": "ltc-ir snapshot check"}, summary(check) + more)
+    return "".join(line + "\n" for line in [*errors[:MOST], *notices[: MOST - 1], text])
 
 
-def _annotation(kind: str, one: ProgramCheck, below: str) -> str:
-    where = _place(one, below)
-    return _command(kind, {**where, "title": f"{name_of(one)}: {verdict(one)}"}, "\n".join(message(one)))
+def _annotation(kind: str, program: ProgramCheck, below: str) -> str:
+    where = _place(program, below)
+    return _command(kind, {**where, "title": f"{name_of(program)}: {verdict(program)}"}, "\n".join(message(program)))
 
 
 def _problem(problem: Problem) -> str:
     return _command("error", {"title": "ltc-ir rules"}, f"{plain(problem.message)}\nhint: {plain(problem.hint)}")
 
 
-def _place(one: ProgramCheck, below: str) -> dict[str, str]:
+def _place(program: ProgramCheck, below: str) -> dict[str, str]:
     """File and line of the worst change that has a source of its own."""
-    changes = sorted(one.changes, key=lambda change: not change.fails)
+    changes = sorted(program.changes, key=lambda change: not change.fails)
     for source in (source for change in changes for source in change.sources if source != NO_SOURCE):
         file, colon, line = source.rpartition(":")
         if colon and line.isdecimal():
@@ -48,10 +50,10 @@ def _place(one: ProgramCheck, below: str) -> dict[str, str]:
     return {}
 
 
-def _command(kind: str, properties: dict[str, str], told: str) -> str:
+def _command(kind: str, properties: dict[str, str], text: str) -> str:
     """A workflow command by the escaping rules of GitHub's own toolkit."""
     listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{kind} {listed}::{_escaped(told)}"
+    return f"::{kind} {listed}::{_escaped(text)}"
 
 
 def _escaped(text: str) -> str:

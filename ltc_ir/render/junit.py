@@ -12,8 +12,8 @@ from ltc_ir.render.words.text import plain
 def check_to_junit(check: Check) -> str:
     """The check as one test suite: a broken check is a failure; what could not be checked at all an error, never a pass."""
     suite = Element("testsuite", name="ltc-ir snapshot check")
-    for one in check.checks:
-        _program(suite, one, check.strict)
+    for program in check.checks:
+        _program(suite, program, check.strict)
     for problem in check.problems:
         _problem(suite, problem)
     for what, why in check.unchecked.items():
@@ -31,17 +31,19 @@ def _case(suite: Element, target: str, program: str) -> Element:
     return SubElement(suite, "testcase", classname=plain(target), name=plain(program))
 
 
-def _program(suite: Element, one: ProgramCheck, strict: bool) -> None:
-    case = _case(suite, one.target, one.program)
-    code, told = one.exit_code(strict), message(one)
+def _program(suite: Element, check: ProgramCheck, strict: bool) -> None:
+    case = _case(suite, check.target, check.program)
+    code, lines = check.exit_code(strict), message(check)
     if code:
-        found = SubElement(case, "failure" if code == 1 else "error", message=told[0], type=verdict(one))
-        found.text = "\n".join(told)
-    elif tells(one):
-        SubElement(case, "system-out").text = "\n".join(told)
+        element = SubElement(case, "failure" if code == 1 else "error", message=lines[0], type=verdict(check))
+        element.text = "\n".join(lines)
+    elif tells(check):
+        SubElement(case, "system-out").text = "\n".join(lines)
 
 
 def _problem(suite: Element, problem: Problem) -> None:
     case = _case(suite, "rules", problem.message)
-    found = SubElement(case, "failure" if problem.code == 1 else "error", message=plain(problem.message), type="rules")
-    found.text = f"{plain(problem.message)}\nhint: {plain(problem.hint)}"
+    element = SubElement(
+        case, "failure" if problem.code == 1 else "error", message=plain(problem.message), type="rules"
+    )
+    element.text = f"{plain(problem.message)}\nhint: {plain(problem.hint)}"

@@ -66,24 +66,24 @@ class _Profile:
 
     def location(self, frame: str) -> int:
         """The number of a frame ``module:function:line``."""
-        known = self.locations.get(frame)
-        if known is None:
-            known = self.locations[frame] = len(self.locations) + 1
+        number = self.locations.get(frame)
+        if number is None:
+            number = self.locations[frame] = len(self.locations) + 1
             name, _, last = frame.rpartition(":")
             function, line = (name, int(last)) if name and _LINE.fullmatch(last) else (frame, 0)
             inner = _number(1, self.function(function)) + _number(2, line)
-            self.parts.append(_field(_LOCATION, _number(1, known) + _field(4, inner)))
-        return known
+            self.parts.append(_field(_LOCATION, _number(1, number) + _field(4, inner)))
+        return number
 
     def function(self, name: str) -> int:
         """The number of a function; its file is what stands before the last colon of its name."""
-        known = self.functions.get(name)
-        if known is None:
-            known = self.functions[name] = len(self.functions) + 1
+        number = self.functions.get(name)
+        if number is None:
+            number = self.functions[name] = len(self.functions) + 1
             called, file = self.string(name), self.string(name.rpartition(":")[0])
-            fields = _number(1, known) + _number(2, called) + _number(3, called) + _number(4, file)
+            fields = _number(1, number) + _number(2, called) + _number(3, called) + _number(4, file)
             self.parts.append(_field(_FUNCTION, fields))
-        return known
+        return number
 
     def comment(self, text: str) -> None:
         self.comments.append(_number(_COMMENT, self.string(text)))

@@ -27,9 +27,9 @@ from ltc_ir.lab.plots.panels import (
 )
 from ltc_ir.lab.records import DIVERGED, Experiment, Row
 from ltc_ir.plots import style
-from ltc_ir.plots.captions import load_of, machine_of, versions
 from ltc_ir.plots.style import BODY, MARKER_SIZES, MARKERS, SMALL, TITLE, Look, Picture
 from ltc_ir.plots.ticks import label_axis
+from ltc_ir.render.words.timing import load_in_words, machine_in_words, versions_in_words
 
 SIDE, LEFT, GAP = 0.35, 0.72, 0.22
 """Inches: the margin, what stands left of a line of panels, and what lies between two of them."""
@@ -329,7 +329,11 @@ def _notes(experiment: Experiment, rows: Sequence[Row]) -> Iterator[str]:
     for variant in dict.fromkeys(row.variant for row in rows if row.variant.startswith("no Omega, ")):
         yield f"an improvement at none is a control: {variant}"
     yield from experiment.notes
-    parts = (machine_of(experiment.machine), versions(experiment.environment), load_of(experiment.machine))
+    parts = (
+        machine_in_words(experiment.machine),
+        versions_in_words(experiment.environment),
+        load_in_words(experiment.machine),
+    )
     yield "; ".join(part for part in parts if part)
 
 

@@ -27,7 +27,9 @@ def _sheets(snapshot: Snapshot) -> list[Sheet]:
     name = f"{plain(snapshot.target)} {plain(snapshot.program)}"
     sheets = [Sheet(name, ("", "recorded"), tuple(_about(snapshot)), text_columns=None)]
     sheets += [_level_sheet(f"{name}: {level_name(level)}", facts) for level, facts in _levels(snapshot)]
-    accepted = tuple((plain(one.reason), "; ".join(map(plain, one.growth))) for one in snapshot.accepted)
+    accepted = tuple(
+        (plain(acceptance.reason), "; ".join(map(plain, acceptance.growth))) for acceptance in snapshot.accepted
+    )
     return (
         [*sheets, Sheet(f"{name}: accepted", ("reason", "growth"), accepted, text_columns=None)] if accepted else sheets
     )
@@ -74,7 +76,7 @@ def _by_phase(facts: LevelFacts) -> dict[str, Counter[str]]:
 
 def snapshots_to_dict(snapshots: Sequence[Snapshot]) -> dict[str, Any]:
     """Snapshots as JSON holds them: operations by phase, then function."""
-    return {"schema": SCHEMA, "kind": "snapshots", "snapshots": [_snapshot_to_dict(one) for one in snapshots]}
+    return {"schema": SCHEMA, "kind": "snapshots", "snapshots": [_snapshot_to_dict(snapshot) for snapshot in snapshots]}
 
 
 def _snapshot_to_dict(snapshot: Snapshot) -> dict[str, Any]:
@@ -86,7 +88,9 @@ def _snapshot_to_dict(snapshot: Snapshot) -> dict[str, Any]:
         "provenance": vars(snapshot.provenance).copy(),
         "levels": {level: _facts_to_dict(facts) for level, facts in snapshot.levels.items()},
         "hlo": None if hlo is None else {"jaxlib": hlo.jaxlib, "device": hlo.device, **_facts_to_dict(hlo.facts)},
-        "accepted": [{"reason": one.reason, "growth": list(one.growth)} for one in snapshot.accepted],
+        "accepted": [
+            {"reason": acceptance.reason, "growth": list(acceptance.growth)} for acceptance in snapshot.accepted
+        ],
         "captured": snapshot.captured,
     }
 

@@ -17,59 +17,59 @@ _SHOWN: dict[str, Callable[[float], str]] = {SECONDS: seconds, BYTES: size}
 
 def sweep_sheets(sweep: Sweep) -> list[Sheet]:
     """A sheet per program; what holds for all stands under the last."""
-    made = [_sheet(sweep, name, program) for name, program in sweep.programs.items()]
-    if made:
-        last = made[-1]
-        made[-1] = Sheet(last.title, last.columns, last.rows, (*last.notes, *_notes(sweep)), last.rules)
-    return made
+    sheets = [_sheet(sweep, name, program) for name, program in sweep.programs.items()]
+    if sheets:
+        last = sheets[-1]
+        sheets[-1] = Sheet(last.title, last.columns, last.rows, (*last.notes, *_notes(sweep)), last.rules)
+    return sheets
 
 
-def _sheet(sweep: Sweep, name: str, made: ProgramSweep) -> Sheet:
-    sizes = [str(point.value) for point in made.points]
+def _sheet(sweep: Sweep, name: str, program: ProgramSweep) -> Sheet:
+    sizes = [str(point.value) for point in program.points]
     columns = ("figure", *sizes, "grows as", f"{sweep.confidence:.0%} interval")
-    metrics = made.metrics()
-    rows = tuple(_row(made, metric) for metric in metrics)
+    metrics = program.metrics()
+    rows = tuple(_row(program, metric) for metric in metrics)
     units = [metric.unit for metric in metrics]
     rules = frozenset(number for number in range(1, len(units)) if units[number] != units[number - 1])
-    notes = (*_of_runs(sweep, made), *_said(made))
+    notes = (*_of_runs(sweep, program), *_said(program))
     return Sheet(f"{sweep.target} {name}: over {sweep.parameter}", columns, rows, notes, rules)
 
 
-def _row(made: ProgramSweep, metric: Metric) -> Row:
-    growth = made.growth.get(metric.name, Growth())
-    return (metric.words, *(_shown(point, metric) for point in made.points), grows_as(growth), between(growth))
+def _row(program: ProgramSweep, metric: Metric) -> Row:
+    growth = program.growth.get(metric.name, Growth())
+    return (metric.words, *(_shown(point, metric) for point in program.points), grows_as(growth), between(growth))
 
 
 def _shown(point: SweepPoint, metric: Metric) -> str:
-    known = point.metrics.get(metric.name)
-    if known is None:
+    value = point.metrics.get(metric.name)
+    if value is None:
         return NOTHING
-    return _SHOWN.get(metric.unit, figure)(known) + (MARK if metric.name in point.first_only else "")
+    return _SHOWN.get(metric.unit, figure)(value) + (MARK if metric.name in point.first_only else "")
 
 
-def _of_runs(sweep: Sweep, made: ProgramSweep) -> Iterator[str]:
+def _of_runs(sweep: Sweep, program: ProgramSweep) -> Iterator[str]:
     """What the mark means where it stands, and which figures have an interval at no size."""
-    if any(point.first_only for point in made.points):
+    if any(point.first_only for point in program.points):
         yield f"{MARK} {FIRST_ONLY}; growth is fitted through it all the same"
     if sweep.settings is not None:
-        yield from too_few(made.without_interval(), sweep.settings)
+        yield from too_few(program.without_interval(), sweep.settings)
 
 
-def _said(made: ProgramSweep) -> Iterator[str]:
+def _said(program: ProgramSweep) -> Iterator[str]:
     """What outgrows what it is made from, then why figures are not there."""
-    words = {metric.name: metric.words for metric in made.metrics()}
-    for one in made.faster:
-        after, before = made.growth[one.metric], made.growth[one.than]
+    words = {metric.name: metric.words for metric in program.metrics()}
+    for faster in program.faster:
+        after, before = program.growth[faster.metric], program.growth[faster.than]
         yield (
-            f"{words[one.metric]} grows faster than {words[one.than]}: {grows_as(after)} ({between(after)}) against "
+            f"{words[faster.metric]} grows faster than {words[faster.than]}: {grows_as(after)} ({between(after)}) against "
             f"{_against(before)}"
         )
     reasons = (
-        f"{words[name]}: {plain(why)}" for point in made.points for name, why in point.reasons.items()
+        f"{words[name]}: {plain(why)}" for point in program.points for name, why in point.reasons.items()
     )  # fmt: skip
     yield from dict.fromkeys(reasons)
-    for name, growth in made.growth.items():
-        if growth.reason is not None and any(name in point.metrics for point in made.points):
+    for name, growth in program.growth.items():
+        if growth.reason is not None and any(name in point.metrics for point in program.points):
             yield f"{words[name]}: no growth fitted: {growth.reason}"
 
 
@@ -78,7 +78,7 @@ def _against(before: Growth) -> str:
 
 
 def _notes(sweep: Sweep) -> Iterator[str]:
-    if any(len(made.points) > 1 for made in sweep.programs.values()):
+    if any(len(program.points) > 1 for program in sweep.programs.values()):
         what = "" if sweep.parameter == "n" else f"n is {sweep.parameter}; "
         yield f"{what}from four sizes on a fixed part is fitted beside the power of n"
     narrowed = [name for names in sweep.filters.values() for name in names]

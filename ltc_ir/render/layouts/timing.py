@@ -10,10 +10,20 @@ from ltc_ir.render.layouts.passes import passes_sheets
 from ltc_ir.render.sheet import Cell, Row, Sheet
 from ltc_ir.render.words import passes as passes_words
 from ltc_ir.render.words.text import plain, size
-from ltc_ir.render.words.timing import FIRST_ONLY, MARK, marked, seconds, sentence
+from ltc_ir.render.words.timing import (
+    FIRST_ONLY,
+    MARK,
+    load_in_words,
+    machine_in_words,
+    marked,
+    seconds,
+    sentence,
+    versions_in_words,
+)
 
 NOTHING = "-"
 """The cell of a stage that was not measured; the notes say why."""
+UNKNOWN_LOAD = "load unknown before, unknown after"
 ORDER = ("eager", "lower", "compile", "first", "steady", "trace", *MORE_STAGES)
 """The stages in CSV, the published columns first."""
 _OF_STAGE = ("min_s", "max_s", "low_s", "high_s", "runs")
@@ -77,18 +87,12 @@ def conditions(timing: Timing | Sweep) -> Iterator[str]:
     here, machine = timing.environment, timing.machine
     if here.jax is None or machine is None or timing.settings is None:
         return
-    yield f"{_machine(machine)}; Python {here.python}, JAX {here.jax}, jaxlib {here.jaxlib}"
+    yield f"{machine_in_words(machine)}; {versions_in_words(here)}"
     if machine.flags:
         yield plain(machine.flags)
-    yield f"{timing.target}: load {_load(machine.load_before)} before, {_load(machine.load_after)} after{_busy(machine)}"
+    yield f"{timing.target}: {load_in_words(machine) or UNKNOWN_LOAD}{_busy(machine)}"
     yield from _settings(timing.settings)
     yield from timing.notes
-
-
-def _machine(machine: Machine) -> str:
-    cores = f"{machine.usable_cores or '?'} of {machine.cores or '?'} cores"
-    memory = "" if machine.memory_bytes is None else f", {size(machine.memory_bytes)}"
-    return f"{machine.cpu or 'unknown processor'}, {cores}{memory}, on {machine.device or 'an unknown device'}"
 
 
 def _busy(machine: Machine) -> str:
@@ -97,10 +101,6 @@ def _busy(machine: Machine) -> str:
     if machine.load_before is None or cores is None or machine.load_before < 0.75 * cores:
         return ""
     return "; the machine was busy before, and the figures are of a busy machine"
-
-
-def _load(load: float | None) -> str:
-    return "unknown" if load is None else f"{load:.2f}"
 
 
 def _settings(settings: Settings) -> Iterator[str]:

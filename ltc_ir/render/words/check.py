@@ -69,10 +69,10 @@ def _holds(check: ProgramCheck) -> bool:
 
 def summary(check: Check) -> str:
     """All of a check in one line: ``12 checked: 10 match, 1 grown, 1 missing; 2 not checked (reason)``."""
-    found = [verdict(one) for one in check.checks]
+    verdicts = [verdict(program) for program in check.checks]
     order = [*Status, "holds", "broken"]
-    counted = [f"{found.count(word)} {counted_as(word, found.count(word))}" for word in order if word in found]
-    parts = [f"{len(found)} checked: {', '.join(counted)}" if found else "nothing was checked"]
+    counted = [f"{verdicts.count(word)} {counted_as(word, verdicts.count(word))}" for word in order if word in verdicts]
+    parts = [f"{len(verdicts)} checked: {', '.join(counted)}" if verdicts else "nothing was checked"]
     if check.problems:
         parts.append(f"{len(check.problems)} problem{'s' * (len(check.problems) > 1)} with the rules")
     if check.unchecked:
@@ -89,11 +89,16 @@ def counted_as(word: str, number: int) -> str:
 
 def ranked(checks: Iterable[ProgramCheck], strict: bool = False) -> list[ProgramCheck]:
     """Programs worst first: by the exit code each gives, then by how far it is from a match."""
-    known = [70, 130, 5, 4, 2, 1, 3, 0]
-    order = list(Status)
+    order_of_codes = [70, 130, 5, 4, 2, 1, 3, 0]
+    statuses = list(Status)
 
-    def badness(one: ProgramCheck) -> tuple[int, int, str, str]:
-        return known.index(worst([one.exit_code(strict)])), -order.index(one.status), one.target, one.program
+    def badness(check: ProgramCheck) -> tuple[int, int, str, str]:
+        return (
+            order_of_codes.index(worst([check.exit_code(strict)])),
+            -statuses.index(check.status),
+            check.target,
+            check.program,
+        )
 
     return sorted(checks, key=badness)
 
@@ -105,7 +110,7 @@ def name_of(check: ProgramCheck) -> str:
 
 def total_levels(checks: Iterable[ProgramCheck]) -> list[str]:
     """The levels whose totals a table shows: operations; the lines of a text are for messages."""
-    return list(dict.fromkeys(level for one in checks for level in one.totals if not level.endswith(" lines")))
+    return list(dict.fromkeys(level for check in checks for level in check.totals if not level.endswith(" lines")))
 
 
 def level_name(level: str) -> str:
@@ -155,25 +160,25 @@ def _lead(check: ProgramCheck) -> str:
 
 def _headline(check: ProgramCheck) -> dict[tuple[str, str], Sides]:
     """The figures of the first line by level and metric: totals, and lines in place of a total where both find no room."""
-    found: dict[tuple[str, str], Sides] = {}
+    figures: dict[tuple[str, str], Sides] = {}
     for name, sides in check.totals.items():
         level, _, metric = name.partition(" ")
-        found[level, metric or "total"] = sides
+        figures[level, metric or "total"] = sides
     for change in check.changes:
         if change.metric == "lines" and change.waived is None and change.baseline is not None:
-            found.setdefault((change.level, "lines"), (change.baseline, change.current))
-    for level, metric in list(found):
-        if metric == "lines" and len(_totals(found)) > WIDTH - len(f"{name_of(check)} {_lead(check)}: "):
-            found.pop((level, "total"), None)
-    return found
+            figures.setdefault((change.level, "lines"), (change.baseline, change.current))
+    for level, metric in list(figures):
+        if metric == "lines" and len(_totals(figures)) > WIDTH - len(f"{name_of(check)} {_lead(check)}: "):
+            figures.pop((level, "total"), None)
+    return figures
 
 
 def _totals(headline: Mapping[tuple[str, str], Sides]) -> str:
-    told: list[str] = []
+    parts: list[str] = []
     for (level, metric), sides in headline.items():
-        unit = "" if told or metric != "total" else " operations"
-        told.append(f"{level_name(level)}{' ' + metric if metric != 'total' else ''} {_sides(*sides, unit)}")
-    return ", ".join(told)
+        unit = "" if parts or metric != "total" else " operations"
+        parts.append(f"{level_name(level)}{' ' + metric if metric != 'total' else ''} {_sides(*sides, unit)}")
+    return ", ".join(parts)
 
 
 def _sides(before: float | None, after: float | None, unit: str = "") -> str:
@@ -186,9 +191,14 @@ def _sides(before: float | None, after: float | None, unit: str = "") -> str:
 def _body(check: ProgramCheck, room: int) -> list[str]:
     """The changes, as many as there is room for; those whose figures stand in the headline only where there are no others."""
     headline = _headline(check)
-    told = [one for one in check.changes if (one.level, one.metric) not in headline or one.waived is not None]
-    told = [one for one in told if not _is_told(one, told)]
-    once = {(one.level, one.metric, one.baseline, one.current): one for one in reversed(told or check.changes)}
+    changes = [
+        change for change in check.changes if (change.level, change.metric) not in headline or change.waived is not None
+    ]
+    changes = [change for change in changes if not _is_told(change, changes)]
+    once = {
+        (change.level, change.metric, change.baseline, change.current): change
+        for change in reversed(changes or check.changes)
+    }
     blocks = [_block(change) for change in reversed(once.values())]
     if sum(map(len, blocks)) <= room:
         return [line for block in blocks for line in block]
@@ -201,10 +211,12 @@ def _body(check: ProgramCheck, room: int) -> list[str]:
     return shown
 
 
-def _is_told(change: CheckChange, told: Iterable[CheckChange]) -> bool:
+def _is_told(change: CheckChange, changes: Iterable[CheckChange]) -> bool:
     """Whether constants in the text are all the constants there are, which another change tells."""
     sides = (change.level, change.baseline, change.current)
-    all_of_them = [(one.level, one.baseline, one.current) for one in told if one.metric == "constants.bytes"]
+    all_of_them = [
+        (other.level, other.baseline, other.current) for other in changes if other.metric == "constants.bytes"
+    ]
     return change.metric == "constants.embedded.bytes" and change.waived is None and sides in all_of_them
 
 
@@ -244,8 +256,8 @@ def _phrase(change: CheckChange) -> str:
 def _named(change: CheckChange) -> str:
     """The metric with its level, unless the name itself tells: a primitive is the jaxpr's, a dialect StableHLO's."""
     name = cut(change.metric, NAME)
-    told = change.level == "stablehlo" and name.startswith(("stablehlo.", "func.", "chlo.", "sdy.", "builtin."))
-    if told or (change.level == "jaxpr" and name not in _FIGURES and "." not in name):
+    is_clear = change.level == "stablehlo" and name.startswith(("stablehlo.", "func.", "chlo.", "sdy.", "builtin."))
+    if is_clear or (change.level == "jaxpr" and name not in _FIGURES and "." not in name):
         return name
     return f"{level_name(change.level)} {name}"
 
@@ -272,32 +284,32 @@ def _both(change: CheckChange) -> str:
     before, after = change.baseline, change.current
     if not is_bytes(change.metric) or before is None or after is None:
         return _sides(before, after)
-    told = [ratio(before, after), f"{figure(before)} -> {figure(after)} bytes" if max(before, after) >= 1024 else ""]
-    more = ", ".join(part for part in told if part)
+    parts = [ratio(before, after), f"{figure(before)} -> {figure(after)} bytes" if max(before, after) >= 1024 else ""]
+    more = ", ".join(part for part in parts if part)
     return f"{size(before)} -> {size(after)}" + (f" ({more})" if more else "")
 
 
 def _sources(sources: tuple[str, ...]) -> str:
     """Lines of source; of a file named just before, only its own name."""
-    told: list[str] = []
+    names: list[str] = []
     last = ""
     for source in sources[:3]:
         file = source.rpartition(":")[0]
-        told.append(source.rpartition("/")[2] if file == last else source)
+        names.append(source.rpartition("/")[2] if file == last else source)
         last = file
-    return cut(", ".join(told), WIDTH - 6)
+    return cut(", ".join(names), WIDTH - 6)
 
 
 def _rules(changes: Iterable[CheckChange]) -> list[str]:
     """The rules that are broken, each once; of more than two the first, and how many others."""
-    broken = list(dict.fromkeys((one.rule, one.where) for one in changes if one.fails and one.rule))
-    told = [f"  rule: {cut(rule or '', 72)}" + (f" ({cut(where, 24)})" if where else "") for rule, where in broken]
-    return told if len(told) < 3 else [told[0], f"  … and {len(told) - 1} more rules"]
+    broken = list(dict.fromkeys((change.rule, change.where) for change in changes if change.fails and change.rule))
+    lines = [f"  rule: {cut(rule or '', 72)}" + (f" ({cut(where, 24)})" if where else "") for rule, where in broken]
+    return lines if len(lines) < 3 else [lines[0], f"  … and {len(lines) - 1} more rules"]
 
 
 def _notes(check: ProgramCheck) -> list[str]:
-    told = [f"  note: {cut(note, WIDTH - 8)}" for note in check.notes]
-    return told if len(told) < 3 else [told[0], f"  … and {len(told) - 1} more notes"]
+    lines = [f"  note: {cut(note, WIDTH - 8)}" for note in check.notes]
+    return lines if len(lines) < 3 else [lines[0], f"  … and {len(lines) - 1} more notes"]
 
 
 def _files(check: ProgramCheck) -> list[str]:
@@ -349,10 +361,12 @@ def _without_advice(lines: list[str]) -> list[str]:
 
 def update_summary(update: Update) -> str:
     """All of an update in one line: ``4 programs: 1 new, 2 updated, 1 refused``."""
-    found = [one.action for one in update.written]
-    counted = ", ".join(f"{found.count(action)} {action}" for action in Action if action in found)
-    told = f"{len(found)} program{'s' * (len(found) != 1)}: {counted}" if found else "there was nothing to record"
-    return told + (f"; {len(update.unavailable)} could not be made" if update.unavailable else "")
+    actions = [written.action for written in update.written]
+    counted = ", ".join(f"{actions.count(action)} {action}" for action in Action if action in actions)
+    words = (
+        f"{len(actions)} program{'s' * (len(actions) != 1)}: {counted}" if actions else "there was nothing to record"
+    )
+    return words + (f"; {len(update.unavailable)} could not be made" if update.unavailable else "")
 
 
 def written_name(written: Written) -> str:

@@ -42,7 +42,7 @@ def _kernels(passes: Passes) -> str:
 def _most(passes: Passes, kind: str) -> str | None:
     """The name of that kind that took the compiling thread longest by itself."""
     own: dict[str, float] = {}
-    for one in passes.times:
-        if one.thread == passes.compiling and one.kind == kind:
-            own[one.path[-1]] = own.get(one.path[-1], 0.0) + one.exclusive_s
+    for entry in passes.times:
+        if entry.thread == passes.compiling and entry.kind == kind:
+            own[entry.path[-1]] = own.get(entry.path[-1], 0.0) + entry.exclusive_s
     return max(own, key=lambda name: own[name], default=None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ltc_ir.records.timing import Cause, Settings, Stage
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.timing import Cause, Machine, Settings, Stage
+from ltc_ir.render.words.text import size
 
 MARK = "†"
 """Stands behind a figure that only a first run was had of; a ``*`` would be Markdown's."""
@@ -18,9 +20,9 @@ def seconds(value: float | None) -> str:
     """Seconds with three digits that count and a unit that suits them; nothing for what is not there."""
     if value is None:
         return ""
-    for size, unit in _UNITS:
-        if value >= size:
-            return f"{_three_digits(value / size)} {unit}"
+    for second, unit in _UNITS:
+        if value >= second:
+            return f"{_three_digits(value / second)} {unit}"
     return f"{value / 1e-9:.2f} ns" if value else "0 s"
 
 
@@ -55,3 +57,27 @@ def sentence(cause: Cause) -> str:
     if cause.source is not None and cause.source_number is not None:
         text += f", most from {cause.source} ({cause.source_number:,})"
     return text
+
+
+def machine_in_words(machine: Machine) -> str:
+    """The machine that figures were taken on."""
+    cores = f"{machine.usable_cores or '?'} of {machine.cores or '?'} cores"
+    memory = "" if machine.memory_bytes is None else f", {size(machine.memory_bytes)}"
+    return f"{machine.cpu or 'unknown processor'}, {cores}{memory}, on {machine.device or 'an unknown device'}"
+
+
+def load_in_words(machine: Machine) -> str:
+    """The load of the machine: ``load 0.52 before, unknown after``; empty if neither is known."""
+    if machine.load_before is None and machine.load_after is None:
+        return ""
+    loads = (machine.load_before, machine.load_after)
+    before, after = ("unknown" if load is None else f"{load:.2f}" for load in loads)
+    return f"load {before} before, {after} after"
+
+
+def versions_in_words(environment: Environment) -> str:
+    """The versions a record was made with; empty if it holds none."""
+    if environment.jax is None:
+        return ""
+    python = "" if environment.python is None else f"Python {environment.python}, "
+    return f"{python}JAX {environment.jax}, jaxlib {environment.jaxlib}"
