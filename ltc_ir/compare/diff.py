@@ -80,6 +80,47 @@ def compare_rows(baseline: Weights, current: Weights, names: Mapping[str, str]) 
     return _differences(_named(baseline, names), _named(current, names))
 
 
+def diff_counts(baseline: Count, current: Count) -> Diff:
+    """Two counts, program by program of the same name, at the levels both have; single programs whatever their names.
+
+    Raises:
+        NotComparableError: no program and level in common, or counts narrowed differently.
+    """
+    check_filters(baseline, current)
+    names = _pairs(baseline, current)
+    pairs, notes = _compare_programs(baseline, current, names)
+    if not any(pair.levels for pair in pairs):
+        raise NotComparableError(
+            f"nothing in common: {_listed(baseline)} against {_listed(current)}",
+            "count the same programs at the same levels on both sides",
+        )
+    single = len(names) == 1
+    left, right = (
+        Side(count.target, count.environment, names[0][position] if single else None)
+        for position, count in enumerate((baseline, current))
+    )
+    left_out = [*_left_out("baseline", baseline, pairs, 0), *_left_out("current", current, pairs, 1)]
+    notes = [*compare_environments(baseline.environment, current.environment), *notes, *left_out]
+    return Diff(left, right, pairs, _grouped(baseline, current), _unique([*notes, *collect_notes(baseline, current)]))
+
+
+def diff_programs(count: Count, baseline: str = "forward", current: str = "grad") -> Diff:
+    """Two programs of one count: a forward against its gradient. At jaxpr level the target's headline comes first.
+
+    Raises:
+        UsageError: the count has no such program. NotComparableError: they have no level in common.
+    """
+    for name in (baseline, current):
+        if name not in count.programs:
+            hint = count.unavailable.get(name) or f"it has {', '.join(count.programs)}"
+            raise UsageError(f"no program {name!r} in the count of {count.target}", hint)
+    pairs, notes = _compare_programs(count, count, [(baseline, current)], count.headline)
+    if not pairs[0].levels:
+        raise NotComparableError(f"{baseline} and {current} have no level in common", "count both at the same levels")
+    left, right = (Side(count.target, count.environment, name) for name in (baseline, current))
+    return Diff(left, right, pairs, count.grouped, _unique([*notes, *count.notes]))
+
+
 Numbered = Iterable[tuple[str, Block, int]]
 """Names, each with a block and its number there."""
 
@@ -139,47 +180,6 @@ def _figure(figures: Mapping[str, Value], name: str) -> Value:
     """A figure; a kind of collective that a side has none of is 0 there, not unknown."""
     absent = 0 if name.startswith("collectives.") and figures.get("collectives") is not None else None
     return figures.get(name, absent)
-
-
-def diff_counts(baseline: Count, current: Count) -> Diff:
-    """Two counts, program by program of the same name, at the levels both have; single programs whatever their names.
-
-    Raises:
-        NotComparableError: no program and level in common, or counts narrowed differently.
-    """
-    check_filters(baseline, current)
-    names = _pairs(baseline, current)
-    pairs, notes = _compare_programs(baseline, current, names)
-    if not any(pair.levels for pair in pairs):
-        raise NotComparableError(
-            f"nothing in common: {_listed(baseline)} against {_listed(current)}",
-            "count the same programs at the same levels on both sides",
-        )
-    single = len(names) == 1
-    left, right = (
-        Side(count.target, count.environment, names[0][position] if single else None)
-        for position, count in enumerate((baseline, current))
-    )
-    left_out = [*_left_out("baseline", baseline, pairs, 0), *_left_out("current", current, pairs, 1)]
-    notes = [*compare_environments(baseline.environment, current.environment), *notes, *left_out]
-    return Diff(left, right, pairs, _grouped(baseline, current), _unique([*notes, *collect_notes(baseline, current)]))
-
-
-def diff_programs(count: Count, baseline: str = "forward", current: str = "grad") -> Diff:
-    """Two programs of one count: a forward against its gradient. At jaxpr level the target's headline comes first.
-
-    Raises:
-        UsageError: the count has no such program. NotComparableError: they have no level in common.
-    """
-    for name in (baseline, current):
-        if name not in count.programs:
-            hint = count.unavailable.get(name) or f"it has {', '.join(count.programs)}"
-            raise UsageError(f"no program {name!r} in the count of {count.target}", hint)
-    pairs, notes = _compare_programs(count, count, [(baseline, current)], count.headline)
-    if not pairs[0].levels:
-        raise NotComparableError(f"{baseline} and {current} have no level in common", "count both at the same levels")
-    left, right = (Side(count.target, count.environment, name) for name in (baseline, current))
-    return Diff(left, right, pairs, count.grouped, _unique([*notes, *count.notes]))
 
 
 def _pairs(baseline: Count, current: Count) -> list[tuple[str, str]]:
