@@ -1,4 +1,4 @@
-"""Narrows a count that was made before to some of its operations and phases: what a reader would have kept, kept afterwards."""
+"""Narrows a stored count to some of its operations and phases: what a reader would have kept, kept afterwards."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.count import Count, Group, LevelCount, Tally, make_tally
-from ltc_ir.records.vocabulary import Phase
+from ltc_ir.records.count import Count, Group, LevelCount, Tally
+from ltc_ir.records.op_table import attributed, matches, narrowed, rows_of, tally_of
 
-Keeps = Callable[[str, str], bool]
-"""Whether an operation of a phase is kept."""
+__all__ = ["matches", "narrow"]
 
-
-def matches(name: str, wanted: Collection[str]) -> bool:
-    """Whether an operation is one of those asked for, with or without its dialect, ``-`` as ``_``; all are where none is."""
-    if not wanted:
-        return True
-    plain = name.replace("-", "_")
-    return plain in wanted or plain.rpartition(".")[2] in wanted
+Keep = Callable[[Tally], Tally]
+"""What is kept of a tally."""
 
 
 def narrow(count: Count, filters: Mapping[str, Collection[str]], grouped: Collection[str], where: str) -> Count:
@@ -35,49 +29,38 @@ def narrow(count: Count, filters: Mapping[str, Collection[str]], grouped: Collec
         return count
     if count.filters:
         raise UsageError(f"{where} was narrowed when it was made", "count the target again without --op and --phase")
-    ops = frozenset(name.replace("-", "_") for name in wanted.get("ops", ()))
-    phases = frozenset(wanted.get("phases", ()))
 
-    def keeps(name: str, phase: str) -> bool:
-        return matches(name, ops) and (not phases or phase in phases)
+    def keep(tally: Tally) -> Tally:
+        return tally_of(narrowed(rows_of(tally), wanted.get("ops", ()), wanted.get("phases", ())))
 
     programs = {
-        name: {level: _level(made, keeps) for level, made in levels.items()} for name, levels in count.programs.items()
+        name: {level: _narrow_level(level_count, keep) for level, level_count in levels.items()}
+        for name, levels in count.programs.items()
     }
     return replace(count, programs=programs, filters=wanted)
 
 
-def _level(made: LevelCount, keeps: Keeps) -> LevelCount:
-    tally = _tally(made.tally, keeps)
-    unknown = tally.phase_total(Phase.UNATTRIBUTED)
-    share = 1.0 if not unknown else min(0.999999, round((tally.total - unknown) / tally.total, 6))
+def _narrow_level(level: LevelCount, keep: Keep) -> LevelCount:
+    tally = keep(level.tally)
     return replace(
-        made,
+        level,
         tally=tally,
-        expanded=None if made.expanded is None else _tally(made.expanded, keeps),
-        by=_groups(made.by, keeps),
-        expanded_by=_groups(made.expanded_by, keeps),
-        executed=made.executed
-        and replace(made.executed, tally=_tally(made.executed.tally, keeps), by=_groups(made.executed.by, keeps)),
-        attributed={"phase": share, "source": None},
-        reasons={**made.reasons, "attributed.source": "a narrowed record does not say"},
+        expanded=level.expanded and keep(level.expanded),
+        by=_narrow_groups(level.by, keep),
+        expanded_by=_narrow_groups(level.expanded_by, keep),
+        executed=level.executed
+        and replace(level.executed, tally=keep(level.executed.tally), by=_narrow_groups(level.executed.by, keep)),
+        attributed=attributed(rows_of(tally), sources=False),
+        reasons={**level.reasons, "attributed.source": "a narrowed record does not say"},
     )
 
 
-def _tally(tally: Tally, keeps: Keeps) -> Tally:
-    phases = {
-        phase: {name: number for name, number in ops.items() if keeps(name, phase)}
-        for phase, ops in tally.phases.items()
-    }
-    total: dict[str, int] = {}
-    for ops in phases.values():
-        for name, number in ops.items():
-            total[name] = total.get(name, 0) + number
-    return make_tally(total, phases)
-
-
-def _groups(groups: tuple[Group, ...] | None, keeps: Keeps) -> tuple[Group, ...] | None:
+def _narrow_groups(groups: tuple[Group, ...] | None, keep: Keep) -> tuple[Group, ...] | None:
     if groups is None:
         return None
-    made = [Group(group.key, _tally(group.tally, keeps)) for group in groups]
-    return tuple(sorted((one for one in made if one.tally.total), key=lambda one: (-one.tally.total, one.key)))
+    narrow_groups = [Group(group.key, keep(group.tally)) for group in groups]
+    return tuple(
+        sorted(
+            (group for group in narrow_groups if group.tally.total), key=lambda group: (-group.tally.total, group.key)
+        )
+    )
