@@ -1,9 +1,9 @@
-"""Every JAX version difference and every private use of JAX, in one place, each with its reason and the versions it is for.
+"""Contains every JAX version difference and every private use of JAX, with its reason and versions.
 
 | private name | why | tried on |
 |---|---|---|
-| `source_info_util.Transform`, `Scope` | its string drops transforms (0.6.x), tells no scope so spelled | 0.6.2 to 0.12.0 |
-| `eqn.source_info.name_stack`, `.traceback` | an equation's phase and source stand nowhere else | 0.6.2 to 0.12.0 |
+| `source_info_util.Transform`, `Scope` | its string drops transforms (0.6.x) and hides scopes spelled so | 0.6.2 to 0.12.0 |
+| `eqn.source_info.name_stack`, `.traceback` | the only place of an equation's phase and source | 0.6.2 to 0.12.0 |
 | `Transform.wrap` | replaced while lowering on 0.6.x, see `whole_names` | 0.6.2 |
 | `jaxlib.mlir` | JAX exposes its lowered module in these classes only | 0.6.2 to 0.12.0 |
 | `jaxlib.mlir._mlir_libs` | registers the dialects a stored file needs, without JAX | 0.6.2 to 0.12.0 |
@@ -13,7 +13,7 @@
 | `Primitive.get_bind_params`, `eqn.ctx.manager` | what `jax.core.eval_jaxpr` does to bind one equation | 0.6.2 to 0.12.0 |
 | `PjitFunction.__getstate__` | what a `jax.jit` keeps static; pickling has it, no other place | 0.6.2 to 0.12.0 |
 
-`missing()` says which of them an unknown JAX lacks; what does not need them goes on working. JAX itself is imported when
+`missing()` says which of them an unknown JAX lacks; everything else goes on working. JAX itself is imported when
 first needed: a stored file is read with ``jaxlib`` alone, in a third of the time.
 """
 
@@ -39,12 +39,12 @@ def jaxpr_types(example: Any) -> tuple[type, ...]:
 
     A closed example has both at hand; importing `jax.extend.core` for them takes longer than reading most programs.
     """
-    found = {type(example), type(open_jaxpr(example))}
-    if len(found) == 1 and not hasattr(example, "consts"):
+    types = {type(example), type(open_jaxpr(example))}
+    if len(types) == 1 and not hasattr(example, "consts"):
         from jax.extend import core
 
-        found = {core.Jaxpr, core.ClosedJaxpr}
-    return tuple(found)
+        types = {core.Jaxpr, core.ClosedJaxpr}
+    return tuple(types)
 
 
 def version() -> tuple[int, ...]:
@@ -105,7 +105,7 @@ def stack_class(name: str) -> Any:
 
 def missing() -> list[str]:
     """The private names this JAX lacks, with what cannot be done without them."""
-    wanted = {
+    required = {
         "jax._src.source_info_util.Transform": (stack_class("Transform"), "no AD phase in a jaxpr"),
         "jax._src.source_info_util.Scope": (stack_class("Scope"), "no name scopes in a jaxpr"),
         "jax._src.source_info_util.register_exclusion": (
@@ -114,7 +114,7 @@ def missing() -> list[str]:
         ),
         "jaxlib.mlir.ir": (_private("jaxlib.mlir.ir", "Operation"), "no StableHLO"),
     }
-    return [f"{name}: {effect}" for name, (found, effect) in wanted.items() if found is None]
+    return [f"{name}: {effect}" for name, (value, effect) in required.items() if value is None]
 
 
 def profile_data() -> Any:
@@ -159,25 +159,25 @@ def _line_table(code: CodeType) -> tuple[CodeType, list[int], list[int]]:
 
 
 def line_of(code: CodeType, instruction: int) -> int:
-    """The source line of an instruction; the table of a code object is read once, not once a question as CPython does."""
-    known = _LINE_TABLES.get(id(code))
-    if known is None:
-        known = _LINE_TABLES[id(code)] = _line_table(code)
-    _, starts, lines = known
+    """The source line of an instruction; the table of a code object is read once, not per question as in CPython."""
+    table = _LINE_TABLES.get(id(code))
+    if table is None:
+        table = _LINE_TABLES[id(code)] = _line_table(code)
+    _, starts, lines = table
     return lines[max(0, bisect_right(starts, instruction) - 1)]
 
 
 def hoisted_constants(lowered: Any) -> list[Any] | None:
     """The closed-over constants a lowering passes as arguments (from 0.7.2 on, where so configured); ``None`` if unknown."""
-    found = getattr(getattr(lowered, "_lowering", None), "const_args", None)
-    return list(found) if found is not None else ([] if version() < (0, 7, 2) else None)
+    constants = getattr(getattr(lowered, "_lowering", None), "const_args", None)
+    return list(constants) if constants is not None else ([] if version() < (0, 7, 2) else None)
 
 
 def whole_hlo_text(compiled: Any) -> str:
     """The optimised HLO with all its constants: ``Compiled.as_text`` elides large ones as ``{...}``.
 
-    Private: ``HloPrintOptions`` stands beside the class of the module, which moved from ``jaxlib._jax`` to ``jaxlib._hlo``
-    after 0.6.x.
+    Private: ``HloPrintOptions`` is in the module of the class of HLO modules, which moved from ``jaxlib._jax`` to
+    ``jaxlib._hlo`` after 0.6.x.
     """
     texts = []
     for module in compiled.runtime_executable().hlo_modules():
@@ -224,23 +224,23 @@ def without_dead_code(closed: Any) -> Any:
 
 
 def bind(eqn: Any, values: Collection[Any]) -> list[Any]:
-    """The results of an equation on these operands; to 0.7 a primitive's functions stand apart from its parameters."""
+    """The results of an equation on these operands; to 0.7 a primitive's functions are separate from its parameters."""
     primitive = eqn.primitive
-    given = primitive.get_bind_params(eqn.params)
-    functions, params = given if isinstance(given, tuple) else ((), given)
+    bound = primitive.get_bind_params(eqn.params)
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)
     with eqn.ctx.manager:
-        made = primitive.bind(*functions, *values, **params)
-    return list(made) if primitive.multiple_results else [made]
+        results = primitive.bind(*functions, *values, **params)
+    return list(results) if primitive.multiple_results else [results]
 
 
 def statics_of(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """The positions and the names that a `jax.jit` keeps static; none of what is not one."""
+    """The positions and the names that a `jax.jit` keeps static; empty for any other function."""
     state = fn.__getstate__() if type(fn).__name__ == "PjitFunction" else {}
     return tuple(state.get("static_argnums", ())), tuple(state.get("static_argnames", ()))
 
 
 def scan_sizes(eqn: Any) -> tuple[int, int]:
-    """How many constants and how many carries a ``scan`` has: from 0.12 on two trees tell it."""
+    """How many constants and how many carries a ``scan`` has: from 0.12 on two trees hold them."""
     params = eqn.params
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
@@ -260,7 +260,7 @@ TRACING_OPTIONS = (
     "jax_numpy_dtype_promotion", "jax_softmax_custom_jvp", "jax_threefry_partitionable", "jax_use_direct_linearize",
     "jax_use_shardy_partitioner", "jax_use_simplified_jaxpr_constants",
 )  # fmt: skip
-"""JAX's public options that alter what is traced or lowered; a version has those it has. (64-bit types stand apart.)"""
+"""JAX's public options that alter what is traced or lowered; a version has some of them. (64-bit types are separate.)"""
 
 
 def tracing_options() -> dict[str, str]:
@@ -314,7 +314,7 @@ def read_artifact(context: Any, data: bytes) -> Any:
     """The module of a StableHLO portable artifact.
 
     Raises:
-        ValueError: it is none; MLIR's own words went to the context's diagnostic handlers.
+        ValueError: the data is not an artifact; MLIR's own message went to the context's diagnostic handlers.
     """
     stablehlo = importlib.import_module("jaxlib.mlir._mlir_libs._stablehlo")
     return stablehlo.deserialize_portable_artifact(context, data)
@@ -328,7 +328,7 @@ class LocationReader:
     """Reads MLIR locations: an operation's name and its frames, outermost first; a caller shared by many is read once.
 
     Newer bindings have a class per kind of location, older ones a single class with predicates (asking a location of another
-    kind for its ``name_str`` ends the process on 0.6.x, so the kind is asked first).
+    kind for its ``name_str`` ends the process on 0.6.x, so the kind is checked first).
     """
 
     def __init__(self) -> None:
@@ -356,17 +356,17 @@ class LocationReader:
         """The frames of a source location, outermost first, at most `MOST_FRAMES` of the innermost."""
         inner: list[tuple[RawFrame, ...]] = []
         outer: tuple[RawFrame, ...] = ()
-        here = location
-        while self.is_call(here) and len(inner) < MOST_FRAMES:
-            inner.append(self.single(here.callee))
-            caller = here.caller
-            known = self.callers.get(caller.attr)
-            if known is not None:
-                outer = known
+        current = location
+        while self.is_call(current) and len(inner) < MOST_FRAMES:
+            inner.append(self.single(current.callee))
+            caller = current.caller
+            frames = self.callers.get(caller.attr)
+            if frames is not None:
+                outer = frames
                 break
-            here = caller
+            current = caller
         else:
-            outer = self.single(here)
+            outer = self.single(current)
         return self._joined(location, inner, outer)
 
     def _joined(
@@ -382,7 +382,7 @@ class LocationReader:
         return outer[-MOST_FRAMES:]
 
     def single(self, location: Any) -> tuple[RawFrame, ...]:
-        """The frame of a location that is no call: a file position, named by the function it is in; the first of fused ones."""
+        """The frame of a location that is not a call: a file position with its function; the first of fused ones."""
         function = ""
         for _ in range(MOST_FRAMES):
             if self.is_file(location):

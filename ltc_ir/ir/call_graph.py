@@ -1,4 +1,4 @@
-"""What calls what, put in an order in which every caller comes first; the one place where a call graph is walked so."""
+"""Orders a call graph so that every caller comes before its callees."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def callers_first(targets: Mapping[Key, Collection[Key]]) -> list[Key]:
-    """All that call or are called, each after all that call it; what calls itself, and what only that calls, is left out.
+    """All functions, each after all its callers; recursive ones, and those that only they call, are left out.
 
     Args:
-        targets: what each one calls, all of it among the keys; no recursion limit is met, however deep they call.
+        targets: the callees of each function, all of them among the keys; calls may nest arbitrarily deep.
     """
-    incoming = Counter(callee for found in targets.values() for callee in found)
+    incoming = Counter(callee for callees in targets.values() for callee in callees)
     ready = [caller for caller in targets if not incoming[caller]]
     order = []
     while ready:

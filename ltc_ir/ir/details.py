@@ -1,4 +1,4 @@
-"""What an operation is besides its name: its element types, and where asked for its attributes and the bytes of its results."""
+"""Reads the element types of an operation and, if requested, its attributes and the bytes of its results."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _TARGETS = frozenset({"target_name", "call_target_name", "custom_call_target"})
 _ENUM = re.compile(r"#\w+<\w+ (\w+)>")
 
 
-def of_equation(eqn: Any, asked: Details) -> Detail:
+def of_equation(eqn: Any, details: Details) -> Detail:
     """The detail of a jaxpr's equation; tokens and the like have no element type and are left out."""
-    if asked < Details.ALL:
+    if details < Details.ALL:
         return _typed(tuple([getattr(variable.aval, "dtype", None) for variable in eqn.outvars]))
     results = tuple(_types(eqn.outvars))
     sizes = [_bytes(variable.aval) for variable in eqn.outvars]
-    known = [size for size in sizes if size is not None]
-    total = sum(known) if len(known) == len(sizes) else None
-    attributes = dict(_flattened(eqn.params))
+    static_sizes = [size for size in sizes if size is not None]
+    total = sum(static_sizes) if len(static_sizes) == len(sizes) else None
+    attributes = dict(_parameters(eqn.params))
     kernel = _kernel_of(eqn)
     if kernel:
         attributes.setdefault("name", kernel)
@@ -46,11 +46,11 @@ def _typed(dtypes: tuple[Any, ...]) -> Detail:
 
 
 def _kernel_of(eqn: Any) -> str | None:
-    """The name of a Pallas kernel that was given none: its function's, which its jaxpr remembers."""
+    """The name of an unnamed Pallas kernel: that of its function, which its jaxpr records."""
     if eqn.primitive.name != "pallas_call":
         return None
-    found = getattr(getattr(eqn.params.get("jaxpr"), "debug_info", None), "func_src_info", None)
-    return str(found).partition(" at ")[0] if found else None
+    source_info = getattr(getattr(eqn.params.get("jaxpr"), "debug_info", None), "func_src_info", None)
+    return str(source_info).partition(" at ")[0] if source_info else None
 
 
 def _types(variables: Any) -> Iterator[str]:
@@ -73,18 +73,18 @@ def stored_bytes(elements: int, element: str, size: int) -> int:
     return elements * size if bits is None else -(-elements * int(bits[1]) // 8)
 
 
-def _flattened(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _parameters(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in params.items():
         named = _as_mapping(value)
         plain = _scalar(value)
         if named is not None:
-            yield from _flattened(named)
+            yield from _parameters(named)
         elif plain is not None:
-            yield attribute_name(key), shortened(plain)
+            yield attribute_name(key), shorten(plain)
 
 
 def _as_mapping(value: Any) -> Mapping[str, Any] | None:
-    """A parameter that holds named values of its own, as an FFI call's ``attributes`` do: a mapping, or pairs."""
+    """A parameter that holds named values, as an FFI call's ``attributes`` do: a mapping, or pairs."""
     value = getattr(value, "val", value)  # hashable wrapping of a dictionary, in JAX 0.6.x
     if isinstance(value, Mapping) or (hasattr(value, "items") and hasattr(value, "__getitem__")):
         return {str(key): item for key, item in value.items()}
@@ -98,7 +98,7 @@ def _is_pair(item: Any) -> bool:
 
 
 def _scalar(value: Any) -> Any:
-    """A value that a rule can name: a number, a string, or what has a name of its own; else ``None``."""
+    """A value that a rule can name: a number, a string, or an object with a name; else ``None``."""
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, np.generic):
@@ -110,11 +110,11 @@ def _scalar(value: Any) -> Any:
 
 
 def attribute_name(key: str) -> str:
-    """What an attribute is called on every level: a custom call's target has three names."""
+    """The name of an attribute on every level: a custom call's target has three names in the IR."""
     return "target" if key in _TARGETS else str(key)
 
 
-def shortened(value: Any) -> str:
+def shorten(value: Any) -> str:
     """A value as text, cut where it is long."""
     return str(value)[:_LONGEST]
 
@@ -127,64 +127,64 @@ class MlirDetails:
         self._bytes: dict[Any, int] = {}
         self._typed: dict[tuple[Any, ...], Detail] = {}
 
-    def of_operation(self, operation: Any, asked: Details) -> Detail:
+    def of_operation(self, operation: Any, details: Details) -> Detail:
         """The detail of a StableHLO operation."""
         kinds = tuple([result.type for result in operation.results])
         typed = self._typed.get(kinds)
         if typed is None:
             typed = self._typed[kinds] = Detail(tuple(self._elements_of(kinds)))
-        if asked < Details.ALL:
+        if details < Details.ALL:
             return typed
         operands = tuple(self._elements_of(operand.type for operand in operation.operands))
         total = sum(map(self.bytes, kinds))
         without = _CONSTANT if operation.name == "stablehlo.constant" else ()
-        return Detail(typed.results, operands, tuple(sorted(_named(operation.attributes, without))), total)
+        return Detail(typed.results, operands, tuple(sorted(_named_attributes(operation.attributes, without))), total)
 
     def _elements_of(self, kinds: Iterable[Any]) -> Iterator[str]:
-        return (found for found in map(self.element, kinds) if not found.endswith("token"))
+        return (element for element in map(self.element, kinds) if not element.endswith("token"))
 
     def element(self, kind: Any) -> str:
         """The short spelling of a type's element type."""
-        known = self._elements.get(kind)
-        if known is None:
-            known = self._elements[kind] = element_types.of_mlir(str(getattr(kind, "element_type", kind)))
-        return known
+        spelling = self._elements.get(kind)
+        if spelling is None:
+            spelling = self._elements[kind] = element_types.of_mlir(str(getattr(kind, "element_type", kind)))
+        return spelling
 
     def bytes(self, kind: Any) -> int:
         """The bytes of a tensor, a truth value taking one; 0 of a token."""
-        known = self._bytes.get(kind)
-        if known is None:
-            known = self._bytes[kind] = _tensor_bytes(kind, self.element(kind))
-        return known
+        size = self._bytes.get(kind)
+        if size is None:
+            size = self._bytes[kind] = _tensor_bytes(kind, self.element(kind))
+        return size
 
 
 def _tensor_bytes(kind: Any, element: str) -> int:
     return math.prod(max(0, size) for size in kind.shape) if element == "bool" else tensor_bytes(kind)
 
 
-def _named(attributes: Any, without: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+def _named_attributes(attributes: Any, without: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     ir = compat.mlir_ir()
     for name, attribute in compat.named_attributes(attributes, without):
         if isinstance(attribute, ir.DictAttr):
-            yield from _named(attribute)
+            yield from _named_attributes(attribute)
         elif not isinstance(attribute, ir.DenseElementsAttr):
-            yield attribute_name(name.rpartition(".")[2]), _plain(ir, attribute)
+            yield attribute_name(name.rpartition(".")[2]), _attribute_text(ir, attribute)
 
 
-def _plain(ir: Any, attribute: Any) -> str:
+def _attribute_text(ir: Any, attribute: Any) -> str:
     """An attribute as Python would write it: ``True``, ``3``, a string without quotes, an enumeration's word; else as MLIR."""
     if isinstance(attribute, ir.BoolAttr):
         return str(bool(attribute.value))
     if isinstance(attribute, ir.StringAttr):
-        return shortened(_text(attribute))
+        return shorten(_text(attribute))
     if isinstance(attribute, ir.IntegerAttr | ir.FloatAttr):
-        return shortened(attribute.value)
+        return shorten(attribute.value)
     word = _ENUM.fullmatch(str(attribute))
-    return word[1] if word else shortened(attribute)
+    return word[1] if word else shorten(attribute)
 
 
 def _text(attribute: Any) -> str:
-    """A string as it is; one that is no text, such as a compiled kernel's, as MLIR escapes it."""
+    """The text of a string; binary data, such as a compiled kernel's, as MLIR escapes it."""
     try:
         return str(attribute.value)
     except (RuntimeError, ValueError):

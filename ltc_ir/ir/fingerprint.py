@@ -1,7 +1,7 @@
 """A hash of a program's structure: operations, operands, types and attributes; no names, locations or values of constants.
 
-Two programs of one fingerprint compute alike up to the values of their constants. A function counts as what it is wherever
-it is called, so that sharing one or writing it twice makes no difference.
+Two programs with the same fingerprint compute the same up to the values of their constants. A function is hashed by its
+body wherever it is called: sharing one or writing it twice makes no difference.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ltc_ir import compat
 from ltc_ir.ir.jaxpr.reader import nested
 
 _NAMES = frozenset({"name", "debug_info", "jaxpr_name", "func_name"})
-"""Parameters that only name something."""
+"""Parameters that are only names."""
 _SAME = {"pjit": "jit"}
 _LITERALS = (bool, int, float, complex, str)
 _DEEPEST = 8
-"""Levels of nested values of a parameter that are looked into."""
+"""The most levels of nested values of a parameter that are hashed."""
 
 
 def _digest(parts: list[str]) -> str:
@@ -31,62 +31,67 @@ def _digest(parts: list[str]) -> str:
 def of_jaxpr(closed: Any) -> str:
     """The fingerprint of a (closed) jaxpr; each nested one is hashed once, and without recursion."""
     types = compat.jaxpr_types(closed)
-    known: dict[int, str] = {}
+    digests: dict[int, str] = {}
     main = compat.open_jaxpr(closed)
     pending = [main]
-    seen: set[int] = set()
+    visited: set[int] = set()
     while pending:
         jaxpr = pending[-1]
-        if id(jaxpr) not in known:
-            if id(jaxpr) not in seen:
-                seen.add(id(jaxpr))
-                inner = [compat.open_jaxpr(one) for eqn in jaxpr.eqns for _, one in nested(eqn.params, types)]
-                pending += [one for one in inner if id(one) not in known]
+        if id(jaxpr) not in digests:
+            if id(jaxpr) not in visited:
+                visited.add(id(jaxpr))
+                inner = [compat.open_jaxpr(child) for eqn in jaxpr.eqns for _, child in nested(eqn.params, types)]
+                pending += [child for child in inner if id(child) not in digests]
                 continue
-            known[id(jaxpr)] = _digest(list(_lines(jaxpr, types, known)))
+            digests[id(jaxpr)] = _digest(list(_lines(jaxpr, types, digests)))
         pending.pop()
-    return known[id(main)]
+    return digests[id(main)]
 
 
-def _lines(jaxpr: Any, types: tuple[type, ...], known: Mapping[int, str]) -> Iterator[str]:
+def _lines(jaxpr: Any, types: tuple[type, ...], digests: Mapping[int, str]) -> Iterator[str]:
     numbers: dict[Any, int] = {}
     for variable in (*jaxpr.constvars, *jaxpr.invars):
         numbers[variable] = len(numbers)
-        yield f"in {_typed(variable)}"
+        yield f"in {_type_text(variable)}"
     for eqn in jaxpr.eqns:
         operands = [_operand(variable, numbers) for variable in eqn.invars]
         for variable in eqn.outvars:
             numbers[variable] = len(numbers)
-        results = [_typed(variable) for variable in eqn.outvars]
-        params = [f"{key}={_plain(eqn.params[key], types, known)}" for key in sorted(eqn.params) if key not in _NAMES]
+        results = [_type_text(variable) for variable in eqn.outvars]
+        params = [
+            f"{key}={_parameter_text(eqn.params[key], types, digests)}"
+            for key in sorted(eqn.params)
+            if key not in _NAMES
+        ]
         name = eqn.primitive.name
         yield f"{_SAME.get(name, name)}({','.join(operands)})->{','.join(results)} {';'.join(params)}"
     yield f"out {','.join(_operand(variable, numbers) for variable in jaxpr.outvars)}"
 
 
-def _typed(variable: Any) -> str:
+def _type_text(variable: Any) -> str:
     aval = variable.aval
-    return _shaped(getattr(aval, "dtype", type(aval).__name__), getattr(aval, "shape", ()))
+    return _shape_text(getattr(aval, "dtype", type(aval).__name__), getattr(aval, "shape", ()))
 
 
 @lru_cache(maxsize=4096)
-def _shaped(dtype: Any, shape: tuple[Any, ...]) -> str:
+def _shape_text(dtype: Any, shape: tuple[Any, ...]) -> str:
     """An element type and a shape; most of a program's are few, and numpy is slow to name a type."""
     return f"{dtype}{list(map(str, shape))}"
 
 
 def _operand(variable: Any, numbers: Mapping[Any, int]) -> str:
     """A variable by its number; a literal by its type, for its value is that of a constant."""
-    return f"literal:{_typed(variable)}" if hasattr(variable, "val") else f"%{numbers[variable]}"
+    return f"literal:{_type_text(variable)}" if hasattr(variable, "val") else f"%{numbers[variable]}"
 
 
-def _plain(value: Any, types: tuple[type, ...], known: Mapping[int, str], depth: int = 0) -> str:
-    """A parameter's value as text that is the same in every process; what has none is told by its type."""
+def _parameter_text(value: Any, types: tuple[type, ...], digests: Mapping[int, str], depth: int = 0) -> str:
+    """A parameter's value as text that is the same in every process; otherwise its type."""
     if value is None or isinstance(value, _LITERALS):
         return repr(value)
     if isinstance(value, types):
-        found = known.get(id(compat.open_jaxpr(value)))
-        return found if found is not None else of_jaxpr(value)  # one deep inside a parameter, as a Pallas grid has them
+        digest = digests.get(id(compat.open_jaxpr(value)))
+        # a jaxpr deep inside a parameter, as in a Pallas grid, has no digest yet
+        return digest if digest is not None else of_jaxpr(value)
     if isinstance(value, enum.Enum):
         return value.name
     if hasattr(value, "dtype") and hasattr(value, "shape"):
@@ -94,8 +99,8 @@ def _plain(value: Any, types: tuple[type, ...], known: Mapping[int, str], depth:
     parts = _parts(value) if depth < _DEEPEST else None
     if parts is None:
         return str(value) if type(value).__module__ in {"numpy", "numpy.dtypes"} else type(value).__name__
-    shown = [_plain(part, types, known, depth + 1) for part in parts]
-    return f"{type(value).__name__}({','.join(sorted(shown) if isinstance(value, set | frozenset) else shown)})"
+    texts = [_parameter_text(part, types, digests, depth + 1) for part in parts]
+    return f"{type(value).__name__}({','.join(sorted(texts) if isinstance(value, set | frozenset) else texts)})"
 
 
 def _parts(value: Any) -> list[Any] | None:
@@ -123,7 +128,7 @@ class _Spelled(dict[Any, str]):
 
 
 class _Module:
-    """The functions of a module as lines of text in which callees stand for themselves."""
+    """The functions of a module as lines of text, with their calls by position."""
 
     def __init__(self) -> None:
         self.spelled = _Spelled()
@@ -187,22 +192,24 @@ class _Module:
 
     def digest(self, main: str) -> str:
         """The hash of a function with its callees' in place of their names."""
-        known: dict[str, str] = {}
+        digests: dict[str, str] = {}
         pending = [main]
         while pending:
             name = pending[-1]
-            missing = [callee for _, callee in self.calls.get(name, ()) if callee not in known and callee in self.lines]
-            if name in known or not missing:
-                known.setdefault(name, self._digest_of(name, known))
+            missing = [
+                callee for _, callee in self.calls.get(name, ()) if callee not in digests and callee in self.lines
+            ]
+            if name in digests or not missing:
+                digests.setdefault(name, self._digest_of(name, digests))
                 pending.pop()
             else:
                 pending += missing
-        return known[main]
+        return digests[main]
 
-    def _digest_of(self, name: str, known: Mapping[str, str]) -> str:
+    def _digest_of(self, name: str, digests: Mapping[str, str]) -> str:
         lines = self.lines.get(name, [])
         for position, callee in self.calls.get(name, ()):
-            lines[position] += f" calls {known.get(callee, '?')}"
+            lines[position] += f" calls {digests.get(callee, '?')}"
         return _digest(lines)
 
 

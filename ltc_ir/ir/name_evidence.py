@@ -1,4 +1,4 @@
-"""How far the names in lowered IR can be believed: what a program's jaxpr proves, and what a text alone does not."""
+"""Decides how far the names in lowered IR can be trusted: by the program's jaxpr, or by the text alone."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ltc_ir.records.vocabulary import Phase
 
 @dataclass(frozen=True)
 class Evidence:
-    """How far the names in a module can be believed.
+    """How far the names in a module can be trusted.
 
     ``masked`` are the user's scopes spelled like transforms, ``ambiguous`` those of them that AD may have written as well
-    (where one breaks the names it stands in, all are ``garbled``); ``lowered`` says that they are known, for this process
+    (where one breaks the names that contain it, all are ``garbled``); ``lowered`` means that they are known, as this process
     lowered the program. A transform may be lost on the way to a name where JAX 0.6.x wrote a file (its names start
     ``jit(f)/jit(main)`` in every function): there the absence of one proves nothing. ``phases`` are those of the program's
-    jaxpr, where that is at hand: a phase that is not among them is nobody's. ``doubtful`` names belong to several phases.
-    ``sources`` is false for a text without debug information: its locations are its own lines, so none is looked at.
+    jaxpr, where that is available: other phases are unattributed. ``doubtful`` names belong to several phases.
+    ``sources`` is false for a text without debug information: its locations are its own lines, so none is read.
     """
 
     masked: frozenset[str] = frozenset()
@@ -32,7 +32,7 @@ class Evidence:
 
     @classmethod
     def of_program(cls, scopes: Collection[str], phases: frozenset[Phase]) -> Evidence:
-        """What a program's own jaxpr tells about the names in what this process lowers it to."""
+        """The evidence from a program's own jaxpr about the names in the IR that this process lowers it to."""
         masked = frozenset(filter(looks_like_transform, scopes))
         garbled = any(map(breaks_names, masked))
         return cls(masked, ambiguous(masked, scopes), garbled, lowered=True, phases=phases)
@@ -55,9 +55,9 @@ class Evidence:
     def marks(self, flags: int, name: str) -> bool:
         """Whether a name without these flags would prove its operation primal.
 
-        A constant is made where it is first used and may bear no transform at all (from 0.7 on), so it proves nothing; nor
-        does any name in a program whose jaxpr has no primal equation, nor, where there is no jaxpr, the name of what
-        returns a program's results: it is that of the program.
+        A constant is made at its first use and may have no transform at all (from 0.7 on), so it proves nothing. The same
+        holds for every name in a program whose jaxpr has no primal equation and, without a jaxpr, for the operation that
+        returns a program's results: its name is that of the program.
         """
         if flags or self.pure:
             return True

@@ -6,9 +6,11 @@ operation, and a frozen dataclass takes three times as long to make and to hash.
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -16,7 +18,7 @@ from typing import Any, NamedTuple
 from ltc_ir.records.vocabulary import Phase
 
 JVP, TRANSPOSE, REMAT = 1, 2, 4
-"""Bits of `Origin.flags`: the transforms that decide a phase, wherever in the stack they stand."""
+"""Bits of `Origin.flags`: the transforms that decide a phase, wherever in the stack they are."""
 
 
 class Frame(NamedTuple):
@@ -37,17 +39,17 @@ class Frame(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where an operation comes from, relative to the body it stands in until it is composed with its callers'.
+    """Where an operation comes from, relative to its body until it is composed with the origins of its callers.
 
     E.g. ``Origin(flags=JVP, scope="layer1", source=Frame("ltc.py", 57, "rhs"))``: the forward part of a gradient, inside
-    ``jax.named_scope("layer1")``. Fields nobody asked for stay empty.
+    ``jax.named_scope("layer1")``. Fields that were not requested stay empty.
 
-    ``known`` is false where transforms may have been lost on the way to the text: only a transpose then proves a phase.
-    ``marked`` is false where the operation itself bears no name: it takes its caller's phase or has none.
+    ``complete`` is false where transforms may be missing in the text: then only a transpose proves a phase.
+    ``marked`` is false where the operation itself has no name: it takes the phase of its caller or has none.
     """
 
     flags: int = 0
-    known: bool = True
+    complete: bool = True
     marked: bool = True
     transforms: tuple[str, ...] = ()
     scope: str = ""
@@ -58,12 +60,12 @@ class Origin(NamedTuple):
 
     @property
     def phase(self) -> Phase:
-        """The phase its transforms tell: any transpose is backward, else any jvp forward, else primal if that is known."""
+        """The phase by the transforms: any transpose is backward, else any jvp forward, else primal if that is proved."""
         if self.shared:
             return Phase.SHARED
         if self.flags & TRANSPOSE:
             return Phase.RECOMPUTE if self.flags & REMAT else Phase.BACKWARD
-        if not self.known:
+        if not self.complete:
             return Phase.UNATTRIBUTED
         if self.flags & JVP:
             return Phase.FORWARD
@@ -72,11 +74,11 @@ class Origin(NamedTuple):
     def at(self, source: Frame | None, stack: tuple[Frame, ...], region: str) -> Origin:
         """The origin with another place; quicker than ``_replace``, for a reader makes one per operation."""
         return Origin(
-            self.flags, self.known, self.marked, self.transforms, self.scope, source, stack, region, self.shared
+            self.flags, self.complete, self.marked, self.transforms, self.scope, source, stack, region, self.shared
         )
 
     def within(self, outer: Origin) -> Origin:
-        """The origin as seen from outside the body: what it lacks it takes from the operation that contains it."""
+        """The origin as seen from outside the body: missing parts are taken from the operation that contains it."""
         if outer is NOWHERE:
             return self
         source = self.source
@@ -84,7 +86,7 @@ class Origin(NamedTuple):
             source = outer.source if source is None or outer.source.owner == "user" else source
         return Origin(
             flags=self.flags | outer.flags,
-            known=self.known and outer.known,
+            complete=self.complete and outer.complete,
             marked=self.marked,
             transforms=outer.transforms + self.transforms,
             scope=f"{outer.scope}/{self.scope}" if outer.scope and self.scope else outer.scope or self.scope,
@@ -118,13 +120,13 @@ def _repeated(outer: tuple[Frame, ...], inner: tuple[Frame, ...]) -> int:
 
 
 NOWHERE = Origin()
-"""The origin of what stands outside every call: composing with it changes nothing."""
+"""The origin outside every call: composing with it changes nothing."""
 
 
 class Detail(NamedTuple):
-    """What an operation is besides its name, e.g. ``Detail(("f32",), ("f32", "f32"))``: element types in short.
+    """The types and attributes of an operation, e.g. ``Detail(("f32",), ("f32", "f32"))``: element types in short.
 
-    ``operands``, ``attributes`` and ``bytes`` (of the results, on one device) are read only where all is asked for.
+    ``operands``, ``attributes`` and ``bytes`` (of the results, on one device) are read only with `Details.ALL`.
     """
 
     results: tuple[str, ...] = ()
@@ -134,7 +136,7 @@ class Detail(NamedTuple):
 
 
 class Details(IntEnum):
-    """How much of `Detail` a reader is asked for."""
+    """How much of `Detail` a reader reads."""
 
     NONE = 0
     TYPES = 1
@@ -163,7 +165,7 @@ class Region(NamedTuple):
 class Edge(NamedTuple):
     """One way from a body into another: the operation that runs it, and what the inner body's region is called.
 
-    ``region`` replaces the outer path where it does not start with a slash (a named function starts afresh).
+    ``region`` replaces the outer path where it does not start with a slash (a named function starts a new path).
     """
 
     code: int
@@ -173,7 +175,7 @@ class Edge(NamedTuple):
 
 @dataclass(slots=True)
 class Body:
-    """Operations that stand together: a jaxpr, a function, a computation. Read once, however often it is used."""
+    """The operations of a jaxpr, a function or a computation. Read once, however often it is used."""
 
     name: str
     codes: array[int] = field(default_factory=lambda: array("I"))
@@ -182,13 +184,13 @@ class Body:
     depth: int = 0
 
     def tally(self) -> Counter[int]:
-        """How often each code stands in this body itself."""
+        """How often each code occurs in this body itself."""
         return Counter(self.codes)
 
 
 @dataclass(slots=True)
 class Stream:
-    """What a reader makes of one level: bodies of integer codes, and the Op each code stands for.
+    """The result of reading one level: bodies of integer codes, and the Op of each code.
 
     ``roots`` are the bodies that run of themselves. A body's codes are in program order, so any consumer (a table, a graph,
     a fingerprint) reads the same operations.
@@ -200,13 +202,25 @@ class Stream:
     codes: dict[Hashable, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, op: Op) -> int:
-        """A new code for an operation not met before."""
+    def add_op(self, op: Op) -> int:
+        """A new code for a new operation."""
         self.ops.append(op)
         return len(self.ops) - 1
 
-    def body(self, name: str) -> Body:
+    def add_body(self, name: str) -> Body:
         """A new, empty body."""
-        made = Body(name)
-        self.bodies.append(made)
-        return made
+        body = Body(name)
+        self.bodies.append(body)
+        return body
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Pause Python's cyclic collector: it would walk the many values of a stream again and again while they are made."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

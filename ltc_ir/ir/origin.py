@@ -1,4 +1,4 @@
-"""From what IR says of an operation (a name stack, a traceback, a location string) to its Origin; memoised, never guessed."""
+"""Reads the Origin of an operation from its name stack, traceback or location string; memoised, never guessed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ltc_ir.files import project_above, project_root
 from ltc_ir.ir.op import JVP, REMAT, TRANSPOSE, Frame
 
 FLAG_OF = {"jvp": JVP, "linearize": JVP, "transpose": TRANSPOSE}
-_NOBODY = frozenset({"jax", "ir"})
+_HIDDEN_OWNERS = frozenset({"jax", "ir"})
 """Owners whose frames are never shown: JAX's machinery, and IR text that was parsed (its lines made nothing)."""
 REMAT_SCOPE = "rematted_computation"
 CALL_WRAPPERS = frozenset({"jit", "pjit", "xla_call", "shard_map", "pmap_call"})
@@ -24,8 +24,8 @@ _JAX_LIBRARIES = (
     *(f"jax/_src/{part}/" for part in ("nn", "scipy", "image")),
     *(f"jax/{part}/" for part in ("experimental", "nn", "scipy", "example_libraries")),
 )
-"""What JAX ships as a library rather than as machinery, worth naming when library frames are asked for. Not ``jax.numpy``:
-it is the innermost frame of nearly everything, and would hide the library that called it."""
+"""The parts of JAX that count as a library and are shown with library frames. Not ``jax.numpy``: it is the innermost
+frame of nearly everything, and would hide the library that called it."""
 _HERE = str(Path(__file__).resolve().parents[1]) + "/"
 ROOMS = frozenset({
     "api", "compare", "execution", "integrations", "ir", "plots", "records", "render", "rules", "snapshots", "tables",
@@ -35,7 +35,7 @@ ROOMS = frozenset({
 
 
 def flags_of(transforms: Iterable[str], scopes: Iterable[str]) -> int:
-    """The bits that decide a phase, of transform names and scope names kept apart."""
+    """The bits that decide a phase, from transform names and scope names."""
     flags = 0
     for transform in transforms:
         flags |= FLAG_OF.get(transform, 0)
@@ -49,12 +49,12 @@ def _is_ours(below: str) -> bool:
 
 
 class Ownership:
-    """Whose a source file is, and what it is called: ``user`` unless it is JAX's, a library's or this tool's.
+    """The owner and the short name of source files: ``user`` unless a file is JAX's, a library's or this tool's.
 
     Args:
         own: top-level packages below site-packages that count as the user's: the inspected target's own.
 
-    ``outside`` are the frames an inspection was called through: not the program's.
+    ``outside`` are the frames through which the inspection was called: they do not belong to the program.
     """
 
     def __init__(self, own: Collection[str] = ()) -> None:
@@ -68,43 +68,43 @@ class Ownership:
         self.codes: dict[int, tuple[str, str, str, CodeType]] = {}
 
     def file(self, path: str) -> tuple[str, str]:
-        """The name a file goes by (project-relative, else below its import root) and its owner."""
-        known = self._files.get(path)
-        if known is None:
-            known = self._files[path] = self._classify(path)
-        return known
+        """The short name of a file (project-relative, else below its import root) and its owner."""
+        entry = self._files.get(path)
+        if entry is None:
+            entry = self._files[path] = self._classify(path)
+        return entry
 
     def code(self, code: CodeType) -> tuple[str, str, str, CodeType]:
         """The file's name, the owner, the function's name, and the code object, kept so that its identity stays its own."""
-        known = self.codes.get(id(code))
-        if known is None:
-            known = self.codes[id(code)] = (*self.file(code.co_filename), code.co_qualname, code)
-        return known
+        entry = self.codes.get(id(code))
+        if entry is None:
+            entry = self.codes[id(code)] = (*self.file(code.co_filename), code.co_qualname, code)
+        return entry
 
     def frame(self, path: str, line: int, function: str) -> Frame:
         """A frame as IR text names it."""
         key = (path, line, function)
-        known = self._frames.get(key)
-        if known is None:
+        frame = self._frames.get(key)
+        if frame is None:
             name, owner = self.file(path)
-            known = self._frames[key] = Frame(name, line, function, "tool" if key in self.outside else owner)
-        return known
+            frame = self._frames[key] = Frame(name, line, function, "tool" if key in self.outside else owner)
+        return frame
 
-    def chosen(
+    def source_and_stack(
         self, raw: Sequence[tuple[str, int, str]], *, library: bool, whole: bool
     ) -> tuple[Frame | None, tuple[Frame, ...]]:
         """Of frames as IR text has them, outermost first: the source, and the shown stack where the whole is wanted.
 
-        What lies outside the innermost of this tool's frames is cut; XLA repeats outer frames where it inlines calls, and
-        JAX where it nests them: repetitions are dropped.
+        Frames outside the innermost frame of this tool are cut. XLA repeats outer frames where it inlines calls, and JAX
+        where it nests them: repetitions are dropped.
         """
         source: Frame | None = None
-        shown: list[Frame] = []
+        stack: list[Frame] = []
         for place in reversed(raw):
             frame = self.frame(*place)
             if frame.owner == "tool":
                 break
-            if frame.owner in _NOBODY:
+            if frame.owner in _HIDDEN_OWNERS:
                 continue
             visible = library or frame.owner == "user"
             if source is None or (visible and source.owner != "user" and not library):
@@ -112,8 +112,8 @@ class Ownership:
             if visible and not whole:
                 break
             if visible:
-                shown.append(frame)
-        return source, without_repeats(shown[::-1])
+                stack.append(frame)
+        return source, without_repeats(stack[::-1])
 
     def _classify(self, path: str) -> tuple[str, str]:
         if path.startswith(_HERE) and _is_ours(below := path.removeprefix(_HERE)):
@@ -152,7 +152,7 @@ class Ownership:
 
 
 NOTEBOOK = "<notebook>"
-"""The file of what was typed: a notebook's cells, and what Python read from a prompt."""
+"""The file name of typed code: the cells of a notebook, and input at a Python prompt."""
 _TYPED = re.compile(r"(?:.*/)?(?:ipykernel|xpython)_\d+/.*|<ipython-input-.*|<string>", re.S)
 _EDITABLE = re.compile(r".*/__editable__\.[^/]+/", re.S)
 """The folder of links that a strict editable install builds."""
@@ -165,7 +165,7 @@ def _is_typed(path: str) -> bool:
 
 
 def _of_module(path: str) -> str | None:
-    """What a file that no import root holds is called by the module loaded from it; a script has no name of its own."""
+    """The name of a file outside all import roots, by the module loaded from it; ``None`` for a script."""
     last = path.rpartition("/")[2]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or getattr(getattr(module, "__spec__", None), "origin", None)
@@ -181,19 +181,19 @@ def _is_same(file: str, other: str) -> bool:
 def without_repeats(frames: Sequence[Frame]) -> tuple[Frame, ...]:
     """A stack, outermost first, in which no frame follows itself and no comprehension its function.
 
-    Up to Python 3.11 a comprehension is a function of its own, called where it stands; from 3.12 on it is part of its
-    function, which is then at the line inside.
+    Up to Python 3.11 a comprehension is a separate function, called where it is written; from 3.12 on it is part of its
+    function, whose line is then the one inside.
     """
-    shown: list[Frame] = []
+    stack: list[Frame] = []
     for frame in frames:
         if frame.function.endswith(_COMPREHENSIONS):
             function = frame.function.rpartition(".")[0].removesuffix(".<locals>") or "<module>"
-            if shown and (shown[-1].file, shown[-1].function) == (frame.file, function):
-                shown.pop()
+            if stack and (stack[-1].file, stack[-1].function) == (frame.file, function):
+                stack.pop()
             frame = frame._replace(function=function)  # noqa: PLW2901 - the frame as 3.12 would have it
-        if not shown or frame != shown[-1]:
-            shown.append(frame)
-    return tuple(shown)
+        if not stack or frame != stack[-1]:
+            stack.append(frame)
+    return tuple(stack)
 
 
 _COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
@@ -217,7 +217,7 @@ def _parse_name(path: str, masked: frozenset[str], trusted: bool) -> tuple[Eleme
     stands_for = {f"\0{number}\0": scope for number, scope in enumerate(sorted(masked))}
     if masked:
         tokens = {scope: token for token, scope in stands_for.items()}
-        path = _any_of(masked).sub(lambda found: tokens[found[0]], path)
+        path = _any_of(masked).sub(lambda match: tokens[match[0]], path)
     elements: list[Element] = []
     for component in _components(path):
         wrappers, inner = _unwrap(component)
@@ -249,7 +249,7 @@ def is_call(component: str) -> bool:
 
 
 def looks_like_transform(scope: str) -> bool:
-    """Whether a scope could be taken for what a transform writes, or part it, so that text alone cannot tell."""
+    """Whether a scope could be the name of a transform, or a part of it, so that the text alone is ambiguous."""
     return "(" in scope or ")" in scope
 
 
@@ -265,8 +265,8 @@ _LOWERINGS = frozenset(
 def ambiguous(masked: Collection[str], scopes: Collection[str]) -> frozenset[str]:
     """Of a program's scopes spelled like transforms, those that AD may have written as well.
 
-    AD writes ``jvp(layer)`` around a scope ``layer`` and ``jvp()`` around none: a user's scope of that spelling cannot be
-    told from it where there is a ``layer`` too. ``transpose(x)`` in a program without a scope ``x`` is the user's.
+    AD writes ``jvp(layer)`` around a scope ``layer`` and ``jvp()`` around none: a user's scope of that spelling is
+    ambiguous where there is a ``layer`` too. ``transpose(x)`` in a program without a scope ``x`` is the user's.
     """
     parts = {part for scope in scopes for part in (scope, *scope.split("/"))} | _LOWERINGS | {""}
     return frozenset(
@@ -277,7 +277,7 @@ def ambiguous(masked: Collection[str], scopes: Collection[str]) -> frozenset[str
 
 
 def _cores(component: str) -> Iterable[str]:
-    """What is left of a component without its outermost transform, without the two outermost, and so on."""
+    """The rest of a component without its outermost transform, without the two outermost, and so on."""
     wrappers, _ = _unwrap(component)
     for wrapper in wrappers:
         component = component[len(wrapper) + 1 : -1]
@@ -285,7 +285,7 @@ def _cores(component: str) -> Iterable[str]:
 
 
 def breaks_names(scope: str) -> bool:
-    """Whether a scope holds half of what a transform writes, as ``jvp(`` does: then no name in its program can be read."""
+    """Whether a scope holds half of a transform's name, as ``jvp(`` does: then no name in its program can be read."""
     depth = lowest = 0
     for character in scope:
         depth += (character == "(") - (character == ")")
@@ -295,8 +295,8 @@ def breaks_names(scope: str) -> bool:
 
 def hidden_flags(elements: Iterable[Element], doubtful: Collection[str]) -> int:
     """The phase flags that the doubtful scopes among some elements would have, were they AD's."""
-    found = [name for is_transform, name in elements if not is_transform and name in doubtful]
-    words = [word for name in found for component in _components(name) for word in _unwrap(component)[0]]
+    scopes = [name for is_transform, name in elements if not is_transform and name in doubtful]
+    words = [word for name in scopes for component in _components(name) for word in _unwrap(component)[0]]
     return flags_of(words, ())
 
 
@@ -329,7 +329,7 @@ def _unwrap(component: str) -> tuple[list[str], str]:
 def function_key(frame: Frame) -> str:
     """A function's stable name, ``package.module:qualname``, without the parts that Python 3.11 and 3.12 spell differently.
 
-    A file of no project, import root or module gives its own name only: where it lies is one machine's affair.
+    A file of no project, import root or module gives its own name only: its folder differs between machines.
     """
     file = frame.file.rpartition("/")[2] if frame.file.startswith("/") else frame.file
     module = file.removesuffix(".py").replace("/", ".")

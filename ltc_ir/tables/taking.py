@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir.ir import fingerprint
-from ltc_ir.ir.gc_pause import still
 from ltc_ir.ir.jaxpr import closures
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.name_evidence import Evidence
-from ltc_ir.ir.op import Details, Op, Origin
+from ltc_ir.ir.op import Details, Op, Origin, paused_collector
 from ltc_ir.ir.origin import Ownership, function_key
 from ltc_ir.ir.stablehlo import reader as stablehlo_level
 from ltc_ir.ir.stablehlo.facts import text_size
@@ -55,7 +54,7 @@ def take(
     """
     details = Details.ALL if detailed else Details.TYPES
     staged.module()
-    with still():
+    with paused_collector():
         made, evidence, constants = _jaxpr(staged, ownership, details)
         ownership.outside |= staged.outside
         context = _Context(staged, ownership, evidence, details, constants)

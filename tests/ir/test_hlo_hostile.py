@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from ltc_ir.ir.hlo import details as hlo_details
 from ltc_ir.ir.hlo import module as hlo_module
 from ltc_ir.ir.hlo import parser as hlo_text
 from ltc_ir.ir.hlo import scanner as hlo_scan
-from ltc_ir.ir.hlo import shapes as hlo_shapes
 from ltc_ir.ir.hlo import stack_frames as hlo_frames
-from ltc_ir.ir.hlo.parser import HloSyntaxError, parse, shape_bytes
+from ltc_ir.ir.hlo.details import shape_bytes
+from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
 from ltc_ir.ir.hlo.scanner import pairs, unquote
 
 from .hlo_programs import (
@@ -141,7 +142,7 @@ def elapsed(text):
 def test_nothing_but_the_standard_library_is_imported():
 
     allowed = {"__future__", "collections", "dataclasses", "functools", "json", "math", "re", "sys", "typing", "ltc_ir"}
-    for module in (hlo_text, hlo_module, hlo_frames, hlo_scan, hlo_shapes):
+    for module in (hlo_text, hlo_module, hlo_frames, hlo_scan, hlo_details):
         tree = ast.parse(Path(module.__file__).read_text())
         imports = itertools.chain.from_iterable(
             [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]

@@ -1,4 +1,4 @@
-"""What HLO text is read into: modules of computations of instructions, whose attributes are looked into when asked."""
+"""Represents HLO text: modules of computations of instructions, whose attributes are parsed on access."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _APPLIED = ("to_apply", "comparator", "scatter", "select")
 CALLING_ATTRIBUTES = frozenset({*_BODIES, *_APPLIED, "calls", "called_computations"})
 """The attributes whose value is the name of a computation, or several in braces."""
 
-LITERAL_OPCODES = frozenset({"constant", "parameter"})  # what stands in their parentheses is no operand
+LITERAL_OPCODES = frozenset({"constant", "parameter"})  # their parentheses hold no operands
 
 OPERANDS = rf"(?:{OPERAND}(?:\s*,\s*{OPERAND})*)?"
 _OPERAND_NAMES = re.compile(OPERANDS, re.ASCII)
@@ -41,7 +41,7 @@ CALLED = re.compile(rf"\b(?:{'|'.join(sorted(CALLING_ATTRIBUTES))})\s*=\s*(\{{[^
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What an instruction's ``metadata={…}`` says, None where it does not.
+    """The fields of an instruction's ``metadata={…}``, None where one is absent.
 
     Example: ``metadata={op_name="jit(f)/sin" source_file="m.py" source_line=3}`` is
     ``Metadata("jit(f)/sin", "m.py", 3, None)``; JAX 0.10 writes ``stack_frame_id=7`` instead of file and line.
@@ -54,14 +54,14 @@ class Metadata:
 
 
 class Instruction(NamedTuple):
-    """One instruction as it stands in the text; a tuple, as a frozen dataclass takes four times as long to make.
+    """One instruction as written; a tuple, as a frozen dataclass takes four times as long to make.
 
     Attributes:
         name: without ``%``.
         opcode: as written: the asynchronous ones in XLA's short spelling, such as ``all-reduce-start``.
         shape: of the result, as written, with its layout.
-        arguments: what stands between the parentheses, as written: operands, a literal or a parameter's number.
-        attributes: what stands behind the parentheses, as written, without the first comma.
+        arguments: the text between the parentheses: operands, a literal or a parameter's number.
+        attributes: the text after the parentheses, without the first comma.
         is_root: whether it is the result of its computation.
 
     Example: ``ROOT %y.2 = f32[2]{0} sine(%x.1), metadata={op_name="jit(f)/sin"}`` is ``Instruction("y.2", "sine",
@@ -92,8 +92,8 @@ class Instruction(NamedTuple):
         """
         if not CALLED.search(self.attributes):
             return ()
-        found = (pair for pair in pairs(self.attributes) if pair[0] in CALLING_ATTRIBUTES)
-        return tuple((role, name) for role, value in found for name in _NAME.findall(_COMMENT.sub("", value)))
+        calls = (pair for pair in pairs(self.attributes) if pair[0] in CALLING_ATTRIBUTES)
+        return tuple((role, name) for role, value in calls for name in _NAME.findall(_COMMENT.sub("", value)))
 
     def attribute(self, name: str) -> str | None:
         """The value of a top-level attribute as written (quotes and braces kept), or None where it has none."""
@@ -140,7 +140,7 @@ class Computation:
 
     Attributes:
         elided: how many different tuple elements its operands name as ``%t#0``, that is without a
-            ``get-tuple-element`` of their own; such a text has fewer instructions than the module it was printed from.
+            separate ``get-tuple-element``; such a text has fewer instructions than the module it was printed from.
 
     Example: ``ENTRY %main.3 (x.1: f32[]) -> f32[] { … }`` is ``Computation("main.3", True, (…), 0)``.
 
@@ -179,7 +179,7 @@ class HloModule:
         """The Python frames that made the instruction, outermost first; empty where the text does not say.
 
         JAX 0.6 writes one file and line, which is one frame without a function. Where XLA inlined a call, newer
-        versions repeat the frames outside it: ``f, g, f, g, h``; they are given as they stand.
+        versions repeat the frames outside it: ``f, g, f, g, h``; they are returned as written.
         """
         metadata = _metadata(instruction.attributes)
         if metadata.stack_frame is not None and (frames := self.tables.stack(metadata.stack_frame)):

@@ -1,4 +1,4 @@
-"""HLO text, read exactly and without JAX, because the instructions of a compiled program can be had nowhere else.
+"""Parses HLO text exactly and without JAX: it is the only source of a compiled program's instructions.
 
 It reads what `jax.jit(f).lower(x).compile().as_text()`, ``lowered.as_text(dialect="hlo")`` and ``--xla_dump_to``
 print, with and without ``%``, operand shapes and metadata. The grammar (blanks and comments between any two words)::
@@ -8,7 +8,7 @@ print, with and without ``%``, operand shapes and metadata. The grammar (blanks 
     instruction = ["ROOT"] name "=" shape opcode "(" operands ")" attributes
     attributes  = ( "," name "=" value )*
 
-Attributes are delimited while parsing and looked into only when asked, as a fold asks for few of them.
+Attributes are delimited while parsing and parsed only on access, as few of them are needed.
 """
 
 from __future__ import annotations
@@ -37,11 +37,10 @@ from ltc_ir.ir.hlo.scanner import (
     group_end,
     value_end,
 )
-from ltc_ir.ir.hlo.shapes import shape_bytes
 from ltc_ir.ir.hlo.stack_frames import StackTables, TextFrame, read_tables
 
 __all__ = ["Computation", "HloModule", "HloSyntaxError", "Instruction"]
-__all__ += ["StackTables", "TextFrame", "parse", "shape_bytes"]
+__all__ += ["StackTables", "TextFrame", "parse"]
 
 _SHAPE = rf"[A-Za-z]\w*+\[[^\[\]()\"{{}}/]*+\](?:{GROUP})?|(?:[A-Za-z]\w*+)?(?=[(\[])(?:{GROUP})+"
 _USUAL = re.compile(
@@ -77,33 +76,33 @@ def parse(text: str) -> HloModule:
 
 
 def _computations(text: str, position: int) -> tuple[Computation, ...]:
-    found: dict[str, Computation] = {}
+    computations: dict[str, Computation] = {}
     starts: dict[str, int] = {}
     while (position := blank_end(text, position)) < len(text):
         start = position
         computation, position = _computation(text, start)
-        if computation.name in found:
+        if computation.name in computations:
             raise error_at(text, start, f"computation {computation.name!r} is defined a second time")
-        found[computation.name], starts[computation.name] = computation, start
-    _check_complete(text, found, starts)
-    return tuple(found.values())
+        computations[computation.name], starts[computation.name] = computation, start
+    _check_complete(text, computations, starts)
+    return tuple(computations.values())
 
 
-def _check_complete(text: str, found: dict[str, Computation], starts: dict[str, int]) -> None:
-    """Refuse a text that was cut off between two computations: its counts would be too low without a word."""
-    for computation in found.values():
-        if missing := _first_missing(computation, found):
+def _check_complete(text: str, computations: dict[str, Computation], starts: dict[str, int]) -> None:
+    """Refuse a text that was cut off between two computations: its counts would be silently too low."""
+    for computation in computations.values():
+        if missing := _first_missing(computation, computations):
             message = f"computation {computation.name!r} calls {missing!r}, which this text does not define"
             raise error_at(text, starts[computation.name], message)
-    entries = sum(computation.is_entry for computation in found.values())
+    entries = sum(computation.is_entry for computation in computations.values())
     if entries != 1:
         raise error_at(text, len(text), f"a module has one ENTRY computation, this text has {entries}")
 
 
-def _first_missing(computation: Computation, found: dict[str, Computation]) -> str | None:
+def _first_missing(computation: Computation, computations: dict[str, Computation]) -> str | None:
     for _, _, _, _, attributes, _ in computation.instructions:
         for name in _NAME.findall(" ".join(CALLED.findall(attributes))):
-            if name not in found and name in _called_names(attributes):  # the search is not exact, the reader is
+            if name not in computations and name in _called_names(attributes):  # the search is not exact, the reader is
                 return str(name)
     return None
 
@@ -154,17 +153,17 @@ def _check_names(text: str, position: int, computation: str, instructions: list[
 def _instructions(text: str, position: int, computation: str) -> tuple[list[Instruction], int]:
     """The instructions up to the closing brace of their computation, and where the brace ends."""
     usual, intern = _USUAL.match, sys.intern
-    found: list[Instruction] = []
+    instructions: list[Instruction] = []
     while True:
         if match := usual(text, position):
             name, shape, opcode, arguments, attributes, root = match.group(2, 3, 4, 5, 6, 1)
             instruction = Instruction(name, intern(opcode), intern(shape), arguments, attributes[2:], root is not None)
             position = match.end()
         elif text.startswith("}", position):
-            return found, position + 1
+            return instructions, position + 1
         else:
             instruction, position = _unusual_instruction(text, position, computation)
-        found.append(instruction)
+        instructions.append(instruction)
 
 
 def _unusual_instruction(text: str, position: int, computation: str) -> tuple[Instruction, int]:
@@ -206,7 +205,7 @@ def _check_operands(text: str, position: int, arguments: str) -> None:
 
 
 def _elements(instruction: Instruction) -> list[tuple[str, str]]:
-    """The operands that are elements of a tuple without an instruction of their own."""
+    """The operands that are elements of a tuple without a separate instruction."""
     if instruction.opcode in LITERAL_OPCODES:
         return []
     return [(name, element) for name, element in operands_of(instruction.arguments) if element]

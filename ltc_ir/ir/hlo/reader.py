@@ -1,4 +1,4 @@
-"""Reads an HLO module's text as a stream: a body per computation, each instruction with the origin its metadata tells."""
+"""Reads an HLO module's text as a stream: a body per computation, each instruction with the origin in its metadata."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 
 from ltc_ir.ir.call_graph import callers_first
-from ltc_ir.ir.gc_pause import still
-from ltc_ir.ir.hlo.details import of_instruction
-from ltc_ir.ir.hlo.parser import Computation, HloModule, Instruction, shape_bytes
+from ltc_ir.ir.hlo.details import of_instruction, shape_bytes
+from ltc_ir.ir.hlo.parser import Computation, HloModule, Instruction
 from ltc_ir.ir.name_evidence import Evidence
-from ltc_ir.ir.op import Body, Details, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.op import Body, Details, Frame, Op, Origin, Region, Stream, paused_collector
 from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
 from ltc_ir.ir.stablehlo.reader import NEEDS_FRAMES
 from ltc_ir.records.vocabulary import COLLECTIVES, By
@@ -29,7 +28,7 @@ _LOOP_PLUMBING = frozenset(
         "conditional",
     }
 )
-"""What XLA makes of a loop itself: these bear its name by right."""
+"""The instructions that implement a loop: their name is that of the loop."""
 _START, _DONE = "-start", "-done"
 
 
@@ -51,7 +50,7 @@ class _Reader:
             name is not None and "/jit(main)/" in name for name in self._names()
         )
         for computation in self.module.computations:
-            body = self.stream.body(computation.name)
+            body = self.stream.add_body(computation.name)
             body.depth = depths.get(computation.name, 0)
             self.read_computation(computation, body, regions.get(computation.name, ""))
         self.stream.roots = list(range(len(self.stream.bodies)))
@@ -68,16 +67,20 @@ class _Reader:
     def read_computation(self, computation: Computation, body: Body, region: str) -> None:
         """Write the codes of one computation's own instructions."""
         framed = bool(self.wants & NEEDS_FRAMES)
-        shown = region if By.REGION in self.wants else ""
+        region_path = region if By.REGION in self.wants else ""
         codes = self.stream.codes
-        shapes = {one.name: one.shape for one in computation.instructions} if self.details else {}
+        shapes = (
+            {instruction.name: instruction.shape for instruction in computation.instructions} if self.details else {}
+        )
         for instruction in computation.instructions:
             place = (instruction.file, instruction.line, instruction.stack_frame) if framed else None
             detail = of_instruction(instruction, shapes, self.details) if self.details else None
-            key: Hashable = (instruction.opcode, instruction.op_name, place, shown, detail)
+            key: Hashable = (instruction.opcode, instruction.op_name, place, region_path, detail)
             code = codes.get(key)
             if code is None:
-                code = codes[key] = self.stream.add(Op(instruction.opcode, self.origin(instruction, shown), detail))
+                code = codes[key] = self.stream.add_op(
+                    Op(instruction.opcode, self.origin(instruction, region_path), detail)
+                )
             body.codes.append(code)
             if instruction.opcode == "while":
                 body.regions[Region("while", instruction.trip_count, code)] += 1
@@ -85,8 +88,8 @@ class _Reader:
     def origin(self, instruction: Instruction, region: str) -> Origin:
         """The origin of an instruction; without an ``op_name`` it has no phase.
 
-        A name that begins with no ``jit(f)`` is a parameter's, or was written in a function for its callers to complete,
-        which XLA does not do in a reducer: it may lack transforms, as all may in a file of JAX 0.6.x.
+        A name that does not begin with ``jit(f)`` is a parameter's, or was written in a function for its callers to complete,
+        which XLA does not do in a reducer: transforms may be missing, as in every name of a file of JAX 0.6.x.
         """
         name = instruction.op_name
         origin = Origin(marked=self.evidence.pure)
@@ -97,7 +100,7 @@ class _Reader:
             argument = instruction.opcode == "parameter" and not _is_whole(elements)
             origin = Origin(
                 flags=0 if argument else flags,
-                known=self.known(instruction, elements, flags),
+                complete=self.is_complete(instruction, elements, flags),
                 marked=self.evidence.marks(flags, instruction.opcode),
                 transforms=transforms if By.TRANSFORMS in self.wants else (),
                 scope=scope if By.SCOPE in self.wants else "",
@@ -107,10 +110,10 @@ class _Reader:
         source, stack = self.frames(instruction)
         return origin._replace(source=source, stack=stack, region=region)
 
-    def known(self, instruction: Instruction, elements: tuple[Element, ...], flags: int) -> bool:
+    def is_complete(self, instruction: Instruction, elements: tuple[Element, ...], flags: int) -> bool:
         """Whether a name has kept all its transforms, so that the absence of one proves something.
 
-        What XLA rewrites in a loop's body may bear the loop's name instead of its own.
+        Instructions that XLA rewrites in a loop's body may have the loop's name.
         """
         if self.lossy or instruction.op_name in self.evidence.doubtful:
             return False
@@ -120,11 +123,11 @@ class _Reader:
         return not borrowed and _is_whole(elements) and self.evidence.knows(elements, flags)
 
     def frames(self, instruction: Instruction) -> tuple[Frame | None, tuple[Frame, ...]]:
-        """The source and, where asked for, the stack of an instruction."""
+        """The source and, if requested, the stack of an instruction."""
         if not self.wants & NEEDS_FRAMES:
             return None, ()
         written = [(frame.file, frame.line, frame.function or "?") for frame in self.module.stack(instruction)]
-        return self.ownership.chosen(written, library=self.library, whole=By.STACK in self.wants)
+        return self.ownership.source_and_stack(written, library=self.library, whole=By.STACK in self.wants)
 
 
 def _is_whole(elements: tuple[Element, ...]) -> bool:
@@ -132,21 +135,21 @@ def _is_whole(elements: tuple[Element, ...]) -> bool:
 
 
 def _nesting(module: HloModule) -> tuple[dict[str, int], dict[str, str]]:
-    """How deep each computation lies below the entry (the longest way), and its region's path from there."""
+    """The depth of each computation below the entry (by the longest path), and the path of its region."""
     calls: dict[str, dict[str, str]] = {computation.name: {} for computation in module.computations}
     for computation in module.computations:
         for instruction in computation.instructions:
             for role, name in instruction.called:
-                if name in calls:  # a damaged text may name what the parser took for no call
+                if name in calls:  # a damaged text may name an undefined computation
                     calls[computation.name].setdefault(name, _label(instruction, role))
     inner = {name for targets in calls.values() for name in targets}
     depths = {name: 0 for name in calls if name not in inner}
     regions = dict.fromkeys(depths, "")
-    for here in callers_first(calls):
-        for name, label in calls[here].items():
-            if depths[here] + 1 > depths.get(name, 0):
-                depths[name] = depths[here] + 1
-                regions[name] = f"{regions[here]}/{label}"
+    for caller in callers_first(calls):
+        for name, label in calls[caller].items():
+            if depths[caller] + 1 > depths.get(name, 0):
+                depths[name] = depths[caller] + 1
+                regions[name] = f"{regions[caller]}/{label}"
     return depths, regions
 
 
@@ -161,20 +164,20 @@ def _label(instruction: Instruction, role: str) -> str:
 def collectives(module: HloModule) -> dict[str, dict[str, int | None]]:
     """The collectives of a module by name, with their result bytes on one device; an asynchronous pair counts once.
 
-    Of a pair the ``-done`` is counted, whose shape is the result; a collective inside an ``async-start`` stands in its own
+    Of a pair the ``-done`` is counted, whose shape is the result; a collective inside an ``async-start`` is in a separate
     computation and is counted there.
     """
-    found: dict[str, dict[str, int | None]] = {}
+    entries: dict[str, dict[str, int | None]] = {}
     for _, instruction in module.instructions():
         opcode = instruction.opcode
         name = opcode.removesuffix(_DONE)
         if name not in COLLECTIVES or opcode.endswith(_START):
             continue
-        entry = found.setdefault(name, {"count": 0, "bytes": 0})
+        entry = entries.setdefault(name, {"count": 0, "bytes": 0})
         entry["count"] = (entry["count"] or 0) + 1
         size = shape_bytes(instruction.shape)
         entry["bytes"] = None if size is None or entry["bytes"] is None else entry["bytes"] + size
-    return found
+    return entries
 
 
 def read(
@@ -188,5 +191,5 @@ def read(
 ) -> Stream:
     """The stream of a parsed HLO module; the arguments are those of the StableHLO reader."""
     who, evidence = ownership or Ownership(), evidence or Evidence()
-    with still():
+    with paused_collector():
         return _Reader(module, frozenset(wants), who, evidence, library, details).read()

@@ -1,4 +1,4 @@
-"""Where the pieces of HLO text end: strings, comments, bracketed groups, attributes; so no count rests on a search.
+"""Finds where the pieces of HLO text end: strings, comments, bracketed groups and attributes.
 
 Each piece has a regular expression for the usual case (groups nested at most three deep) and, where that does not
 match, a scan with an explicit stack for any depth. Both accept the same language: the expression only saves time. The
@@ -73,12 +73,12 @@ class HloSyntaxError(ValueError):
 
 
 def error_at(text: str, position: int, message: str) -> HloSyntaxError:
-    """The error for what stands at ``position``, with its line number."""
+    """The error for the text at ``position``, with its line number."""
     return HloSyntaxError(message, text.count("\n", 0, position) + 1)
 
 
 def excerpt(text: str, position: int) -> str:
-    """What stands at ``position``, quoted and on one line, for a message."""
+    """The text at ``position``, quoted and on one line, for a message."""
     words = text[position : position + 40].split("\n", 1)[0].strip()
     return repr(words) if words else "the end of the text"
 
@@ -90,7 +90,7 @@ def blank_end(text: str, position: int) -> int:
 
 
 def group_end(text: str, position: int) -> int:
-    """Where the group ends whose opening bracket stands at ``position``.
+    """Where the group ends whose opening bracket is at ``position``.
 
     Raises:
         HloSyntaxError: a bracket, string or comment is not closed, or a bracket is closed by one of another kind.
@@ -194,7 +194,7 @@ def pieces(text: str) -> Iterator[str]:
 def pairs(text: str) -> Iterator[tuple[str, str]]:
     """The top-level ``name=value`` pairs of an attribute list or of the inside of ``metadata={…}``, values as written.
 
-    What is not a pair is passed over, so that a reader of attributes never fails where the parser did not.
+    Anything else is skipped, so that a reader of attributes never fails where the parser did not.
 
     Example: ``dict(pairs('op_name="a b" source_line=3')) == {"op_name": '"a b"', "source_line": "3"}``.
     """

@@ -45,14 +45,14 @@ class StackTables:
 
     def stack(self, frame: int) -> tuple[TextFrame, ...]:
         """The frames from the outermost to ``frame``; what a broken table lacks is left out, a cycle is cut."""
-        found: list[TextFrame] = []
-        seen: set[int] = set()
-        while frame in self.frames and frame not in seen and len(seen) < MAX_DEPTH:
-            seen.add(frame)
+        frames: list[TextFrame] = []
+        visited: set[int] = set()
+        while frame in self.frames and frame not in visited and len(visited) < MAX_DEPTH:
+            visited.add(frame)
             location, frame = self.frames[frame]
             if location in self.locations:
-                found.append(self.locations[location])
-        return tuple(reversed(found))
+                frames.append(self.locations[location])
+        return tuple(reversed(frames))
 
 
 def read_tables(text: str, position: int) -> tuple[StackTables, int]:
@@ -73,13 +73,13 @@ def read_tables(text: str, position: int) -> tuple[StackTables, int]:
 
 
 def _entries(text: str, position: int, entry: re.Pattern[str]) -> tuple[dict[int, str], int]:
-    found: dict[int, str] = {}
+    entries: dict[int, str] = {}
     while match := entry.match(text, position):
-        found[int(match[1])] = match[2]
+        entries[int(match[1])] = match[2]
         position = blank_end(text, match.end())
     if _NUMBERED.match(text, position):
         raise error_at(text, position, f"expected an entry of a table, not {excerpt(text, position)}")
-    return found, position
+    return entries, position
 
 
 def _locations(

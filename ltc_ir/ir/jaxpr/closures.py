@@ -1,4 +1,4 @@
-"""The arrays a program closes over, and who uses each first: lowered constants bear no line, so the jaxpr is asked."""
+"""Finds the arrays a program closes over and the first use of each, in the jaxpr, as lowered constants have no line."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ class Closure(NamedTuple):
 def of_jaxpr(closed: Any, reader: Reader) -> tuple[Closure, ...]:
     """The arrays of a closed jaxpr and of those nested in it, each once, largest first.
 
-    ``reader`` tells origins; it has read the jaxpr. A jaxpr used twice is told where it is met first.
+    ``reader`` gives the origins; it has read the jaxpr. A jaxpr used twice is reported at its first use.
     """
-    found: list[Closure] = []
-    seen: set[int] = set()
+    closures: list[Closure] = []
+    visited: set[int] = set()
     arrays: set[int] = set()
     pending: list[tuple[Any, Origin]] = [(closed, NOWHERE)]
     while pending:
         holder, outer = pending.pop()
         jaxpr = compat.open_jaxpr(holder)
-        if id(jaxpr) in seen:
+        if id(jaxpr) in visited:
             continue
-        seen.add(id(jaxpr))
+        visited.add(id(jaxpr))
         for variable, value in _closed_over(holder, jaxpr):
             if id(value) not in arrays:
                 arrays.add(id(value))
-                found.append(_closure(variable, jaxpr, outer, reader))
+                closures.append(_closure(variable, jaxpr, outer, reader))
         for eqn in reversed(jaxpr.eqns):
-            inner = [one for _, one in nested(eqn.params, reader.types)]
+            inner = [child for _, child in nested(eqn.params, reader.types)]
             if inner:
                 origin = reader.origin(eqn.source_info).within(outer)
-                pending += [(one, origin) for one in reversed(inner)]
-    return tuple(sorted(found, key=lambda one: (-one.bytes, one.type)))
+                pending += [(child, origin) for child in reversed(inner)]
+    return tuple(sorted(closures, key=lambda closure: (-closure.bytes, closure.type)))
 
 
 def _closed_over(holder: Any, jaxpr: Any) -> Iterator[tuple[Any, Any]]:
-    """The variables of a jaxpr that stand for arrays, and the array literals of its equations (as 0.7 on can write them)."""
+    """The variables of a jaxpr that are constant arrays, and the array literals of its equations (as 0.7 on can write them)."""
     for variable, value in zip(jaxpr.constvars, getattr(holder, "consts", ()), strict=False):
         if _is_array(variable.aval):
             yield variable, value
@@ -71,7 +71,7 @@ def _closure(variable: Any, jaxpr: Any, outer: Origin, reader: Reader) -> Closur
 
 
 def _first_use(variable: Any, jaxpr: Any, outer: Origin, reader: Reader) -> Origin:
-    """The origin of the innermost equation that takes a variable first, followed into what it is handed on to."""
+    """The origin of the innermost equation that uses a variable first, followed into the jaxprs it is passed to."""
     origin = outer
     while True:
         user = next((eqn for eqn in jaxpr.eqns if any(operand is variable for operand in eqn.invars)), None)
@@ -79,24 +79,24 @@ def _first_use(variable: Any, jaxpr: Any, outer: Origin, reader: Reader) -> Orig
             return origin
         origin = reader.origin(user.source_info).within(origin)
         position = next(number for number, operand in enumerate(user.invars) if operand is variable)
-        inner = [compat.open_jaxpr(one) for _, one in nested(user.params, reader.types)]
-        takers = [one for one in inner if len(one.invars) == len(user.invars)]
+        inner = [compat.open_jaxpr(child) for _, child in nested(user.params, reader.types)]
+        takers = [child for child in inner if len(child.invars) == len(user.invars)]
         if not takers:
             return origin
         jaxpr, variable = takers[0], takers[0].invars[position]
 
 
 def values(closed: Any) -> Iterator[Any]:
-    """What a closed jaxpr and those nested in it close over, scalars and keys too, in the order in which it is met."""
+    """The values that a closed jaxpr and those nested in it close over, scalars and keys too, in program order."""
     types = compat.jaxpr_types(closed)
-    seen: set[int] = set()
+    visited: set[int] = set()
     pending = [closed]
     while pending:
         holder = pending.pop()
         jaxpr = compat.open_jaxpr(holder)
-        if id(jaxpr) not in seen:
-            seen.add(id(jaxpr))
+        if id(jaxpr) not in visited:
+            visited.add(id(jaxpr))
             yield from getattr(holder, "consts", ())
             literals = [operand.val for eqn in jaxpr.eqns for operand in eqn.invars if hasattr(operand, "val")]
             yield from (value for value in literals if getattr(value, "shape", ()))
-            pending += reversed([one for eqn in jaxpr.eqns for _, one in nested(eqn.params, types)])
+            pending += reversed([child for eqn in jaxpr.eqns for _, child in nested(eqn.params, types)])

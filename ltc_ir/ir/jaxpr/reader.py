@@ -1,4 +1,4 @@
-"""Reads a jaxpr, nested ones included, as a stream: each distinct jaxpr once, however often and however deep it is used."""
+"""Reads a jaxpr, nested ones included, as a stream: each distinct jaxpr once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.details import of_equation
-from ltc_ir.ir.gc_pause import still
-from ltc_ir.ir.op import REMAT, Body, Details, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.op import REMAT, Body, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
 from ltc_ir.ir.origin import Ownership, flags_of, without_repeats
 from ltc_ir.records.vocabulary import By
 
@@ -16,7 +15,7 @@ _NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
 
 
 class Reader:
-    """The state of one reading: what was met, and how an equation's origin is made."""
+    """The state of one reading: the jaxprs found so far, and the memoised origins."""
 
     def __init__(self, wants: Collection[By], ownership: Ownership, library: bool, details: Details) -> None:
         self.stream = Stream()
@@ -37,7 +36,7 @@ class Reader:
         """Read a (closed) jaxpr and all that is nested in it."""
         self.types = compat.jaxpr_types(jaxpr)
         self.stream.roots.append(self.visit(jaxpr, "main"))
-        with still():
+        with paused_collector():
             return self.read_all()
 
     def visit(self, jaxpr: Any, name: str) -> int:
@@ -46,13 +45,13 @@ class Reader:
         index = self.index.get(id(jaxpr))
         if index is None:
             index = self.index[id(jaxpr)] = len(self.stream.bodies)
-            self.stream.body(name)
+            self.stream.add_body(name)
             self.pending.append(jaxpr)
             self.alive.append(jaxpr)
         return index
 
     def read_all(self) -> Stream:
-        """Read every jaxpr reached, without recursion: the depth of a program is no limit."""
+        """Read every jaxpr reached, without recursion: programs may be nested arbitrarily deep."""
         done = 0
         while done < len(self.pending):
             self.read(self.pending[done], self.stream.bodies[done])
@@ -75,7 +74,7 @@ class Reader:
             key: Hashable = (eqn.primitive, info.name_stack, traceback, detail)
             code = codes.get(key)
             if code is None:
-                code = codes[key] = self.stream.add(Op(eqn.primitive.name, self.origin(info), detail))
+                code = codes[key] = self.stream.add_op(Op(eqn.primitive.name, self.origin(info), detail))
             append(code)
             for value in eqn.params.values():
                 if type(value) not in plain:
@@ -83,7 +82,7 @@ class Reader:
                     break
 
     def nest(self, eqn: Any, code: int, body: Body) -> None:
-        """Record the jaxprs among an equation's parameters, and the loop it is, if it is one."""
+        """Record the jaxprs among an equation's parameters, and the loop if it is one."""
         name = eqn.primitive.name
         self.rematerialises |= name in _REMATS
         for label, jaxpr in nested(eqn.params, self.types):
@@ -93,7 +92,7 @@ class Reader:
             body.regions[Region(name, eqn.params.get("length"), code)] += 1
 
     def origin(self, info: Any) -> Origin:
-        """The origin of an equation, relative to the jaxpr it stands in."""
+        """The origin of an equation, relative to the jaxpr that contains it."""
         base = self.stacks.get(info.name_stack)
         if base is None:
             base = self.stacks[info.name_stack] = self._of_stack(info.name_stack)
@@ -112,18 +111,18 @@ class Reader:
         )
 
     def frames(self, traceback: Any) -> tuple[Frame | None, tuple[Frame, ...]]:
-        """The source of a traceback and, where asked for, its whole stack, outermost first; both end at this tool's frames."""
-        known = self.tracebacks.get(traceback)
-        if known is None:
-            known = self.tracebacks[traceback] = self._resolve(traceback)
-        return known
+        """The source of a traceback and, if requested, its whole stack, outermost first; both end at this tool's frames."""
+        resolved = self.tracebacks.get(traceback)
+        if resolved is None:
+            resolved = self.tracebacks[traceback] = self._resolve(traceback)
+        return resolved
 
     def _resolve(self, traceback: Any) -> tuple[Frame | None, tuple[Frame, ...]]:
         source: Frame | None = None
         stack: list[Frame] = []
-        known, whole = self.ownership.codes, By.STACK in self.wants
+        codes, whole = self.ownership.codes, By.STACK in self.wants
         for code, instruction in compat.raw_frames(traceback):
-            file, owner, function, _ = known.get(id(code)) or self.ownership.code(code)
+            file, owner, function, _ = codes.get(id(code)) or self.ownership.code(code)
             if owner == "jax":
                 continue
             if owner == "tool":
@@ -142,15 +141,15 @@ class Reader:
 
 
 def _without_remat(op: Op) -> Op:
-    """The operation of a program that rematerialises nothing: a scope so called is the user's own."""
+    """The operation of a program that rematerialises nothing: a scope of that name is the user's."""
     return op._replace(origin=op.origin._replace(flags=op.origin.flags & ~REMAT)) if op.origin.flags & REMAT else op
 
 
 _REMATS = frozenset({"checkpoint", "remat", "remat2"})
-"""The names `jax.checkpoint`'s primitive has had."""
+"""The names of `jax.checkpoint`'s primitive in all versions."""
 _LOOPS = frozenset({"scan", "while"})
 _PLAIN = frozenset({int, bool, str, float, type(None)})
-"""Parameter types that cannot hold a jaxpr: most equations have no others and are passed over at a glance."""
+"""Parameter types that cannot hold a jaxpr: most equations have no others and are skipped quickly."""
 
 
 def nested(params: dict[str, Any], types: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
@@ -167,7 +166,7 @@ def nested(params: dict[str, Any], types: tuple[type, ...]) -> Iterator[tuple[st
 
 
 def region_of(eqn: Any, label: str) -> str:
-    """What the region of a nested jaxpr is called, as edges have it."""
+    """The name of a nested jaxpr's region, as in edges."""
     name = eqn.primitive.name
     if name in {"jit", "pjit"}:
         return f"jit:{eqn.params.get('name', '?')}"
@@ -188,9 +187,9 @@ def read(
 
     Args:
         jaxpr: a ``ClosedJaxpr`` or ``Jaxpr``.
-        wants: the groupings that will be asked; source, function and stack cost resolving each distinct traceback.
-        ownership: whose the source files are.
-        library: let library frames count as sources and stand in stacks.
+        wants: the requested groupings; source, function and stack cost resolving each distinct traceback.
+        ownership: the owners of source files.
+        library: let library frames count as sources and appear in stacks.
         details: how much of each operation's types and attributes to keep.
     """
     return Reader(wants, ownership or Ownership(), library, details).read_program(jaxpr)

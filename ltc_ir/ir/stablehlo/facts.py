@@ -1,4 +1,4 @@
-"""What an MLIR operation says beyond its name: a loop's static trip count, the bytes of a module's constants."""
+"""Reads facts of MLIR operations: static trip counts of loops, sizes of constants and of the text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _is_splat(operation: Any, kind: Any) -> bool:
     """Whether a constant is one value throughout.
 
     The bindings have no class for complex elements: asking for such an attribute raises, on 0.6.x it ends the process.
-    So the text is asked, which stays short, as other values are elided in it.
+    Therefore the text is read, which stays short, as other values are elided in it.
     """
     if not str(kind.element_type).startswith("complex"):
         return bool(getattr(operation.attributes["value"], "is_splat", False))

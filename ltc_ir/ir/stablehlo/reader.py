@@ -8,9 +8,8 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.details import MlirDetails
-from ltc_ir.ir.gc_pause import still
 from ltc_ir.ir.name_evidence import Evidence
-from ltc_ir.ir.op import Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream
+from ltc_ir.ir.op import Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
 from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
 from ltc_ir.ir.stablehlo.facts import Constants, trip_count
 from ltc_ir.records.vocabulary import By
@@ -25,11 +24,11 @@ _FLAT_NAMES = """
     return reverse rsqrt select shift_left shift_right_logical sign sine slice sqrt subtract tanh transpose xor
 """
 _FLAT = frozenset({"func.return", *(f"stablehlo.{name}" for name in _FLAT_NAMES.split())})
-"""Operations that never hold a region, so that nobody looks for one in them; any other operation is asked."""
+"""Operations that never hold a region, so their regions are not read."""
 
 
 MOST_LOCATIONS = 4096
-"""Locations remembered at a time: operations of one location stand close together, and all of them would fill the memory."""
+"""Locations cached at a time: operations of one location are close together, and all locations would fill the memory."""
 
 
 Codes = dict[str, dict[Any, int]]
@@ -42,7 +41,7 @@ class _Place:
 
     ``codes`` are those met where operations inherit the same, by name and location; ``depth`` is that of the block's
     operations below the module's. ``base`` is what names in the block are relative to: nothing in a function, see
-    `_RELATIVE`. ``held`` is the name of the operation that holds the block: what has no name of its own takes that.
+    `_RELATIVE`. ``holder_name`` is the name of the operation that holds the block: an operation without a name takes it.
     """
 
     operations: Iterator[Any]
@@ -52,7 +51,7 @@ class _Place:
     codes: Codes
     depth: int
     base: tuple[Element, ...] = ()
-    held: tuple[Element, ...] = ()
+    holder_name: tuple[Element, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,7 +76,7 @@ class _Reader:
     locations: dict[Any, _Named] = field(default_factory=dict)
     elements: list[tuple[Element, ...]] = field(default_factory=list)
     digested: dict[tuple[tuple[Element, ...], str], Origin] = field(default_factory=dict)
-    known: dict[tuple[Hashable, ...], Codes] = field(default_factory=dict)
+    codes_by_place: dict[tuple[Hashable, ...], Codes] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
     names: list[str | None] = field(default_factory=list)
     reader: MlirDetails = field(default_factory=MlirDetails)
@@ -88,7 +87,7 @@ class _Reader:
         """Read the module's own operation, then everything below it."""
         self.locations_of = compat.LocationReader()
         self.locations[None] = _Named(None, ())
-        top = self.stream.body("module")
+        top = self.stream.add_body("module")
         self.functions[""] = 0
         root = module.operation
         detail = self.reader.of_operation(root, self.details) if self.details else None
@@ -107,7 +106,7 @@ class _Reader:
         return self.stream
 
     def place_of(self, operation: Any) -> Any:
-        """What stands for an operation's location; ``None`` where locations say nothing."""
+        """The key of an operation's location; ``None`` where locations carry no information."""
         return operation.location.attr if self.evidence.sources else None
 
     def absolute(self) -> bool:
@@ -115,7 +114,7 @@ class _Reader:
         return any(len(elements) > 2 and _is_absolute(elements) for elements in self.elements)
 
     def relate(self) -> None:
-        """Cut from every function's names what its first caller put there, so that each caller can put its own.
+        """Cut the prefix of the first caller from every function's names, so that each caller can add its own.
 
         The first caller is the call whose name begins all names in the function. Where a file's names may have lost
         transforms on the way, what is left proves backward or nothing.
@@ -130,8 +129,10 @@ class _Reader:
             for code, elements in own.items():
                 op = self.stream.ops[code]
                 origin = self.of_elements(elements[len(first) :], op.name)
-                known = self.evidence.lowered and origin.known
-                self.stream.ops[code] = op._replace(origin=op.origin._replace(**_told(origin), known=known))
+                complete = self.evidence.lowered and origin.complete
+                self.stream.ops[code] = op._replace(
+                    origin=op.origin._replace(**_name_fields(origin), complete=complete)
+                )
 
     def roots(self) -> list[int]:
         main = self.functions.get("main")
@@ -151,16 +152,16 @@ class _Reader:
         """Read a block's operations up to one that holds regions; ``None`` at its end."""
         tables, append, flat = place.codes, place.body.codes.append, _FLAT
         operations, constants, located = place.operations, self.constants, self.evidence.sources
-        asked, detail = self.details, None
+        details, detail = self.details, None
         while (view := next(operations, None)) is not None:
             operation = view.operation
             name, location = operation.name, operation.location.attr if located else None
             codes = tables.get(name)
             if codes is None:
                 codes = tables[name] = {}
-            if asked:
-                detail = self.reader.of_operation(operation, asked)
-            key = (location, detail) if asked else location
+            if details:
+                detail = self.reader.of_operation(operation, details)
+            key = (location, detail) if details else location
             code = codes.get(key)
             if code is None:
                 code = codes[key] = self.code(operation, location, place, detail)
@@ -194,7 +195,7 @@ class _Reader:
         index = self.functions.get(name)
         if index is None:
             index = self.functions[name] = len(self.stream.bodies)
-            self.stream.body(name)
+            self.stream.add_body(name)
         return index
 
     def note(self, operation: Any, name: str, code: int, body: Body) -> None:
@@ -208,19 +209,19 @@ class _Reader:
 
     def places(self, operation: Any, code: int, place: _Place) -> list[_Place]:
         """The blocks of an operation's regions, the last first, so that the first is read next."""
-        made = []
-        name, held = operation.name, self.elements[code][:-1]
-        base = held if name in _RELATIVE else place.base
+        places = []
+        name, holder_name = operation.name, self.elements[code][:-1]
+        base = holder_name if name in _RELATIVE else place.base
         holder, depth = self.stream.ops[code].origin, place.depth + 1
         for number, inner in enumerate(operation.regions):
             path = self.path(name, number, place.region)
-            codes = self.known.setdefault((holder, path, place.body.name, base, held), {})
+            codes = self.codes_by_place.setdefault((holder, path, place.body.name, base, holder_name), {})
             for block in inner.blocks:
-                made.append(_Place(iter(block.operations), place.body, holder, path, codes, depth, base, held))
-        return made[::-1]
+                places.append(_Place(iter(block.operations), place.body, holder, path, codes, depth, base, holder_name))
+        return places[::-1]
 
     def path(self, name: str, number: int, outer: str) -> str:
-        """What a region of an operation is called, below the region the operation stands in."""
+        """The path of an operation's region, below the region that contains the operation."""
         if By.REGION not in self.wants:
             return outer
         labels = _LABELS.get(name, ())
@@ -230,7 +231,7 @@ class _Reader:
     def function_places(self, operation: Any, region: str, body: Body, depth: int) -> list[_Place]:
         """The blocks of a function or a module, whose operations inherit nothing."""
         holder = Origin(marked=False)
-        codes = self.known.setdefault((holder, region, body.name, (), ()), {})
+        codes = self.codes_by_place.setdefault((holder, region, body.name, (), ()), {})
         blocks = [block for inner in operation.regions for block in inner.blocks]
         return [_Place(iter(block.operations), body, holder, region, codes, depth) for block in reversed(blocks)]
 
@@ -243,23 +244,23 @@ class _Reader:
             named = self.locations[location] = self.named(operation.location)
         name = operation.name
         elements = self.whole(named, place)
-        code = self.stream.add(Op(name, self.origin(name, elements, named, place), detail))
+        code = self.stream.add_op(Op(name, self.origin(name, elements, named, place), detail))
         self.elements.append(elements)
         self.names.append(named.name)
         return code
 
     def whole(self, named: _Named, place: _Place) -> tuple[Element, ...]:
-        """The elements of a name as seen from the function the operation stands in; none where nothing is named.
+        """The elements of a name as seen from the function that contains the operation; empty without a name.
 
         JAX 0.6.x writes ``/add`` for what it lowers outside any name stack (a scatter's update): the slash tells it from
         a name that is complete.
         """
         if not named.elements or (named.name or "").startswith("/"):
-            return (*place.held, (False, "")) if place.held else ()
+            return (*place.holder_name, (False, "")) if place.holder_name else ()
         return named.elements if not place.base or _is_absolute(named.elements) else place.base + named.elements
 
     def origin(self, name: str, elements: tuple[Element, ...], named: _Named, place: _Place) -> Origin:
-        """What a name and a location say; what they lack is taken from the operation that holds this one."""
+        """The origin from a name and a location; missing parts are taken from the operation that holds this one."""
         holder = Origin() if name in _BARE else place.holder
         theirs = named.source is None or (named.source.owner != "user" and holder.source is not None)
         source, stack = holder.source if theirs else named.source, named.stack or holder.stack
@@ -269,18 +270,18 @@ class _Reader:
         return holder._replace(marked=marked, source=source, stack=stack, region=place.region)
 
     def of_elements(self, elements: tuple[Element, ...], name: str) -> Origin:
-        """What the elements of an operation's own name say, the last of them being its primitive."""
-        known = self.digested.get((elements, name))
-        if known is None:
-            known = self.digested[elements, name] = self._digested(elements, name)
-        return known
+        """The origin from the elements of an operation's own name, the last of which is its primitive."""
+        origin = self.digested.get((elements, name))
+        if origin is None:
+            origin = self.digested[elements, name] = self._digested(elements, name)
+        return origin
 
     def _digested(self, elements: tuple[Element, ...], name: str) -> Origin:
         flags, transforms, scope = digest(elements[:-1])
         flags = self.evidence.believed(flags)
         return Origin(
             flags=flags,
-            known=self.evidence.knows(elements, flags),
+            complete=self.evidence.knows(elements, flags),
             marked=self.evidence.marks(flags, name),
             transforms=transforms if By.TRANSFORMS in self.wants else (),
             scope=scope if By.SCOPE in self.wants else "",
@@ -293,7 +294,7 @@ class _Reader:
         if not self.wants & NEEDS_FRAMES:
             return _Named(name, elements)
         raw = self.locations_of.frames(where)
-        source, stack = self.ownership.chosen(raw, library=self.library, whole=By.STACK in self.wants)
+        source, stack = self.ownership.source_and_stack(raw, library=self.library, whole=By.STACK in self.wants)
         return _Named(name, elements, source, stack)
 
 
@@ -305,14 +306,14 @@ def _begins(call: tuple[Element, ...], names: Collection[tuple[Element, ...]]) -
     return all(name[: len(call)] == call for name in names)
 
 
-def _told(origin: Origin) -> dict[str, Any]:
+def _name_fields(origin: Origin) -> dict[str, Any]:
     """The fields of an origin that come from a name."""
     return {field: getattr(origin, field) for field in ("flags", "marked", "transforms", "scope")}
 
 
 _BARE = frozenset({"func.func", "builtin.module"})
 _RELATIVE = frozenset({"sdy.manual_computation"})
-"""Operations in whose regions names begin afresh (the body of a ``shard_map``, from 0.7 on)."""
+"""Operations in whose regions names begin again (the body of a ``shard_map``, from 0.7 on)."""
 _LABELS = {"stablehlo.while": (".cond", ".body"), "stablehlo.if": (".true", ".false")}
 
 
@@ -329,12 +330,12 @@ def read(
 
     Args:
         module: a ``jaxlib.mlir.ir.Module``.
-        wants: the groupings that will be asked; source, function and stack cost resolving each distinct location.
-        ownership: whose the source files are.
+        wants: the requested groupings; source, function and stack cost resolving each distinct location.
+        ownership: the owners of source files.
         evidence: how far the names can be believed; by default as of a live program on JAX 0.7 or newer.
-        library: let library frames count as sources and stand in stacks.
+        library: let library frames count as sources and appear in stacks.
         details: how much of each operation's types and attributes to keep.
     """
     reader = _Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library, details)
-    with still():
+    with paused_collector():
         return reader.read_module(module)
