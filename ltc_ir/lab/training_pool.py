@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,8 @@ from ltc_ir.lab.measurements import Measurement
 from ltc_ir.lab.plans import PLANS, Settings
 from ltc_ir.lab.records import worst_value
 from ltc_ir.lab.training import Recipe, train
+from ltc_ir.workers.limits import WorkerDiedError
+from ltc_ir.workers.pool import Pool
 
 TRAINED = "trained"
 """The folder of trainings, in that of the results."""
@@ -48,7 +48,7 @@ def plan_trainings(names: Iterable[str], settings: Settings) -> dict[Recipe, lis
 
 
 def measure_training(recipe: Recipe, names: Sequence[str], folder: str) -> Measured:
-    """Train, or load a kept training, and measure it for these experiments: the job of a process of the pool."""
+    """Train, or load a kept training, and measure it for these experiments."""
     trained = train(recipe, oscillators()[recipe.series], Path(folder) / TRAINED)
     with np.errstate(all="ignore"):  # values of seeds that diverged
         return {name: list(map(_without_nan, PLANS[name].measure(trained))) for name in names}
@@ -91,8 +91,9 @@ def _completed(trainings: Trainings, folder: Path, jobs: int) -> Iterator[tuple[
         yield from ((recipe, measure_training(recipe, names, str(folder))) for recipe, names in trainings.items())
         return
     with _process_pool(jobs) as pool:
-        waiting: dict[Future[Any], Recipe] = {
-            pool.submit(measure_training, recipe, names, str(folder)): recipe for recipe, names in trainings.items()
+        waiting = {
+            pool.submit(f"{__name__}:run_job", asdict(recipe), list(names), str(folder)): recipe
+            for recipe, names in trainings.items()
         }
         while waiting:
             ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -101,45 +102,21 @@ def _completed(trainings: Trainings, folder: Path, jobs: int) -> Iterator[tuple[
                 yield recipe, _result(future, recipe)
 
 
-def _result(future: Future[Any], recipe: Recipe) -> Measured:
-    from concurrent.futures.process import BrokenProcessPool
+def run_job(recipe: Mapping[str, Any], names: Sequence[str], folder: str) -> Measured:
+    """The job of a process: `measure_training` of a recipe as JSON holds it."""
+    return measure_training(Recipe(**recipe), names, folder)
 
+
+def _result(future: Future[Any], recipe: Recipe) -> Measured:
     try:
-        measured: Measured = future.result()
-    except BrokenProcessPool as error:
+        measured = future.result()
+    except WorkerDiedError as error:
         raise LimitError(
             f"a process died while {recipe.name} was trained", "what was trained until then is kept: run it again"
         ) from error
-    return measured
+    return {name: [Measurement(*values) for values in rows] for name, rows in measured.items()}
 
 
-@contextmanager
-def _process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes with one thread each for XLA; an error ends them and drops the trainings that wait."""
-    flags = os.environ.get("XLA_FLAGS")
-    os.environ["XLA_FLAGS"] = f"{flags or ''} {ONE_THREAD}".strip()
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
-    try:
-        yield pool
-    except BaseException:
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.kill()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        if flags is None:
-            del os.environ["XLA_FLAGS"]
-        else:
-            os.environ["XLA_FLAGS"] = flags
-
-
-def _end_with_parent() -> None:
-    """End this process of a pool once its parent is gone: a parent that is killed cannot tell it."""
-    threading.Thread(target=_wait_and_end, daemon=True).start()
-
-
-def _wait_and_end() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _process_pool(jobs: int) -> Pool:
+    """Processes with one thread each for XLA."""
+    return Pool(jobs, environment={"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()})

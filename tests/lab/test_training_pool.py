@@ -38,7 +38,7 @@ def test_processes_end_with_the_one_that_started_them():
         "import os, signal\n"
         "from ltc_ir.lab.training_pool import _process_pool\n"
         "with _process_pool(1) as pool:\n"
-        "    pool.submit(os.getpid).result()\n"
+        "    pool.submit('os:getpid').result()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     ended = subprocess.run([sys.executable, "-c", killed], capture_output=True, timeout=60, check=False)
