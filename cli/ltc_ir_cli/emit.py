@@ -11,7 +11,7 @@ from ltc_ir.files import write_whole
 from ltc_ir_cli.console import TALK, data_descriptor, say, write_data
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from ltc_ir.render.table import Printable
 
 STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 """Names of standard output: file descriptor 1 itself leads to stderr while a command runs."""
@@ -19,8 +19,8 @@ WIDE = 1_000
 """Columns a table may take, wherever it goes: a narrow terminal wraps its lines, but no name and no number is ever cut."""
 
 
-def emit(rendered: str | bytes | list[RenderableType], output: str | None = None) -> None:
-    """Write what a renderer returned; renderables are coloured for a terminal only."""
+def emit(rendered: str | bytes | list[Printable], output: str | None = None) -> None:
+    """Write what a renderer returned; a table is coloured for a terminal only."""
     if isinstance(rendered, list):
         rendered = laid_out(rendered, output)
     data = rendered.encode("utf-8", "surrogateescape") if isinstance(rendered, str) else rendered
@@ -39,15 +39,24 @@ def append(path: str, text: str) -> None:
         say(f"warning: cannot add to {path}: {error.strerror}")
 
 
-def laid_out(renderables: list[RenderableType], output: str | None) -> str:
-    """The text of renderables, as wide as they need; coloured where it goes to a terminal."""
-    from rich.console import Console
+def laid_out(printables: list[Printable], output: str | None) -> str:
+    """The text of a table, as wide as it needs; coloured where it goes to a terminal."""
+    from ltc_ir.render.table import plain_text
 
     terminal = (output is None or output in STDOUT) and os.isatty(data_descriptor())
     colored = terminal and TALK.color and not os.environ.get("NO_COLOR")
-    console = Console(file=io.StringIO(), width=WIDE, force_terminal=colored, no_color=not colored, highlight=False)
-    for renderable in renderables:
-        console.print(renderable)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = None if colored else plain_text(printables, WIDE)
+    if text is None:
+        text = _printed_by_rich(printables, colored=colored)
     lines = text.splitlines() if colored else [line.rstrip() for line in text.splitlines()]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _printed_by_rich(printables: list[Printable], *, colored: bool) -> str:
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(file=text, width=WIDE, force_terminal=colored, no_color=not colored, highlight=False)
+    for printable in printables:
+        console.print(printable)
+    return text.getvalue()
