@@ -15,8 +15,7 @@ import ltc_ir
 from benchmarks.common import Result, alternating, of_pairs, timed
 from ltc_ir import compat
 from ltc_ir.execution.counter_plan import plan
-from ltc_ir.execution.instrument import Instrumented
-from ltc_ir.execution.results_equal import compared
+from ltc_ir.execution.instrument import Instrumented, compare_results
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
@@ -102,7 +101,7 @@ class Sides:
     @property
     def same(self) -> str:
         """What the two runs' results differ by."""
-        identical, difference, _ = compared(jax.tree.leaves(self.plain()), jax.tree.leaves(self.counted()[0]))
+        identical, difference, _ = compare_results(jax.tree.leaves(self.plain()), jax.tree.leaves(self.counted()[0]))
         return "results identical" if identical else f"results differ by {difference}"
 
 

@@ -1,4 +1,4 @@
-"""Plans which regions of a jaxpr are counted while it runs: a tree of call paths, a counter where only a run can tell."""
+"""Plans which regions of a jaxpr are counted while it runs: a tree of call paths with counters."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ltc_ir import compat
 from ltc_ir.execution.trip_counts import Dynamics, Run, called, chosen_branch, is_choice
 
 MOST_PATHS = 4096
-"""Call paths followed at most: each has its own counter, and all of them are carried through every loop."""
+"""The most call paths: each has its own counter, and all of them are carried through every loop."""
 LOOPS = frozenset({"scan", "while.cond", "while.body"})
 
 
 class UncountableError(Exception):
-    """The runs of a program cannot be measured; says why."""
+    """The runs of a program cannot be measured; the message gives the reason."""
 
 
 class Counter(NamedTuple):
-    """Where a number of runs stands: a position in the vector of a space (0 is the program, others one ``shard_map`` each)."""
+    """The place of a counter: a position in the vector of a space (0 is the program, others one ``shard_map`` each)."""
 
     space: int
     position: int
@@ -38,9 +38,9 @@ class Choice:
 class Node:
     """A jaxpr on one call path.
 
-    ``times`` is how often it runs in one run of its parent, where no ``counter`` says it. ``inner`` are the nodes of its
-    equations, by position; ``refused`` says why an equation has none that would need some. ``arguments`` are what its
-    variables are in its parent, where it is called and not repeated.
+    ``times`` is how often it runs in one run of its parent, unless a ``counter`` counts it. ``inner`` are the nodes of its
+    equations, by position; ``refused`` holds the reasons for equations that need nodes and have none. ``arguments``
+    maps its variables to those of its parent, where it is called and not repeated.
     """
 
     holder: Any
@@ -103,7 +103,7 @@ class Planner:
         self.platform = platform
         self.plan = Plan(Node(closed))
 
-    def made(self) -> Plan:
+    def make_plan(self) -> Plan:
         """The whole plan.
 
         Raises:
@@ -113,7 +113,7 @@ class Planner:
         return self.plan
 
     def follow(self, node: Node) -> None:
-        """Plan what a node runs; its equations are then interpreted, where nothing inside needs counting they are bound."""
+        """Plan the equations of a node, which are then interpreted; where nothing inside needs counting they are bound."""
         self.plan.paths += 1
         if self.plan.paths > MOST_PATHS:
             raise UncountableError(
@@ -140,7 +140,7 @@ class Planner:
                 self.passed_on(node, position, run)
 
     def region(self, node: Node, position: int, eqn: Any, inside: list[Run]) -> None:
-        """Plan an equation that is, or holds, a region whose runs only a run tells."""
+        """Plan an equation that is, or holds, a region whose runs must be measured."""
         name = eqn.primitive.name
         if name == "while":
             self.loop(node, position, eqn)
@@ -154,7 +154,7 @@ class Planner:
                     self.call(node, position, run, "scan" if name == "scan" else "call")
 
     def call(self, node: Node, position: int, run: Run, kind: str = "call") -> None:
-        """Plan what runs a fixed number of times and has something in it that does not."""
+        """Plan a jaxpr that runs a fixed number of times and contains one that does not."""
         child = Node(run.jaxpr, node, position, run.label, kind, run.times or 1, space=node.space)
         if kind == "call" and len(child.jaxpr.invars) == len(child.eqn.invars):
             child.arguments = dict(zip(child.jaxpr.invars, child.eqn.invars, strict=True))
@@ -173,16 +173,16 @@ class Planner:
 
     def branches(self, node: Node, position: int, inside: list[Run]) -> None:
         """Plan a ``cond``: a counter for each branch, next to each other."""
-        made = [Node(run.jaxpr, node, position, run.label, "branch", space=node.space) for run in inside]
-        for branch in made:
+        nodes = [Node(run.jaxpr, node, position, run.label, "branch", space=node.space) for run in inside]
+        for branch in nodes:
             branch.counter = self.plan.counter(node.space)
-        node.inner[position] = made
-        for branch in made:
+        node.inner[position] = nodes
+        for branch in nodes:
             if self.dynamics.holds(branch.holder):
                 self.follow(branch)
 
     def sharded(self, node: Node, position: int, eqn: Any, run: Run) -> None:
-        """Plan a ``shard_map`` whose devices may take different ways: each counts for itself."""
+        """Plan a ``shard_map`` whose devices may run differently: each has its own counters."""
         if node.space:
             node.refused[position] = "what runs on each device of a shard_map within a shard_map cannot be told apart"
             return
@@ -198,7 +198,7 @@ class Planner:
         self.follow(child)
 
     def choose(self, node: Node, eqn: Any) -> None:
-        """Count a scalar that chooses, once a body: where it comes from a caller, in the body that has it."""
+        """Count a scalar that chooses, once per body: in the caller's body where it comes from there."""
         home, variable = node, eqn.invars[0]
         while home.parent is not None and variable in home.arguments:
             home, variable = home.parent, home.arguments[variable]
@@ -208,14 +208,14 @@ class Planner:
             home.choices[variable] = Choice(node, eqn, self.plan.counter(home.space))
 
     def passed_on(self, node: Node, position: int, run: Run) -> None:
-        """Count a scalar that is handed to a call, and chooses there."""
-        stands_for = Node(run.jaxpr, node, position, run.label)
-        stands_for.arguments = dict(zip(stands_for.jaxpr.invars, stands_for.eqn.invars, strict=True))
-        for inner in stands_for.jaxpr.eqns:
-            if is_choice(inner) and inner.invars[0] in stands_for.arguments:
-                self.choose(stands_for, inner)
+        """Count a scalar that is passed to a call and chooses there."""
+        callee = Node(run.jaxpr, node, position, run.label)
+        callee.arguments = dict(zip(callee.jaxpr.invars, callee.eqn.invars, strict=True))
+        for inner in callee.jaxpr.eqns:
+            if is_choice(inner) and inner.invars[0] in callee.arguments:
+                self.choose(callee, inner)
 
 
 def plan(closed: Any, types: tuple[type, ...], platform: str) -> Plan:
     """The plan of a closed jaxpr for a platform."""
-    return Planner(closed, types, platform).made()
+    return Planner(closed, types, platform).make_plan()

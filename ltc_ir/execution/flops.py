@@ -12,9 +12,9 @@
 | ``reductions`` | those over a sliding window | taps less 1 for each output element |
 | ``reductions`` | what a scatter or a ``select_and_scatter_add`` adds, multiplies, ... | 1 for each update |
 
-Transcendental functions (exp, log, sin, tanh, sqrt, pow, ...) stand apart, 1 for each output element, as XLA has them apart.
-Comparisons, selections, conversions, random bits, integer arithmetic and moving data are no flops. A complex number counts as
-one. Whatever else takes or makes floating-point numbers is in no flops and is named, above all a primitive not known here.
+Transcendental functions (exp, log, sin, tanh, sqrt, pow, ...) are counted separately, 1 for each output element, as in XLA.
+Comparisons, selections, conversions, random bits, integer arithmetic and data movement are not flops. A complex number counts
+as one. Any other operation on floating-point numbers counts as no flops and is named, above all an unknown primitive.
 """
 
 from __future__ import annotations
@@ -54,43 +54,43 @@ _FREE = """
     debug_print inspect_sharding name optimization_barrier stop_gradient
 """
 FREE = frozenset(_FREE.split())
-"""What is known to compute nothing: it compares, selects, converts, moves or prints. No name stands here on a guess."""
+"""The primitives that compute nothing: they compare, select, convert, move or print. None is listed on a guess."""
 
 
 @dataclass
 class Amounts:
-    """What was computed: ``known`` is by kind, with ``transcendentals`` and ``bytes``; ``left_out`` is how often others ran."""
+    """Amounts by kind, with ``transcendentals`` and ``bytes``; ``left_out`` counts the runs of unknown operations."""
 
-    known: Counter[str] = field(default_factory=Counter)
+    by_kind: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Amounts, times: int = 1) -> None:
-        """Add what ran so often."""
-        for mine, theirs in ((self.known, other.known), (self.left_out, other.left_out)):
+        """Add amounts that ran ``times`` times."""
+        for mine, theirs in ((self.by_kind, other.by_kind), (self.left_out, other.left_out)):
             for name, number in theirs.items():
                 mine[name] += number * times
 
 
 def of_equation(eqn: Any) -> Amounts:
-    """What one run of an equation computes and moves; a call or a loop computes nothing but what is in it."""
+    """The amounts of one run of an equation; a call or a loop adds nothing to its contents."""
     outputs = [variable.aval for variable in eqn.outvars if hasattr(variable.aval, "shape")]
     inputs = [variable.aval for variable in eqn.invars if hasattr(variable.aval, "shape")]
-    made = Amounts(Counter(bytes=sum(_bytes(aval) for aval in (*inputs, *outputs))))
+    amounts = Amounts(Counter(bytes=sum(_bytes(aval) for aval in (*inputs, *outputs))))
     if not any(_is_inexact(aval) for aval in (*inputs, *outputs)) or _is_free(eqn):
-        return made
+        return amounts
     name = _name(eqn)
     if name in _FORMULAS:
         kind, formula = _FORMULAS[name]
-        made.known[kind] = max(0, formula(eqn.params, inputs, outputs))
+        amounts.by_kind[kind] = max(0, formula(eqn.params, inputs, outputs))
     else:
-        made.left_out[name] = 1
-    return made
+        amounts.left_out[name] = 1
+    return amounts
 
 
 def _name(eqn: Any) -> str:
-    """A primitive's name; of a ``call_hi_primitive``, which from JAX 0.12 on stands for many, that of the one it calls."""
-    held = eqn.params.get("_prim")
-    return str(eqn.primitive.name) if held is None else f"{eqn.primitive.name}[{type(held).__name__}]"
+    """A primitive's name; of a ``call_hi_primitive``, which wraps others from JAX 0.12 on, that of the wrapped one."""
+    primitive = eqn.params.get("_prim")
+    return str(eqn.primitive.name) if primitive is None else f"{eqn.primitive.name}[{type(primitive).__name__}]"
 
 
 def _is_free(eqn: Any) -> bool:
@@ -98,8 +98,8 @@ def _is_free(eqn: Any) -> bool:
     if eqn.primitive.name == "scatter":
         update = compat.open_jaxpr(eqn.params.get("update_jaxpr"))
         return not getattr(update, "eqns", ())
-    held = type(eqn.params.get("_prim"))
-    return eqn.primitive.name in FREE or (held.__name__ == "SearchSorted" and held.__module__.startswith("jax."))
+    kind = type(eqn.params.get("_prim"))
+    return eqn.primitive.name in FREE or (kind.__name__ == "SearchSorted" and kind.__module__.startswith("jax."))
 
 
 Avals = Sequence[Any]
@@ -116,7 +116,7 @@ def _one_minus_square(_params: Mapping[str, Any], _inputs: Avals, outputs: Avals
 
 
 def _polynomial(_params: Mapping[str, Any], inputs: Avals, outputs: Avals) -> int:
-    """By Horner's rule, as JAX says of it: a product and a sum for each coefficient but the first."""
+    """By Horner's rule, as JAX documents it: a product and a sum for each coefficient but the first."""
     return 2 * _size(outputs[0]) * (len(inputs) - 2)
 
 

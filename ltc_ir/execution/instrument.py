@@ -1,4 +1,4 @@
-"""Runs a jaxpr with its plan's counters carried along: one vector through every loop and branch, results as they were."""
+"""Runs a jaxpr with its plan's counters carried through every loop and branch, and checks that its results are unchanged."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ltc_ir import compat
 from ltc_ir.execution.counter_plan import Node, Plan
 
 Counts = tuple[Any, ...]
-"""The vector of the space at hand, and in the program's own a matrix for each ``shard_map``: a row a device."""
+"""The vector of the current space, followed in the program's own space by a matrix per ``shard_map``: a row per device."""
 FULL = 2**32 - 1
-"""Where a counter stops: one that would wrap around stays here, so that it is known for what it is."""
+"""Where a counter stops instead of wrapping around, so that the overflow is detected."""
 
 
 class Instrumented:
-    """A function of a jaxpr's arguments that gives its results, and how often each counted region ran.
+    """A function of a jaxpr's arguments that returns its results, and how often each counted region ran.
 
-    ``start`` is what every counter begins at.
+    ``start`` is the first value of every counter.
     """
 
     def __init__(self, plan: Plan, start: int = 0) -> None:
@@ -40,7 +40,7 @@ class Instrumented:
         return jnp.full(shape, self.start, jnp.uint32)
 
     def run(self, node: Node, arguments: Sequence[Any], counts: Counts) -> tuple[list[Any], Counts]:
-        """Run a jaxpr, its constants those it holds."""
+        """Run a jaxpr with its own constants."""
         jaxpr = node.jaxpr
         values: dict[Any, Any] = {}
         values.update(zip(jaxpr.constvars, getattr(node.holder, "consts", ()), strict=False))
@@ -56,36 +56,36 @@ class Instrumented:
             for eqn in jaxpr.eqns:
                 values.update(zip(eqn.outvars, compat.bind(eqn, [read(atom) for atom in eqn.invars]), strict=True))
             return results(), counts
-        tally = _Increment(node)
+        increments = _Increments(node)
         for position, eqn in enumerate(jaxpr.eqns):
             operands = [read(atom) for atom in eqn.invars]
             inner = node.inner.get(position)
             if inner is None:
-                made = compat.bind(eqn, operands)
+                outputs = compat.bind(eqn, operands)
             else:
-                made, counts = self.region(eqn, inner, operands, counts, tally)
-            values.update(zip(eqn.outvars, made, strict=True))
+                outputs, counts = self.region(eqn, inner, operands, counts, increments)
+            values.update(zip(eqn.outvars, outputs, strict=True))
         for variable, choice in node.choices.items():
-            tally.true(choice.counter.position, values[variable])
-        return results(), tally.added(counts, node.kind == "while.body")
+            increments.add_if(choice.counter.position, values[variable])
+        return results(), increments.added_to(counts, node.kind == "while.body")
 
     def region(
-        self, eqn: Any, inner: list[Node], operands: list[Any], counts: Counts, tally: _Increment
+        self, eqn: Any, inner: list[Node], operands: list[Any], counts: Counts, increments: _Increments
     ) -> tuple[list[Any], Counts]:
-        """Run an equation that is planned for."""
+        """Run an equation that has a plan."""
         kind = inner[0].kind
         if kind == "while.cond":
             return self.loop(eqn, inner, operands, counts)
         if kind == "scan":
             return self.scan(eqn, inner[0], operands, counts)
         if kind == "branch":
-            return self.branch(eqn, inner, operands, counts, tally)
+            return self.branch(eqn, inner, operands, counts, increments)
         if kind == "shard_map":
             return self.sharded(eqn, inner[0], operands, counts)
         return self.call(eqn, inner[0], operands, counts)
 
     def call(self, eqn: Any, node: Node, operands: list[Any], counts: Counts) -> tuple[list[Any], Counts]:
-        """Run what is called as if it stood here."""
+        """Run a called jaxpr inline."""
         name, params = eqn.primitive.name, eqn.params
         if name == "custom_linear_solve":
             lengths = params["const_lengths"]
@@ -106,9 +106,9 @@ class Instrumented:
         avals = [variable.aval for variable in node.jaxpr.invars[constants:][:carries]]
         first = [typed(value, aval) for value, aval in zip(operands[constants:][:carries], avals, strict=True)]
 
-        def body(carry: Any, now: Any) -> Any:
-            made, counted = self.run(node, [*consts, *carry[0], *now], carry[1])
-            return (made[:carries], counted), made[carries:]
+        def body(carry: Any, slices: Any) -> Any:
+            outputs, counts = self.run(node, [*consts, *carry[0], *slices], carry[1])
+            return (outputs[:carries], counts), outputs[carries:]
 
         (last, counts), stacked = lax.scan(
             body, (first, counts), over, params["length"], reverse=params["reverse"], unroll=params["unroll"]
@@ -116,29 +116,31 @@ class Instrumented:
         return [*last, *stacked], counts
 
     def loop(self, eqn: Any, inner: list[Node], operands: list[Any], counts: Counts) -> tuple[list[Any], Counts]:
-        """A while with the counters in its carry; a condition that counts is run at the end of the body, not twice."""
+        """A while with the counters in its carry; a condition that counts runs at the end of the body, not twice."""
         condition, body = inner
         split = eqn.params["cond_nconsts"], eqn.params["cond_nconsts"] + eqn.params["body_nconsts"]
-        asked, given = operands[: split[0]], operands[split[0] : split[1]]
+        condition_consts, body_consts = operands[: split[0]], operands[split[0] : split[1]]
         avals = [variable.aval for variable in body.jaxpr.outvars]
         first = [typed(value, aval) for value, aval in zip(operands[split[1] :], avals, strict=True)]
         batched = bool(condition.jaxpr.outvars[0].aval.shape)
 
         def test(carried: Sequence[Any], counts: Counts) -> tuple[Any, Counts]:
-            made, counts = self.run(condition, [*asked, *carried], counts)
-            return made[0], counts
+            outputs, counts = self.run(condition, [*condition_consts, *carried], counts)
+            return outputs[0], counts
 
         def step(go: Any, carried: Sequence[Any], counts: Counts) -> tuple[list[Any], Counts]:
-            made, counts = self.run(body, [*given, *carried], counts)
-            return ([_where(go, new, old) for new, old in zip(made, carried, strict=True)] if batched else made), counts
+            outputs, counts = self.run(body, [*body_consts, *carried], counts)
+            return (
+                [_where(go, new, old) for new, old in zip(outputs, carried, strict=True)] if batched else outputs
+            ), counts
 
         if condition.followed:
             go, counts = test(first, counts)
 
             def tested(carry: Any) -> Any:
-                made, counted = step(*carry)
-                again, counted = test(made, counted)
-                return again, made, counted
+                outputs, counts = step(*carry)
+                again, counts = test(outputs, counts)
+                return again, outputs, counts
 
             _, last, counts = lax.while_loop(lambda carry: jnp.any(carry[0]), tested, (go, first, counts))
             return list(last), counts
@@ -150,17 +152,17 @@ class Instrumented:
         return lax.while_loop(lambda carry: jnp.any(test(carry[0], ())[0]), plain, (first, counts))
 
     def branch(
-        self, eqn: Any, inner: list[Node], operands: list[Any], counts: Counts, tally: _Increment
+        self, eqn: Any, inner: list[Node], operands: list[Any], counts: Counts, increments: _Increments
     ) -> tuple[list[Any], Counts]:
-        """A cond: which branch was taken is counted outside of it, and only what counts inside has the counters."""
+        """A cond: the chosen branch is counted outside of it; only branches that count carry the counters."""
         assert inner[0].counter is not None
         index = lax.clamp(jnp.int32(0), operands[0].astype(jnp.int32), jnp.int32(len(inner) - 1))
-        tally.one_of(inner[0].counter.position, index)
+        increments.add_at(inner[0].counter.position, index)
         if not any(node.followed for node in inner):
             return compat.bind(eqn, operands), counts
-        branches = [lambda given, counts, node=node: self.run(node, given, counts) for node in inner]
-        made, counts = lax.switch(operands[0].astype(jnp.int32), branches, operands[1:], counts)
-        return list(made), counts
+        branches = [lambda arguments, counts, node=node: self.run(node, arguments, counts) for node in inner]
+        outputs, counts = lax.switch(operands[0].astype(jnp.int32), branches, operands[1:], counts)
+        return list(outputs), counts
 
     def sharded(self, eqn: Any, node: Node, operands: list[Any], counts: Counts) -> tuple[list[Any], Counts]:
         """A shard_map whose devices each have their own row of counters."""
@@ -168,9 +170,9 @@ class Instrumented:
         axes = tuple(axis for axis in params["mesh"].axis_names if axis in compat.manual_axes(eqn))
         rows = jax.sharding.PartitionSpec(axes)  # type: ignore[no-untyped-call]
 
-        def body(row: Any, *given: Any) -> Any:
-            made, counted = self.run(node, given, (row[0],))
-            return (counted[0][None], *made)
+        def body(row: Any, *arguments: Any) -> Any:
+            outputs, counted = self.run(node, arguments, (row[0],))
+            return (counted[0][None], *outputs)
 
         mapped = jax.shard_map(
             body,
@@ -181,28 +183,28 @@ class Instrumented:
             check_vma=params["check_vma"],
         )
         at = node.space
-        row, *made = mapped(counts[at], *operands)
-        return made, (*counts[:at], row, *counts[at + 1 :])
+        row, *outputs = mapped(counts[at], *operands)
+        return outputs, (*counts[:at], row, *counts[at + 1 :])
 
 
-class _Increment:
-    """What one run of a node adds to the counters, gathered so that it is one addition."""
+class _Increments:
+    """The increments of the counters by one run of a node, gathered into one addition."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.ones: list[int] = []
         self.terms: list[tuple[int, Any]] = []
 
-    def one_of(self, first: int, index: Any) -> None:
-        """Count the counter ``index`` after ``first``."""
+    def add_at(self, first: int, index: Any) -> None:
+        """Increment the counter ``index`` positions after ``first``."""
         self.terms.append((first, index))
 
-    def true(self, position: int, value: Any) -> None:
-        """Count ``position`` if ``value`` is true."""
+    def add_if(self, position: int, value: Any) -> None:
+        """Increment the counter at ``position`` if ``value`` is true."""
         self.terms.append((0, lax.select(value, jnp.int32(position), jnp.int32(-1))))
 
-    def added(self, counts: Counts, body: bool) -> Counts:
-        """The counts with the additions made; a full counter stays full."""
+    def added_to(self, counts: Counts, body: bool) -> Counts:
+        """The counts after the increments; a full counter stays full."""
         if not self.terms and not body:
             return counts
         old = counts[0]
@@ -218,7 +220,7 @@ class _Increment:
 
 
 def _where(go: Any, new: Any, old: Any) -> Any:
-    """A batched loop's carry: where an example is done, what it was."""
+    """A batched loop's carry: the old value where an example is done."""
     return lax.select(lax.broadcast_in_dim(go, new.shape, tuple(range(go.ndim))), new, old)
 
 
@@ -236,3 +238,39 @@ def typed(value: Any, aval: Any) -> Any:
     if getattr(value, "dtype", None) == dtype and not getattr(value, "weak_type", False):
         return value
     return lax.convert_element_type(value, dtype)
+
+
+WARNING = (
+    "the counted program's results differ from the plain run's (XLA compiles another program): "
+    "a branch that depends on values may have gone the other way"
+)
+
+
+def compare_results(expected: Sequence[Any], results: Sequence[Any]) -> tuple[bool, float | None, tuple[str, ...]]:
+    """Whether all results are bitwise identical; else the largest absolute difference, and a warning."""
+    pairs = [(_as_numpy(left), _as_numpy(right)) for left, right in zip(expected, results, strict=True)]
+    if all(_is_same(left, right) for left, right in pairs):
+        return True, None, ()
+    return False, max(_difference(left, right) for left, right in pairs), (WARNING,)
+
+
+def _as_numpy(value: Any) -> np.ndarray[Any, Any]:
+    """A result as a numpy array; of a random key its data."""
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
+    return np.asarray(value)
+
+
+def _is_same(left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> bool:
+    return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
+
+
+def _difference(left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> float:
+    """The largest absolute difference of two results; infinite where only one of them is NaN."""
+    if left.shape != right.shape:
+        return float("inf")
+    kind = np.complex128 if np.iscomplexobj(left) else np.float64
+    first, second = left.astype(kind), right.astype(kind)
+    with np.errstate(all="ignore"):
+        apart = np.where((first == second) | (np.isnan(first) & np.isnan(second)), 0.0, np.abs(first - second))
+    return float(np.max(np.where(np.isnan(apart), np.inf, apart), initial=0.0))

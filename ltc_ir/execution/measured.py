@@ -1,4 +1,4 @@
-"""How often each equation of a program runs: static trip counts where they say all, else a run with counters carried along."""
+"""How often each equation of a program runs: by static trip counts where they suffice, else by a run with counters."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import numpy as np
 from ltc_ir import compat
 from ltc_ir.execution.counter_plan import Counter as At
 from ltc_ir.execution.counter_plan import Node, Plan, UncountableError, plan
-from ltc_ir.execution.instrument import FULL, Instrumented
+from ltc_ir.execution.instrument import FULL, Instrumented, compare_results
 from ltc_ir.execution.propagate import Fold, Ran
-from ltc_ir.execution.results_equal import compared
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
@@ -58,7 +57,7 @@ def _executed(staged: Staged, request: Request, ownership: Ownership) -> Execute
 
 
 def _reading(counts: Sequence[np.ndarray[Any, Any]], device: int) -> Callable[[At], int]:
-    """What a counter says of one device; the program's own counters say the same of all."""
+    """Reads the counters of one device; the program's own counters are the same on all."""
 
     def read(at: At) -> int:
         values = counts[at.space]
@@ -86,7 +85,7 @@ def _record(request: Request, each: list[Ran], how: str, found: tuple[RanRegion,
 
 @dataclass(frozen=True)
 class _Run:
-    """What came of the two runs, the plain and the counted one."""
+    """The outcome of the two runs, the plain and the counted one."""
 
     identical: bool
     difference: float | None
@@ -101,9 +100,9 @@ def _measured(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.
     Raises:
         UncountableError: there are no values, or the program cannot run here, or with counters.
     """
-    here = platform_here()
-    if staged.platform not in (None, here):
-        raise UncountableError(f"measuring needs a run, and this machine runs {here}, not {staged.platform}")
+    current = platform_here()
+    if staged.platform not in (None, current):
+        raise UncountableError(f"measuring needs a run, and this machine runs {current}, not {staged.platform}")
     try:
         leaves, filled = leaves_of(staged, parse_filling(request.fill))
     except NeedsValuesError as error:
@@ -117,12 +116,12 @@ def _measured(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.
         results, counts = jax.jit(Instrumented(planned))(*leaves())
         wait_until_ready((results, counts))
     except Exception as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UncountableError(f"the program does not run with counters: {type(error).__name__}: {said}") from error
+        summary = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UncountableError(f"the program does not run with counters: {type(error).__name__}: {summary}") from error
     arrays = [np.asarray(count) for count in counts]
     if any((array == FULL).any() for array in arrays):
         raise UncountableError(f"a loop ran {FULL:,} times or more, which is more than a counter holds")
-    identical, difference, notes = compared(expected, results)
+    identical, difference, notes = compare_results(expected, results)
     costs = xla_facts(plain)
     reasons = costs["reasons"]
     notes += tuple(f"no {name} of XLA's: {reasons[key]}" for key, name in _OF_XLA.items() if key in reasons)
@@ -136,18 +135,19 @@ def regions(planned: Plan, fold: Fold, counts: Sequence[np.ndarray[Any, Any]]) -
     """The loops, branches and choices that were measured, those of one place and phase as one; most frequent first."""
     devices = max(planned.devices)
     reads = [_reading(counts, device) for device in range(devices)]
-    found: dict[tuple[str, str | None, str, str], Counter[str]] = {}
+    rows: dict[tuple[str, str | None, str, str], Counter[str]] = {}
     for node in planned.main.nodes():
         for kind, at, origin, entered_of in _counted(node, fold):
             source = origin.source.place if origin.source else None
             key = (kind, source, origin.phase.value, origin.region)
-            row = found.setdefault(key, Counter())
+            row = rows.setdefault(key, Counter())
             each = [read(at) for read in reads]
             entered = max(entered_of(read) for read in reads)
             row.update(entered=entered, iterations=max(each), least=min(each), places=1)
             row["spaced"] |= int(at.space > 0)
-    made = [_row(key, row) for key, row in found.items()]
-    return tuple(sorted(made, key=lambda one: (-one.iterations, one.kind, one.source or "", one.phase, one.region)))
+    regions = [_row(key, row) for key, row in rows.items()]
+    regions.sort(key=lambda region: (-region.iterations, region.kind, region.source or "", region.phase, region.region))
+    return tuple(regions)
 
 
 def _row(key: tuple[str, str | None, str, str], row: Counter[str]) -> RanRegion:
@@ -159,7 +159,7 @@ Entered = Callable[[Callable[[At], int]], int]
 
 
 def _counted(node: Node, fold: Fold) -> list[tuple[str, At, Any, Entered]]:
-    """What has a counter at a node: itself, where it is a body or a branch, and the choices in it."""
+    """The counters of a node: its own, where it is a body or a branch, and those of the choices in it."""
     rows: list[tuple[str, At, Any, Entered]] = []
     if node.counter is not None and node.parent is not None:
         kind = "while" if node.kind == "while.body" else f"cond.{node.label}"

@@ -1,4 +1,4 @@
-"""Multiplies a plan's runs out over a jaxpr: which operations ran how often, with whose origin, and which nobody can count."""
+"""Multiplies a plan's runs out over a jaxpr: how often each operation ran, with its origin."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ltc_ir.records.executed import Uncounted, Work
 from ltc_ir.tables.unfolding import Instance, Unfolding, bodies_in_order
 
 Read = Callable[[At], int]
-"""What a counter says."""
+"""Reads a counter."""
 Unknown = tuple[str, str | None, str, str]
-"""What runs operations that nobody can count: its name, source and phase, and the reason."""
+"""The name, source and phase of what runs operations that cannot be counted, and the reason."""
 
 
 class Ran:
@@ -38,23 +38,25 @@ class Ran:
 
     @property
     def uncounted(self) -> tuple[Uncounted, ...]:
-        """What nobody can count, most operations first."""
-        made = [
+        """The operations that cannot be counted, the most first."""
+        uncounted = [
             Uncounted(what, source, phase, why, dict(ops)) for (what, source, phase, why), ops in self.unknown.items()
         ]
-        return tuple(sorted(made, key=lambda one: (-sum(one.ops.values()), one.what, one.source or "", one.phase)))
+        return tuple(
+            sorted(uncounted, key=lambda part: (-sum(part.ops.values()), part.what, part.source or "", part.phase))
+        )
 
     def work(self, xla_flops: float | None, xla_bytes: float | None) -> Work:
-        """The arithmetic of what ran, beside XLA's estimates."""
+        """The arithmetic of the operations that ran, with XLA's estimates."""
         kinds = ("dot_general", "conv", "elementwise", "reductions")
-        known = self.amounts.known
-        flops = {kind: known[kind] for kind in kinds if known[kind]}
+        amounts = self.amounts.by_kind
+        flops = {kind: amounts[kind] for kind in kinds if amounts[kind]}
         left_out = sorted((+self.amounts.left_out).items(), key=lambda item: (-item[1], item[0]))
-        return Work(flops, known["transcendentals"], known["bytes"], xla_flops, xla_bytes, dict(left_out))
+        return Work(flops, amounts["transcendentals"], amounts["bytes"], xla_flops, xla_bytes, dict(left_out))
 
 
 class Fold:
-    """What is known of a program besides its counters, so that each device's counters are folded with it."""
+    """Multiplies the counters of each device out over a program."""
 
     def __init__(self, stream: Stream, reader: Reader, planned: Plan, platform: str) -> None:
         self.stream = stream
@@ -76,18 +78,18 @@ class Fold:
 
     def outer(self, node: Node) -> int:
         """The number of the origin a node's operations inherit."""
-        known = self.outers.get(node)
-        if known is None:
-            known = 0
+        number = self.outers.get(node)
+        if number is None:
+            number = 0
             if node.parent is not None:
                 code = self.stream.bodies[self.body(node.parent.holder)].codes[node.position]
                 edge = Edge(code, self.body(node.holder), region_of(node.eqn, node.label))
-                known = self.unfolding.inner(edge, self.outer(node.parent))[1]
-            self.outers[node] = known
-        return known
+                number = self.unfolding.inner(edge, self.outer(node.parent))[1]
+            self.outers[node] = number
+        return number
 
     def region(self, node: Node) -> str:
-        """What the region of a node is called."""
+        """The path of a node's region."""
         return self.unfolding.origins[self.outer(node)].region
 
     def origin_of_eqn(self, node: Node) -> Origin:
@@ -98,7 +100,7 @@ class Fold:
 
     def origin_of(self, node: Node, eqn: Any) -> Origin:
         """The origin of an equation of a node's jaxpr."""
-        position = next(number for number, one in enumerate(node.jaxpr.eqns) if one is eqn)
+        position = next(number for number, other in enumerate(node.jaxpr.eqns) if other is eqn)
         code = self.stream.bodies[self.body(node.holder)].codes[position]
         return self.unfolding.op(code, self.outer(node)).origin
 
@@ -114,28 +116,28 @@ class Fold:
         return entered * node.times
 
     def held(self, index: int) -> list[list[tuple[Edge, Run]]]:
-        """The jaxprs that each equation of a body holds."""
-        known = self.edges.get(index)
-        if known is None:
-            known = []
+        """The jaxprs in each equation of a body."""
+        edges = self.edges.get(index)
+        if edges is None:
+            edges = []
             for code, eqn in zip(self.stream.bodies[index].codes, self.jaxprs[index].eqns, strict=True):
                 inside = runs(eqn, self.types, self.platform)
-                known.append([(Edge(code, self.body(run.jaxpr), region_of(eqn, run.label)), run) for run in inside])
-            self.edges[index] = known
-        return known
+                edges.append([(Edge(code, self.body(run.jaxpr), region_of(eqn, run.label)), run) for run in inside])
+            self.edges[index] = edges
+        return edges
 
     def amount(self, index: int) -> Amounts:
-        """What one run of a body's own equations computes and moves; what holds jaxprs is counted by those."""
-        known = self.amounts.get(index)
-        if known is None:
-            known = self.amounts[index] = Amounts()
+        """The amounts of one run of a body's own equations; an equation that holds jaxprs is counted by those."""
+        amounts = self.amounts.get(index)
+        if amounts is None:
+            amounts = self.amounts[index] = Amounts()
             for eqn, inside in zip(self.jaxprs[index].eqns, self.held(index), strict=True):
                 if not inside or all(run.reason for _, run in inside):
-                    known.add(of_equation(eqn))
-        return known
+                    amounts.add(of_equation(eqn))
+        return amounts
 
     def ran(self, read: Read) -> Ran:
-        """What ran, by what the counters say."""
+        """The operations that ran, by the counters."""
         made = Ran()
         pending: dict[int, Counter[int]] = defaultdict(Counter)
         for node in self.plan.main.nodes():
@@ -171,21 +173,21 @@ class Fold:
                 made.amounts.left_out[self.jaxprs[index].eqns[position].primitive.name] += times
 
     def unknown(self, made: Ran, edge: Edge, outer: int, reason: str) -> None:
-        """Note what a body holds that nobody can count."""
+        """Record operations in a body that cannot be counted."""
         op = self.unfolding.op(edge.code, outer)
         source = op.origin.source.place if op.origin.source else None
         key = (op.name, source, op.origin.phase.value, reason or "it was not followed")
         made.unknown[key].update(self.total(edge.child))
 
     def total(self, index: int) -> Counter[str]:
-        """The operations in a body and all it holds, as they stand."""
-        known = self.totals.get(index)
-        if known is None:
-            known = Counter({self.stream.ops[code].name: 0 for code in self.stream.bodies[index].codes})
+        """The operations in a body and all it holds, each counted once."""
+        total = self.totals.get(index)
+        if total is None:
+            total = Counter({self.stream.ops[code].name: 0 for code in self.stream.bodies[index].codes})
             for code in self.stream.bodies[index].codes:
-                known[self.stream.ops[code].name] += 1
+                total[self.stream.ops[code].name] += 1
             for inside in self.held(index):
                 for edge, _ in inside:
-                    known.update(self.total(edge.child))
-            self.totals[index] = known
-        return known
+                    total.update(self.total(edge.child))
+            self.totals[index] = total
+        return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ltc_ir.execution.stablehlo_trip_counts import APPLIED, UNKNOWN_LOOP, FunctionRuns, Runs, of_module
+from ltc_ir.execution.trip_counts import APPLIED, UNKNOWN_LOOP, FunctionRuns, Runs, of_module
 from ltc_ir.ir.call_graph import callers_first
 from ltc_ir.ir.op import Edge, Op, Stream
 from ltc_ir.records.executed import STATIC, Executed, Uncounted
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnknownRunsError(Exception):
-    """How often an operation runs is not in the text; names the loop or the branch, and its line."""
+    """The text does not determine how often an operation runs; the message names the loop or the branch, and its line."""
 
 
 _APPLIED_REASON = "how often it applies its function is the compiler's choice"
@@ -34,8 +34,8 @@ def of_stablehlo(module: Any, stream: Stream, request: Request) -> Executed:
         RecursiveCallsError: a function calls itself.
     """
     functions: dict[str, int] = stream.facts["functions"]
-    found = of_module(module)
-    by_index = {index: found.get(name, FunctionRuns([], {})) for name, index in functions.items()}
+    runs_by_name = of_module(module)
+    by_index = {index: runs_by_name.get(name, FunctionRuns([], {})) for name, index in functions.items()}
     folding = _Folding(Unfolding(stream))
     pending: dict[int, Counter[int]] = defaultdict(Counter)
     for root in stream.roots:
@@ -52,12 +52,12 @@ def of_stablehlo(module: Any, stream: Stream, request: Request) -> Executed:
 def _calls(function: FunctionRuns, index: int, functions: dict[str, int], stream: Stream) -> list[tuple[Edge, int]]:
     """The calls a function makes whose number is known."""
     codes = stream.bodies[index].codes
-    known = [(position, callee) for position, callee in function.calls.items() if function.runs[position].times]
-    return [(Edge(codes[at], functions[callee]), function.runs[at].times or 0) for at, callee in known]
+    counted = [(position, callee) for position, callee in function.calls.items() if function.runs[position].times]
+    return [(Edge(codes[at], functions[callee]), function.runs[at].times or 0) for at, callee in counted]
 
 
 class _Folding:
-    """The operations that ran, and those that the backend applies as often as it likes."""
+    """The operations that ran, and those that the backend applies as often as it chooses."""
 
     def __init__(self, unfolding: Unfolding) -> None:
         self.unfolding = unfolding
@@ -80,7 +80,7 @@ class _Folding:
 
 
 def _reason(holder: Op, runs: Runs) -> str:
-    """Why nothing is known, naming the loop or the branch and its line."""
+    """Why the runs are unknown, with the loop or the branch and its line."""
     source = shown_source(holder.origin.source)
     where = "" if source == NO_SOURCE else f" at {source}"
     if runs.why == UNKNOWN_LOOP:
@@ -147,14 +147,15 @@ def _hlo_runs(instruction: Instruction, role: str, holder: Op) -> int | None:
 def _note(unknown: Unknown, stream: Stream, code: int, callee: int) -> None:
     holder = stream.ops[code]
     source = holder.origin.source.place if holder.origin.source else None
-    made = unknown[holder.name, source, holder.origin.phase.value]
-    made.update(stream.ops[inner].name for inner in stream.bodies[callee].codes)
+    applied = unknown[holder.name, source, holder.origin.phase.value]
+    applied.update(stream.ops[inner].name for inner in stream.bodies[callee].codes)
 
 
 def _calls_of(module: HloModule) -> dict[str, set[str]]:
-    """The computations that each one calls; a damaged text may name what is none."""
+    """The computations that each one calls; a damaged text may name undefined ones."""
     names = {computation.name for computation in module.computations}
     return {
-        computation.name: {callee for one in computation.instructions for _, callee in one.called} & names
+        computation.name: {callee for instruction in computation.instructions for _, callee in instruction.called}
+        & names
         for computation in module.computations
     }

@@ -1,4 +1,4 @@
-"""How often an equation runs each jaxpr it holds: so many times, as often as only a run tells, or who knows."""
+"""How often the text of a program says that its parts run: the jaxprs in equations, the operations of StableHLO functions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from ltc_ir import compat
 from ltc_ir.ir.jaxpr.reader import nested
+from ltc_ir.ir.stablehlo.facts import trip_count
 
 
 class Run(NamedTuple):
     """One jaxpr of an equation's parameters, e.g. ``Run("jaxpr", body, 100)`` of a scan of length 100.
 
     ``times`` is how often one run of the equation runs it; ``None`` where that depends on values, or, with a ``reason``,
-    where nothing in the program tells.
+    where the program does not determine it.
     """
 
     label: str
@@ -54,7 +55,7 @@ _KERNELS = frozenset({"pallas_call", "core_map", "mpmd_map"})
 
 
 def called(eqn: Any) -> str | None:
-    """The parameter that holds the jaxpr a call runs; ``None`` where the equation is no call of ours to follow."""
+    """The parameter that holds the jaxpr a call runs; ``None`` where the equation is not a call that can be followed."""
     name = eqn.primitive.name
     if name not in CALLS and "call_jaxpr" not in eqn.params:
         return None
@@ -70,8 +71,10 @@ def chosen_branch(eqn: Any, platform: str) -> int | None:
     branches, platforms = eqn.params["branches"], eqn.params.get("branches_platforms")
     if platforms is not None:
         names = {platform, "gpu"} if platform in {"cuda", "rocm"} else {platform}
-        fitting = [number for number, given in enumerate(platforms) if given is not None and names & set(given)]
-        default = [number for number, given in enumerate(platforms) if given is None]
+        fitting = [
+            number for number, supported in enumerate(platforms) if supported is not None and names & set(supported)
+        ]
+        default = [number for number, supported in enumerate(platforms) if supported is None]
         return next(iter(fitting + default), None)
     return 0 if len(branches) == 1 else None
 
@@ -110,12 +113,12 @@ _REDUCERS = frozenset(
 
 
 class Dynamics:
-    """Which jaxprs hold a region whose runs only a run of the program can tell; each looked at once."""
+    """Finds the jaxprs that hold a region whose runs must be measured; each is read once."""
 
     def __init__(self, types: tuple[type, ...], platform: str) -> None:
         self.types = types
         self.platform = platform
-        self.known: dict[int, bool] = {}
+        self.holding: dict[int, bool] = {}
         self.choosing: dict[int, bool] = {}
 
     def runs(self, eqn: Any) -> list[Run]:
@@ -125,10 +128,10 @@ class Dynamics:
     def holds(self, jaxpr: Any) -> bool:
         """Whether a jaxpr holds such a region, at any depth."""
         jaxpr = compat.open_jaxpr(jaxpr)
-        known = self.known.get(id(jaxpr))
-        if known is None:
-            known = self.known[id(jaxpr)] = any(self.equation(eqn) for eqn in jaxpr.eqns)
-        return known
+        result = self.holding.get(id(jaxpr))
+        if result is None:
+            result = self.holding[id(jaxpr)] = any(self.equation(eqn) for eqn in jaxpr.eqns)
+        return result
 
     def equation(self, eqn: Any) -> bool:
         """Whether an equation is such a region or holds one."""
@@ -138,17 +141,17 @@ class Dynamics:
         )
 
     def chooses(self, jaxpr: Any) -> bool:
-        """Whether a called jaxpr selects by a scalar that it computes itself, so that one must look inside to see it."""
+        """Whether a called jaxpr selects by a scalar that it computes itself, which is invisible outside."""
         jaxpr = compat.open_jaxpr(jaxpr)
-        known = self.choosing.get(id(jaxpr))
-        if known is None:
+        result = self.choosing.get(id(jaxpr))
+        if result is None:
             outside = {id(variable) for variable in jaxpr.invars}
-            known = self.choosing[id(jaxpr)] = any(
+            result = self.choosing[id(jaxpr)] = any(
                 (is_choice(eqn) and id(eqn.invars[0]) not in outside)
                 or any(called(eqn) == run.label and self.chooses(run.jaxpr) for run in self.runs(eqn))
                 for eqn in jaxpr.eqns
             )
-        return known
+        return result
 
 
 def is_choice(eqn: Any) -> bool:
@@ -157,3 +160,73 @@ def is_choice(eqn: Any) -> bool:
         return False
     which = eqn.invars[0]
     return not hasattr(which, "val") and which.aval.shape == () and which.aval.dtype.name == "bool"
+
+
+UNKNOWN_LOOP, UNKNOWN_BRANCH, APPLIED = "loop", "branch", "applied"
+"""Why a number of runs is unknown: no trip count, a branch chosen by values, a function applied freely by the backend."""
+
+
+class Runs(NamedTuple):
+    """How often an operation runs in one call of its function; where that is unknown, why, and at which position."""
+
+    times: int | None = 1
+    why: str = ""
+    at: int = 0
+
+
+class FunctionRuns(NamedTuple):
+    """One function: the runs of each of its operations (its own ``func.func`` first), and its calls by position."""
+
+    runs: list[Runs]
+    calls: dict[int, str]
+
+
+_ONCE = frozenset({"func.func", "builtin.module", "sdy.manual_computation", "sdy.named_computation"})
+_CHOOSING = frozenset({"stablehlo.case", "stablehlo.if"})
+_CALLEES = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+
+
+def of_module(module: Any) -> dict[str, FunctionRuns]:
+    """The functions of a module by name; the operations of the module itself have the name ``""``."""
+    functions: dict[str, FunctionRuns] = {"": FunctionRuns([Runs()], {})}
+    pending: list[tuple[Iterator[Any], str, Runs]] = [
+        (iter(block.operations), "", Runs()) for region in module.operation.regions for block in region.blocks
+    ][::-1]
+    while pending:
+        operations, function, runs = pending[-1]
+        view = next(operations, None)
+        if view is None:
+            pending.pop()
+            continue
+        operation = view.operation
+        name = operation.name
+        if name == "func.func":
+            function, runs = operation.attributes["sym_name"].value, Runs()
+        function_runs = functions.setdefault(function, FunctionRuns([], {}))
+        position = len(function_runs.runs)
+        function_runs.runs.append(runs)
+        if name in _CALLEES:
+            function_runs.calls[position] = operation.attributes[_CALLEES[name]].value
+        if len(operation.regions):
+            inner = [
+                (iter(block.operations), function, inside)
+                for region, inside in zip(operation.regions, _inside(operation, runs, position), strict=True)
+                for block in region.blocks
+            ]
+            pending += inner[::-1]
+    return functions
+
+
+def _inside(operation: Any, runs: Runs, position: int) -> list[Runs]:
+    """How often the operations of each region run."""
+    name, number = operation.name, len(operation.regions)
+    if not runs.times or name in _ONCE:
+        return [runs] * number
+    if name == "stablehlo.while":
+        trips = trip_count(operation)
+        if trips is None:
+            return [Runs(None, UNKNOWN_LOOP, position)] * number
+        return [Runs(runs.times * (trips + 1)), Runs(runs.times * trips)]
+    if name in _CHOOSING:
+        return [runs] if number == 1 else [Runs(None, UNKNOWN_BRANCH, position)] * number
+    return [Runs(None, APPLIED, position)] * number
