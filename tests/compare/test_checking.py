@@ -10,8 +10,10 @@ from hypothesis import given
 
 from ltc_ir.compare.facts import stable
 from ltc_ir.records.check import Status
+from ltc_ir.records.figures import FIGURES, Figure
 from ltc_ir.records.op_table import Constant
 from ltc_ir.records.snapshot import Identity, Provenance
+from ltc_ir.records.snapshot_toml import dumps, loads
 from ltc_ir.rules.check import Case, check_all, check_program
 from ltc_ir.rules.grammar import parse_rule
 from ltc_ir.rules.growth_policy import Waiver
@@ -231,6 +233,19 @@ def test_a_step_rule_permits_growth(rules, status, code):
     now = inventory(changed(JAXPR, "tanh", 3), changed(STABLEHLO, "stablehlo.tanh", 3), lines=41)
     found = check(now, rules=rules)
     assert (found.status, found.exit_code()) == (status, code)
+
+
+def test_a_figure_is_kept_compared_and_bounded_once_it_is_registered(monkeypatch):
+    monkeypatch.setitem(FIGURES, "wide.ops", Figure("wide.ops", ("stablehlo",), stored=True))
+    then, now = inventory(**{"wide.ops": 3}), inventory(**{"wide.ops": 5})
+    baseline = loads(dumps(snapshot(then)), "then.toml")
+    assert baseline.levels["stablehlo"].metrics["wide.ops"] == 3
+    found = check(now, baseline=baseline)
+    assert (found.status, rows(found)) == (Status.GROWN, [("stablehlo", "wide.ops", 3, 5, "no growth")])
+    assert check(now, baseline=baseline, rules=["wide.ops +2"]).status == Status.CHANGED
+    broken = check(now, baseline=baseline, rules=["wide.ops <= 4", "wide.ops +2"])
+    assert rows(broken)[0] == ("stablehlo", "wide.ops", 3, 5, "wide.ops <= 4")
+    assert check(then, baseline=snapshot(now)).status == Status.SHRUNK
 
 
 def test_constants_grow_by_their_own_rule_only():
