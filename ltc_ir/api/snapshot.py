@@ -15,7 +15,6 @@ from ltc_ir.rules.check import check_all
 from ltc_ir.rules.growth_policy import is_growth
 from ltc_ir.snapshots.judge import judge_rules, unmatched_rules
 from ltc_ir.snapshots.project import Guard, guard_of, under_ci
-from ltc_ir.snapshots.prune import reason_to_prune
 from ltc_ir.snapshots.survey import (
     Again,
     Progress,
@@ -24,6 +23,7 @@ from ltc_ir.snapshots.survey import (
     confirm_cases,
     is_wide,
     missing_reason,
+    reason_to_prune,
     select_targets,
     snapshots_of_tests,
 )

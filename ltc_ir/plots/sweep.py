@@ -10,11 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ltc_ir.plots import style
+from ltc_ir.plots.panels import label, label_axis, limits, spread_out, ticks
 from ltc_ir.plots.style import BODY, HEAD, MARKER_SIZES, MARKERS, SMALL, STROKES, TITLE, Look, Picture
-from ltc_ir.plots.ticks import label, label_axis, limits, spread_out, ticks
 from ltc_ir.records.sweep import BYTES, METRICS, OPERATIONS, SECONDS, Growth, Metric, ProgramSweep, Sweep
-from ltc_ir.render.words.sweep import NOTHING, between, grows_as
-from ltc_ir.render.words.timing import FIRST_ONLY, load_in_words, machine_in_words, too_few, versions_in_words
+from ltc_ir.render.words.timing import (
+    FIRST_ONLY,
+    NOTHING,
+    between,
+    grows_as,
+    load_in_words,
+    machine_in_words,
+    too_few,
+    versions_in_words,
+)
 
 MOST = 6
 """Programs a picture holds at most."""

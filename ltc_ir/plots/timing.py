@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ltc_ir.plots import style
+from ltc_ir.plots.panels import label, label_axis, ticks
 from ltc_ir.plots.style import BODY, HEAD, SMALL, TITLE, Look, Picture
-from ltc_ir.plots.ticks import label, label_axis, ticks
 from ltc_ir.records.sweep import SECONDS
 from ltc_ir.records.timing import MORE_STAGES, ProgramTiming, Stage, Timing
 from ltc_ir.render.words.timing import (

@@ -261,9 +261,7 @@ def table_of_facts(level: str, facts: LevelFacts) -> Table:
         for (phase, function), counts in facts.ops.items()
         for name, number in counts.items()
     }
-    return Table(
-        level, expanded=weights, figures=dict(facts.metrics), fingerprint=facts.fingerprint, types=facts.types
-    )
+    return Table(level, expanded=weights, figures=dict(facts.metrics), fingerprint=facts.fingerprint, types=facts.types)
 
 
 def tables_of_snapshot(snapshot: Snapshot) -> ProgramTables:

@@ -15,7 +15,7 @@ from ltc_ir.targets.stages import clear_caches, users_failure
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import isolation
 from ltc_ir.timing.inputs import SHAPES_ALONE, Inputs, dynamic_argument_picker, fresh_jit
-from ltc_ir.timing.peak_memory import HighWater
+from ltc_ir.timing.machine import HighWater
 from ltc_ir.timing.sampling import SECOND, Clock, Until, summarize_series
 
 RUNNING = ("first", "steady", "eager")

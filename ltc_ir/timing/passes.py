@@ -1,18 +1,118 @@
-"""Compiles a program once more under JAX's profiler: the seconds of each pass and kernel."""
+"""Which compiler pass and which kernels took the time: one more compile, profiled, each kernel with its source and phase."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from ltc_ir.ir.hlo.parser import HloModule
+from ltc_ir.ir.jaxpr import reader as jaxpr_level
+from ltc_ir.ir.op import Origin, Stream
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.records.passes import Passes
+from ltc_ir.records.passes import CODE_GENERATION, Kernel, Passes, Thread
+from ltc_ir.records.vocabulary import By, Phase
+from ltc_ir.tables.compiled_hlo import optimised
+from ltc_ir.tables.counting import shown_source
+from ltc_ir.tables.live import evidence_of
+from ltc_ir.tables.unfolding import unfold
 from ltc_ir.targets.stages import Staged, users_failure
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import isolation
-from ltc_ir.timing.event_tree import merge_by_path, seconds_by_kind
-from ltc_ir.timing.kernels import kernels_of
+from ltc_ir.timing.event_tree import SECOND, inherited_kinds, merge_by_path, own_times, seconds_by_kind
 from ltc_ir.timing.profiler import Clock, PassesUnknownError, profile_compile, require_profile_data
+
+NOT_IN_HLO = "the optimised HLO has no instruction of that name"
+NO_LINE = "its instruction bears no source line"
+LINES_DIFFER = "it fuses several source lines and bears none itself"
+NO_PHASE = "its instruction bears no phase"
+UNNAMED = "{kind}: XLA names no kernel there"
+WAITING = "{kind}, on the compiling thread, which waits for the others here: XLA names no kernel there"
+
+
+def kernels_of(threads: Iterable[Thread], staged: Staged, ownership: Ownership) -> tuple[Kernel, ...]:
+    """The kernels whose code each thread generated, the longest first, then the time of each thread without a kernel's name.
+
+    For each thread but the compiling one, which comes first, they add up to all its code generation.
+    """
+    origins = Origins(*_read_module(staged, ownership))
+    named: list[Kernel] = []
+    unnamed: list[Kernel] = []
+    for number, thread in enumerate(threads):
+        spent, other = _times_by_kernel(thread)
+        named += [origins.kernel(name, thread.name, *spent[name]) for name in spent]
+        words = UNNAMED if number else WAITING
+        unnamed += [
+            Kernel(None, thread.name, own / SECOND, count, reason=words.format(kind=kind))
+            for kind, (own, count) in other.items()
+            if own
+        ]
+    return (*sorted(named, key=lambda kernel: (-kernel.seconds, kernel.name or "")), *unnamed)
+
+
+def _times_by_kernel(thread: Thread) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+    """The nanoseconds and events of each kernel of a thread, and of each kind of code generation without a kernel's name."""
+    named: dict[str, tuple[int, int]] = {}
+    unnamed: dict[str, tuple[int, int]] = {}
+    slices = thread.slices
+    for span, own, (kind, kernel) in zip(slices, own_times(slices), inherited_kinds(slices), strict=True):
+        if kernel is None and kind not in CODE_GENERATION:
+            continue
+        sums, key, begins = (unnamed, kind, span.kind) if kernel is None else (named, kernel, span.kernel)
+        spent, count = sums.get(key, (0, 0))
+        sums[key] = (spent + own, count + (begins is not None))
+    return named, unnamed
+
+
+def _read_module(staged: Staged, ownership: Ownership) -> tuple[HloModule, Stream]:
+    """The module of a compiled program, and its stream."""
+    read = jaxpr_level.read(staged.traced.jaxpr, (), ownership)
+    evidence = evidence_of(read, unfold(read, module=False))
+    ownership.outside |= staged.outside
+    compiled = optimised(staged, {By.SOURCE}, ownership, evidence)
+    return compiled.module, compiled.stream
+
+
+class Origins:
+    """The origins of a module's instructions by name, and the instructions that each of them fuses."""
+
+    def __init__(self, module: HloModule, stream: Stream) -> None:
+        self.origins: dict[str, Origin] = {}
+        self.fused: dict[str, tuple[str, ...]] = {}
+        within: dict[str, tuple[str, ...]] = {}
+        for computation, body in zip(module.computations, stream.bodies, strict=True):
+            within[computation.name] = tuple(instruction.name for instruction in computation.instructions)
+            for instruction, code in zip(computation.instructions, body.codes, strict=True):
+                self.origins[instruction.name] = stream.ops[code].origin
+        for _, instruction in module.instructions():
+            called = [name for role, name in instruction.called if role == "calls"]
+            self.fused[instruction.name] = tuple(inner for name in called for inner in within.get(name, ()))
+
+    def kernel(self, name: str, thread: str, spent: int, count: int) -> Kernel:
+        """A kernel with the source and phase of its instruction, or of all the instructions it fuses."""
+        if name not in self.origins:
+            return Kernel(name, thread, spent / SECOND, count, reason=NOT_IN_HLO)
+        origin, inner = self.origins[name], [self.origins[fused] for fused in self.fused[name]]
+        sources = {shown_source(fused.source) for fused in inner if fused.source is not None}
+        phases = {fused.phase.value for fused in inner if fused.phase is not Phase.UNATTRIBUTED}
+        source = shown_source(origin.source) if origin.source else _single(sources)
+        phase = origin.phase.value if origin.phase is not Phase.UNATTRIBUTED else _single(phases)
+        inferred = (source is not None and origin.source is None) or (
+            phase is not None and origin.phase is Phase.UNATTRIBUTED
+        )
+        reason = _reason(source, phase, sources)
+        return Kernel(name, thread, spent / SECOND, count, source, phase, inferred, reason)
+
+
+def _single(values: Collection[str]) -> str | None:
+    return next(iter(values)) if len(values) == 1 else None
+
+
+def _reason(source: str | None, phase: str | None, sources: Collection[str]) -> str | None:
+    if source is None:
+        return LINES_DIFFER if len(sources) > 1 else NO_LINE
+    return NO_PHASE if phase is None else None
+
 
 __all__ = ["PassesUnknownError", "passes_of"]
 

@@ -138,7 +138,7 @@ def test_what_is_not_plain_is_left_to_typer(words):
 
 def test_an_options_environment_variable_is_left_to_typer(monkeypatch):
     monkeypatch.setenv("LTC_IR_FORMAT", "json")
-    targets = command_at("ltc_ir_cli.commands.targets:targets")
+    targets = command_at("ltc_ir_cli.commands.listings:targets")
     assert plain_arguments(targets, ()) is None
     assert plain_arguments(targets, ("--format", "csv")) is not None
 

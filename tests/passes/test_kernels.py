@@ -10,7 +10,7 @@ from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.passes import Kernel
 from ltc_ir.records.vocabulary import By
-from ltc_ir.timing.kernels import LINES_DIFFER, NO_LINE, NO_PHASE, NOT_IN_HLO, Origins
+from ltc_ir.timing.passes import LINES_DIFFER, NO_LINE, NO_PHASE, NOT_IN_HLO, Origins
 
 FORWARD, BACKWARD = "jit(f)/jvp()", "jit(f)/transpose(jvp())"
 

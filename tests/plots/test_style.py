@@ -12,8 +12,8 @@ import matplotlib as mpl
 import pytest
 
 from ltc_ir.plots import style
+from ltc_ir.plots.panels import MOST, label, limits, spread_out, ticks
 from ltc_ir.plots.sweep import sweep_picture
-from ltc_ir.plots.ticks import MOST, label, limits, spread_out, ticks
 from ltc_ir.plots.timing import timing_picture
 from ltc_ir.records.sweep import BYTES, OPERATIONS, SECONDS
 from tests.plots.reading import faults, figure_of

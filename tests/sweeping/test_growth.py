@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltc_ir.records.sweep import Growth, ProgramSweep, SweepPoint
-from ltc_ir.render.words.sweep import between, grows_as
+from ltc_ir.render.words.timing import between, grows_as
 from ltc_ir.tables.growth import faster_in, grown, with_growth
 
 SIZES = (4, 8, 16, 32, 64)

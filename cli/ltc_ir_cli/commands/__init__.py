@@ -12,8 +12,8 @@ COMMANDS: Mapping[str, str | Mapping[str, str]] = {
     "diff": "ltc_ir_cli.commands.diff:diff",
     "time": "ltc_ir_cli.commands.time:time",
     "experiment": "ltc_ir.lab.commands:experiment",
-    "targets": "ltc_ir_cli.commands.targets:targets",
-    "doctor": "ltc_ir_cli.commands.doctor:doctor",
+    "targets": "ltc_ir_cli.commands.listings:targets",
+    "doctor": "ltc_ir_cli.commands.listings:doctor",
     "snapshot": {
         "check": "ltc_ir_cli.commands.snapshot:check",
         "update": "ltc_ir_cli.commands.snapshot:update",

@@ -27,8 +27,8 @@ from ltc_ir.lab.plots.panels import (
 )
 from ltc_ir.lab.records import DIVERGED, Experiment, Row
 from ltc_ir.plots import style
+from ltc_ir.plots.panels import label_axis
 from ltc_ir.plots.style import BODY, MARKER_SIZES, MARKERS, SMALL, TITLE, Look, Picture
-from ltc_ir.plots.ticks import label_axis
 from ltc_ir.render.words.timing import load_in_words, machine_in_words, versions_in_words
 
 SIDE, LEFT, GAP = 0.35, 0.72, 0.22

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from matplotlib.ticker import MaxNLocator
 
 from ltc_ir.lab.records import DIVERGED, Row
+from ltc_ir.plots.panels import label, ticks
 from ltc_ir.plots.style import MARKERS
-from ltc_ir.plots.ticks import label, ticks
 
 MODELS = ("ltc", "ctrnn", "node")
 """In the order of the colours, which are those of every picture of the models."""

@@ -34,9 +34,8 @@ from ltc_ir.lab.published import STARTS
 from ltc_ir.lab.training import Recipe, Trained, train
 from ltc_ir.lab.training_pool import TRAINED
 from ltc_ir.plots import style
-from ltc_ir.plots.panels import Cell, Entry, Sheet, laid_out, panel
+from ltc_ir.plots.panels import Cell, Entry, Sheet, label, label_axis, laid_out, limits, panel, ticks
 from ltc_ir.plots.style import SMALL, STROKES, Look, Picture
-from ltc_ir.plots.ticks import label, label_axis, limits, ticks
 
 TIME = "time, in units of 1/ω₀"
 FAR = 1.45

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep, SweepPoint
 from ltc_ir.render.layouts.timing import conditions
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words.sweep import NOTHING, between, grows_as
 from ltc_ir.render.words.text import figure, plain, size
-from ltc_ir.render.words.timing import FIRST_ONLY, MARK, seconds, too_few
+from ltc_ir.render.words.timing import FIRST_ONLY, MARK, NOTHING, between, grows_as, seconds, too_few
 
 COLUMNS = ("target", "program", "parameter", "value", "metric", "unit", "figure", "low", "high", "runs", "first_only")
 _SHOWN: dict[str, Callable[[float], str]] = {SECONDS: seconds, BYTES: size}

@@ -1,4 +1,4 @@
-"""The ``doctor`` command: what this installation can do, and what to paste into a bug report."""
+"""The ``targets`` and ``doctor`` commands: what can be inspected, and what this installation can do."""
 
 # A command's options are read from its signature; what only speaks through a callback stays unused.
 # ruff: noqa: ARG001
@@ -24,3 +24,17 @@ def doctor(
         from ltc_ir.api.doctor import examine
 
         emit(render(Listing("doctor", examine())), output)
+
+
+def targets(
+    format: opt.ListingFormat = "table",
+    output: opt.Output = None,
+    talk: opt.Talk = opt.TALKS,
+) -> None:
+    """List the project's own and the built-in targets."""
+    from ltc_ir import config
+    from ltc_ir.render.layouts.listing import target_listing
+    from ltc_ir.targets.target import ABOUT, BUILTIN
+
+    render = renderer("listing", format)
+    emit(render(target_listing(config.targets(), BUILTIN, ABOUT)), output)
