@@ -18,14 +18,14 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 
 FORMS = ("svg", "png")
-"""The forms a picture can be had in."""
+"""The formats of pictures."""
 TITLE, HEAD, BODY, SMALL = 13.0, 10.5, 9.0, 8.0
 """Sizes of text, in points."""
 LINE = 1.55
 """From one line of text to the next, in sizes of its font."""
 MARKERS = ("o", "s", "^", "D", "v")
 STROKES: tuple[str | tuple[float, tuple[float, ...]], ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
-"""With the markers they tell series apart where a print has no colours."""
+"""Strokes distinguish series, with the markers, in prints without colours."""
 MARKER_SIZES = (8.0, 6.4, 6.2, 5.0, 5.8)
 """The first are the largest, so that points which lie on one another are all seen."""
 _PNG_DPI = 192
@@ -55,8 +55,8 @@ DARK = Look(
 )
 
 
-def drawn(draw: Callable[[Look], Figure], form: str, dark: bool) -> bytes:
-    """The bytes of what ``draw`` makes in a look; whatever the user's own matplotlib settings are, and leaving those alone.
+def draw_picture(draw: Callable[[Look], Figure], form: str, dark: bool) -> bytes:
+    """The bytes of the figure that ``draw`` returns for a look; independent of the user's matplotlib settings, which are kept.
 
     Raises:
         ValueError: a form that is not one of `FORMS`.
@@ -96,7 +96,7 @@ _MARKS = re.compile(_MARK % rb'([^"]*)' + b"(?:" + _MARK % rb"\1" + b")+")
 
 
 def _slim(svg: bytes) -> bytes:
-    """The same picture in fewer bytes: places to a hundredth of a point, and the style of a cloud of marks said once."""
+    """The same picture in fewer bytes: places to a hundredth of a point, and one style for a group of marks."""
     lines = (line.lstrip() for line in svg.split(b"\n"))
     short = b"\n".join(line if line.startswith(b"<!--") else _LONG.sub(rb"\1", line) for line in lines)
     return _MARKS.sub(_grouped, short)
@@ -107,8 +107,8 @@ def _grouped(marks: re.Match[bytes]) -> bytes:
     return b"<g%s>\n%s</g>\n" % (style, marks[0].replace(style, b""))
 
 
-def clean(text: str) -> str:
-    """One line that can be drawn, whatever a target or a program is called."""
+def printable(text: str) -> str:
+    """The text as one line that can be drawn."""
     return "".join(
         char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
     )
@@ -122,37 +122,37 @@ def width(text: str, size: float = BODY, bold: bool = False) -> float:
         return 1.03 * float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72
 
 
-def cut(text: str, most: float, size: float = BODY, bold: bool = False) -> str:
-    """A line at most so many inches wide: what is too long loses its middle, for names differ at their ends."""
-    text = clean(text)
-    kept = len(text)
-    while width(shown := _without_middle(text, kept), size, bold) > most and kept > 3:
-        kept -= 1
-    return shown
+def shorten_middle(text: str, most: float, size: float = BODY, bold: bool = False) -> str:
+    """A line at most so many inches wide: a longer one loses its middle, as names differ at their ends."""
+    text = printable(text)
+    length = len(text)
+    while width(shortened := _without_middle(text, length), size, bold) > most and length > 3:
+        length -= 1
+    return shortened
 
 
-def _without_middle(text: str, kept: int) -> str:
-    if kept >= len(text):
+def _without_middle(text: str, length: int) -> str:
+    if length >= len(text):
         return text
-    front = (kept - 1) // 3
-    return f"{text[:front]}…{text[len(text) - (kept - 1 - front) :]}"
+    front = (length - 1) // 3
+    return f"{text[:front]}…{text[len(text) - (length - 1 - front) :]}"
 
 
-def wrapped(text: str, most: float, size: float = SMALL) -> list[str]:
+def wrap(text: str, most: float, size: float = SMALL) -> list[str]:
     """A sentence over lines at most so many inches wide."""
     lines: list[str] = []
-    for word in clean(text).split():
+    for word in printable(text).split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width(longer, size) <= most:
             lines[-1] = longer
         else:
-            lines.append(cut(word, most, size))
+            lines.append(shorten_middle(word, most, size))
     return lines
 
 
-def begun(text: str, most: float, size: float = SMALL) -> str:
-    """A sentence at most so many inches wide: what is too long loses its end."""
-    lines = wrapped(text, most - width(" …", size), size)
+def shorten_end(text: str, most: float, size: float = SMALL) -> str:
+    """A sentence at most so many inches wide: a longer one loses its end."""
+    lines = wrap(text, most - width(" …", size), size)
     return lines[0] if len(lines) == 1 else f"{lines[0]} …"
 
 

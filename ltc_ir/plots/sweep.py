@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ltc_ir.plots import style
-from ltc_ir.plots.panels import label, label_axis, limits, spread_out, ticks
+from ltc_ir.plots.panels import axis_limits, choose_ticks, labels_that_fit, set_ticks, tick_label
 from ltc_ir.plots.style import BODY, HEAD, MARKER_SIZES, MARKERS, SMALL, STROKES, TITLE, Look, Picture
 from ltc_ir.records.sweep import BYTES, METRICS, OPERATIONS, SECONDS, Growth, Metric, ProgramSweep, Sweep
 from ltc_ir.render.words.timing import (
@@ -25,15 +25,15 @@ from ltc_ir.render.words.timing import (
 )
 
 MOST = 6
-"""Programs a picture holds at most."""
+"""The most programs of a picture."""
 MOST_NOTES = 14
-"""Lines of notes a picture holds at most; the table has them all."""
+"""The most lines of notes of a picture; the table has them all."""
 SIDE, LEFT, RIGHT = 0.35, 0.66, 0.2
-"""Inches: the margin, and what a panel needs beside its axes."""
+"""Inches: the margin, and the room left and right of the axes of a panel."""
 HEAD_ROOM, HEIGHT, FOOT, ENTRY = 0.34, 2.35, 0.58, 0.185
 """Inches: the title of a panel, its axes, their labels, and a line of its legend."""
 _WIDTHS = {1: 6.0, 2: 4.3, 3: 3.85}
-"""How wide each of so many panels is, in inches."""
+"""The width of each panel by the number of panels, in inches."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +48,23 @@ class _Panel:
         return self.metrics[0].unit
 
     def points(self, program: ProgramSweep, metric: Metric) -> list[tuple[int, float]]:
-        """The sizes and figures that can stand on logarithmic axes."""
-        known = [(point.value, point.metrics.get(metric.name, 0.0)) for point in program.points]
-        return [(value, figure) for value, figure in known if value > 0 and figure > 0]
+        """The sizes and figures that logarithmic axes can show."""
+        points = [(point.value, point.metrics.get(metric.name, 0.0)) for point in program.points]
+        return [(value, figure) for value, figure in points if value > 0 and figure > 0]
 
     def drawn(self, program: ProgramSweep) -> list[tuple[int, Metric]]:
         """The metrics that a program has a figure of, each with the number of its colour."""
-        return [(number, one) for number, one in enumerate(self.metrics) if self.points(program, one)]
+        return [(number, metric) for number, metric in enumerate(self.metrics) if self.points(program, metric)]
 
 
-def _of(unit: str) -> tuple[Metric, ...]:
+def _metrics_of(unit: str) -> tuple[Metric, ...]:
     return tuple(metric for metric in METRICS if metric.unit == unit)
 
 
 PANELS = (
-    _Panel("size: operations in the IR", _of(OPERATIONS)),
-    _Panel("time", _of(SECONDS)),
-    _Panel("memory", _of(BYTES)),
+    _Panel("size: operations in the IR", _metrics_of(OPERATIONS)),
+    _Panel("time", _metrics_of(SECONDS)),
+    _Panel("memory", _metrics_of(BYTES)),
 )
 
 
@@ -74,11 +74,11 @@ def sweep_picture(sweep: Sweep, form: str = "svg", dark: bool = False) -> bytes:
     Raises:
         ValueError: ``form`` is neither svg nor png.
     """
-    return style.drawn(lambda look: sweep_figure(sweep, look), form, dark)
+    return style.draw_picture(lambda look: sweep_figure(sweep, look), form, dark)
 
 
 def sweep_figure(sweep: Sweep, look: Look) -> Figure:
-    """The same as a figure; to be called within `style.drawn`."""
+    """The same as a figure; to be called within `style.draw_picture`."""
     programs = dict(list(sweep.programs.items())[:MOST])
     panels = [panel for panel in PANELS if any(panel.drawn(program) for program in programs.values())]
     wide = _WIDTHS[max(len(panels), 1)]
@@ -88,13 +88,13 @@ def sweep_figure(sweep: Sweep, look: Look) -> Figure:
     top = 0.75
     height = top + sum(rows) + len(notes) * style.line_height(SMALL) + 0.3
     page = Picture(inner + 2 * SIDE, height, look)
-    title = style.cut(f"{sweep.target} over {sweep.parameter}", inner, TITLE, True)
+    title = style.shorten_middle(f"{sweep.target} over {sweep.parameter}", inner, TITLE, True)
     page.write(SIDE, 0.22, title, TITLE, bold=True)
     y = top
     for (name, program), row in zip(programs.items(), rows, strict=bool(rows)):
-        page.write(SIDE, y - 0.08, style.cut(name, inner, HEAD, True), HEAD, bold=True)
+        page.write(SIDE, y - 0.08, style.shorten_middle(name, inner, HEAD, True), HEAD, bold=True)
         for number, panel in enumerate(panels):
-            _draw(page, sweep, program, panel, (SIDE + number * wide, y + 0.22, wide))
+            _draw_panel(page, sweep, program, panel, (SIDE + number * wide, y + 0.22, wide))
         y += row
     page.write_lines(SIDE, y + 0.05, notes)
     return page.figure
@@ -102,27 +102,28 @@ def sweep_figure(sweep: Sweep, look: Look) -> Figure:
 
 def _row_height(panels: Sequence[_Panel], program: ProgramSweep, wide: float) -> float:
     entries = max(len(panel.drawn(program)) for panel in panels)
-    said = max(len(_said(panel, program, wide)) for panel in panels)
-    return 0.22 + HEAD_ROOM + said * style.line_height(SMALL) + HEIGHT + FOOT + entries * ENTRY + 0.28
+    lines = max(len(_faster_lines(panel, program, wide)) for panel in panels)
+    return 0.22 + HEAD_ROOM + lines * style.line_height(SMALL) + HEIGHT + FOOT + entries * ENTRY + 0.28
 
 
-def _said(panel: _Panel, program: ProgramSweep, wide: float) -> list[str]:
-    """What grows faster than what it is made from, for the panel that holds it."""
+def _faster_lines(panel: _Panel, program: ProgramSweep, wide: float) -> list[str]:
+    """The metrics of a panel that grow faster than the metric they come from, in words."""
     words = {metric.name: metric.words for metric in METRICS}
     named = {metric.name for metric in panel.metrics}
-    said = (
-        f"▲ {words[one.metric]} grows faster than {words[one.than]}" for one in program.faster if one.metric in named
-    )
-    return [line for sentence in said for line in style.wrapped(sentence, wide - RIGHT)]
+    faster = (comparison for comparison in program.faster if comparison.metric in named)
+    sentences = (f"▲ {words[comparison.metric]} grows faster than {words[comparison.than]}" for comparison in faster)
+    return [line for sentence in sentences for line in style.wrap(sentence, wide - RIGHT)]
 
 
-def _draw(page: Picture, sweep: Sweep, program: ProgramSweep, panel: _Panel, where: tuple[float, float, float]) -> None:
-    """One panel: title, what grows faster, axes with curves and points, legend."""
+def _draw_panel(
+    page: Picture, sweep: Sweep, program: ProgramSweep, panel: _Panel, where: tuple[float, float, float]
+) -> None:
+    """One panel: title, the metrics that grow faster, axes with curves and points, legend."""
     x, y, wide = where
-    said = _said(panel, program, wide)
-    below = max(len(_said(other, program, wide)) for other in PANELS) * style.line_height(SMALL)
+    lines = _faster_lines(panel, program, wide)
+    below = max(len(_faster_lines(other, program, wide)) for other in PANELS) * style.line_height(SMALL)
     page.write(x, y, panel.title, BODY)
-    page.write_lines(x, y + 0.2, said, color=page.look.loud)
+    page.write_lines(x, y + 0.2, lines, color=page.look.loud)
     drawn = panel.drawn(program)
     top = y + HEAD_ROOM + below
     if not drawn:
@@ -138,25 +139,27 @@ def _draw(page: Picture, sweep: Sweep, program: ProgramSweep, panel: _Panel, whe
 
 
 def _scale(axes: Axes, sweep: Sweep, program: ProgramSweep, panel: _Panel, look: Look) -> None:
-    """Logarithmic axes about all that is drawn, with a tick at every size that has room for its label."""
+    """Logarithmic axes around all points, with a tick at every size that has room for its label."""
     figures = [figure for metric in panel.metrics for _, figure in panel.points(program, metric)]
     figures += [end for metric in panel.metrics for _, span in _known_spans(program, metric) for end in span]
-    sizes = sorted({value for metric in panel.metrics for value, _ in panel.points(program, metric)} | _asked(sweep))
+    sizes = sorted(
+        {value for metric in panel.metrics for value, _ in panel.points(program, metric)} | _requested_sizes(sweep)
+    )
     axes.set_xscale("log")
     axes.set_yscale("log")
-    left, right = limits(sizes) if len(sizes) == 1 else _with_room(sizes[0], sizes[-1])
+    left, right = axis_limits(sizes) if len(sizes) == 1 else _with_room(sizes[0], sizes[-1])
     axes.set_xlim(left, right)
-    axes.set_ylim(*limits(figures))
+    axes.set_ylim(*axis_limits(figures))
     inches = axes.get_position().width * axes.figure.get_figwidth() / np.log10(right / left)  # type: ignore[union-attr]
-    at = spread_out(sizes, lambda value: float(np.log10(value) * inches), SMALL)
-    label_axis(axes, "x", at, [f"{value:,}" for value in at])
-    rows = ticks(*axes.get_ylim(), panel.unit)
-    label_axis(axes, "y", rows, [label(tick, panel.unit) for tick in rows])
+    at = labels_that_fit(sizes, lambda value: float(np.log10(value) * inches), SMALL)
+    set_ticks(axes, "x", at, [f"{value:,}" for value in at])
+    rows = choose_ticks(*axes.get_ylim(), panel.unit)
+    set_ticks(axes, "y", rows, [tick_label(tick, panel.unit) for tick in rows])
     axes.grid(True, color=look.rule, linewidth=0.7)
-    axes.set_xlabel(style.cut(sweep.parameter, 2.6, SMALL), fontsize=SMALL, color=look.quiet, labelpad=2)
+    axes.set_xlabel(style.shorten_middle(sweep.parameter, 2.6, SMALL), fontsize=SMALL, color=look.quiet, labelpad=2)
 
 
-def _asked(sweep: Sweep) -> set[int]:
+def _requested_sizes(sweep: Sweep) -> set[int]:
     return {value for value in sweep.values if value > 0}
 
 
@@ -182,7 +185,7 @@ def _curve(axes: Axes, points: Sequence[tuple[int, float]], growth: Growth, numb
 
 
 def _first_runs(axes: Axes, program: ProgramSweep, metric: Metric, number: int, look: Look) -> None:
-    """What only a first run was had of is drawn anew as a hollow point."""
+    """Draw figures of a first run alone again, as hollow points."""
     points = [point for point in program.points if metric.name in point.first_only and point.value > 0]
     at = [(point.value, point.metrics[metric.name]) for point in points if point.metrics.get(metric.name, 0.0) > 0]
     if at:
@@ -219,13 +222,15 @@ def _legend(
         at = y + row * ENTRY
         page.sample(x, at + style.line_height(SMALL) / 2, number)
         page.write(named, at, metric.words, SMALL)
-        loud = any(one.metric == metric.name for one in program.faster)
-        text = style.cut(growth_words(program.growth.get(metric.name, Growth())), x + wide - grows, SMALL, loud)
+        loud = any(comparison.metric == metric.name for comparison in program.faster)
+        text = style.shorten_middle(
+            growth_words(program.growth.get(metric.name, Growth())), x + wide - grows, SMALL, loud
+        )
         page.write(grows, at, text, SMALL, bold=loud, color=page.look.ink if loud else page.look.quiet)
 
 
 def growth_words(growth: Growth) -> str:
-    """``n^2.00 (1.99 to 2.01)``, or why there is no such figure."""
+    """``n^2.00 (1.99 to 2.01)``, or the words for no fit."""
     grows, interval = grows_as(growth), between(growth)
     if grows == NOTHING:
         return "no growth fitted"
@@ -233,32 +238,32 @@ def growth_words(growth: Growth) -> str:
 
 
 def _fitting_notes(sweep: Sweep, panels: Sequence[_Panel], wide: float) -> list[str]:
-    lines = [line for note in _notes(sweep, panels) for line in style.wrapped(note, wide)]
+    lines = [line for note in _notes(sweep, panels) for line in style.wrap(note, wide)]
     if len(lines) <= MOST_NOTES:
         return lines
     return [*lines[: MOST_NOTES - 1], f"{len(lines) - MOST_NOTES + 1:,} more lines of notes stand in the table"]
 
 
 def _notes(sweep: Sweep, panels: Sequence[_Panel]) -> Iterator[str]:
-    """What the marks mean, what could not be drawn and why, and the machine."""
+    """The meaning of the marks, the figures that could not be drawn and why, and the machine."""
     if panels:
-        yield from _marks(sweep)
-        yield from _of_runs(sweep)
+        yield from _notes_on_marks(sweep)
+        yield from _notes_on_runs(sweep)
     else:
         yield "there is no figure that could be drawn"
     if len(sweep.programs) > MOST:
         yield f"{len(sweep.programs) - MOST:,} more programs are not drawn"
-    yield from _not_drawn(sweep)
+    yield from _notes_on_missing(sweep)
     narrowed = [name for names in sweep.filters.values() for name in names]
     if narrowed:
         yield f"operations counted: {', '.join(narrowed)}"
     if sweep.ended is not None:
         yield f"cut short: {sweep.ended.message}"
     yield from (f"{name} left out: {why}" for name, why in sweep.unavailable.items())
-    yield from _machine(sweep)
+    yield from _notes_on_machine(sweep)
 
 
-def _marks(sweep: Sweep) -> Iterator[str]:
+def _notes_on_marks(sweep: Sweep) -> Iterator[str]:
     growths = [growth for program in sweep.programs.values() for growth in program.growth.values()]
     n = "" if sweep.parameter == "n" else f", n being {sweep.parameter}"
     fixed = "a fixed part and a power of n" if any(growth.form == "offset" for growth in growths) else "a power of n"
@@ -271,21 +276,21 @@ def _marks(sweep: Sweep) -> Iterator[str]:
         yield f"hollow points: {FIRST_ONLY}; growth is fitted through them all the same"
 
 
-def _of_runs(sweep: Sweep) -> Iterator[str]:
-    """Which times have an interval at no size."""
+def _notes_on_runs(sweep: Sweep) -> Iterator[str]:
+    """The times without an interval at any size."""
     for name, program in sweep.programs.items():
         if sweep.settings is not None:
             of = f"{name}: " if len(sweep.programs) > 1 else ""
             yield from (f"{of}{note}" for note in too_few(program.without_interval(), sweep.settings))
 
 
-def _not_drawn(sweep: Sweep) -> Iterator[str]:
-    """Zeros, which no logarithmic axis has, and figures that are not there."""
+def _notes_on_missing(sweep: Sweep) -> Iterator[str]:
+    """Zeros, which a logarithmic axis cannot show, and missing figures."""
     several = len(sweep.programs) > 1
-    shown = {metric.name: metric.words for panel in PANELS for metric in panel.metrics}
+    words_by_metric = {metric.name: metric.words for panel in PANELS for metric in panel.metrics}
     for name, program in list(sweep.programs.items())[:MOST]:
         of = f"{name}: " if several else ""
-        for key, words in shown.items():
+        for key, words in words_by_metric.items():
             zeros = [point.value for point in program.points if point.metrics.get(key, 1.0) <= 0]
             if zeros:
                 yield f"{of}{words} is 0 at {_listed(zeros)}, and not drawn: a logarithmic axis has no 0"
@@ -300,11 +305,11 @@ def _listed(values: Sequence[int]) -> str:
     return ", ".join(f"{value:,}" for value in values)
 
 
-def _machine(sweep: Sweep) -> Iterator[str]:
-    here = versions_in_words(sweep.environment)
+def _notes_on_machine(sweep: Sweep) -> Iterator[str]:
+    versions = versions_in_words(sweep.environment)
     if sweep.machine is None:
-        if here:
-            yield here if sweep.environment.platform is None else f"{here}, for {sweep.environment.platform}"
+        if versions:
+            yield versions if sweep.environment.platform is None else f"{versions}, for {sweep.environment.platform}"
         return
-    parts = (machine_in_words(sweep.machine), here, load_in_words(sweep.machine))
+    parts = (machine_in_words(sweep.machine), versions, load_in_words(sweep.machine))
     yield "; ".join(part for part in parts if part)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ltc_ir.plots import style
-from ltc_ir.plots.panels import label, label_axis, ticks
+from ltc_ir.plots.panels import choose_ticks, set_ticks, tick_label
 from ltc_ir.plots.style import BODY, HEAD, SMALL, TITLE, Look, Picture
 from ltc_ir.records.sweep import SECONDS
 from ltc_ir.records.timing import MORE_STAGES, ProgramTiming, Stage, Timing
@@ -33,7 +33,7 @@ _COLORS = (1, 0, 2)
 MOST = 24
 """Programs a picture holds at most."""
 WIDTH, SIDE, NAMES, BAR, GAP = 8.6, 0.35, 1.05, 0.19, 0.54
-"""Inches: the picture, its margin, the names of stages, a bar with the room about it, what stands above a program's bars."""
+"""Inches: the picture, its margin, the names of stages, a bar with the room around it, the room above a program's bars."""
 _NONE = (1e-3, 1.0)
 """The ends of the axis where nothing was measured."""
 
@@ -57,18 +57,18 @@ def timing_picture(timings: Sequence[Timing], form: str = "svg", dark: bool = Fa
     Raises:
         ValueError: ``form`` is neither svg nor png.
     """
-    return style.drawn(lambda look: timing_figure(timings, look), form, dark)
+    return style.draw_picture(lambda look: timing_figure(timings, look), form, dark)
 
 
 def timing_figure(timings: Sequence[Timing], look: Look) -> Figure:
-    """The same as a figure; to be called within `style.drawn`."""
+    """The same as a figure; to be called within `style.draw_picture`."""
     groups = _groups(timings)
     inner = WIDTH - 2 * SIDE
-    notes = [line for note in _notes(timings) for line in style.wrapped(note, inner)]
+    notes = [line for note in _notes(timings) for line in style.wrap(note, inner)]
     height = (groups[-1].top + len(groups[-1].stages) * BAR if groups else 0.0) + 0.08
     top = 0.95
     page = Picture(WIDTH, top + height + 0.42 + len(notes) * style.line_height(SMALL) + 0.25, look)
-    page.write(SIDE, 0.22, style.cut(_title(timings), inner, TITLE, True), TITLE, bold=True)
+    page.write(SIDE, 0.22, style.shorten_middle(_title(timings), inner, TITLE, True), TITLE, bold=True)
     _legend(page, 0.6)
     if groups:
         axes = page.axes(SIDE + NAMES, top, inner - NAMES, height)
@@ -113,15 +113,15 @@ def _scale(axes: Axes, groups: Sequence[_Group], height: float, width: float, lo
     ends = [end for _, stage in stages if stage is not None for end in _ends(stage) if end > 0]
     low, high = (min(ends) / 2, max(ends) * 1.02) if ends else _NONE
     label_room = (
-        max((style.width(_beside(stage), SMALL) for _, stage in stages if stage is not None), default=0.0) + 0.2
+        max((style.width(_bar_label(stage), SMALL) for _, stage in stages if stage is not None), default=0.0) + 0.2
     )
     decades = np.log10(max(high / low, 10.0)) * width / (width - label_room)
     axes.set_xscale("log")
     axes.set_xlim(low, low * 10**decades)
     axes.set_ylim(height, 0)
-    at = ticks(low, low * 10**decades, SECONDS)
-    label_axis(axes, "x", at, [label(tick, SECONDS) for tick in at])
-    label_axis(axes, "y", [], [])
+    at = choose_ticks(low, low * 10**decades, SECONDS)
+    set_ticks(axes, "x", at, [tick_label(tick, SECONDS) for tick in at])
+    set_ticks(axes, "y", [], [])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("time, logarithmic", fontsize=SMALL, labelpad=2, color=look.quiet)
 
@@ -129,8 +129,8 @@ def _scale(axes: Axes, groups: Sequence[_Group], height: float, width: float, lo
 def _draw(page: Picture, axes: Axes, group: _Group, top: float) -> None:
     """A program: its name and what follows from its stages, then its bars."""
     look, inner = page.look, WIDTH - 2 * SIDE
-    right = style.cut(outcome(group.program), inner * 0.6, BODY)
-    name = style.cut(group.name, inner - style.width(right, BODY) - 0.3, HEAD, True)
+    right = style.shorten_middle(outcome(group.program), inner * 0.6, BODY)
+    name = style.shorten_middle(group.name, inner - style.width(right, BODY) - 0.3, HEAD, True)
     y = top + group.top - 0.29
     page.write(SIDE, y, name, HEAD, bold=True)
     page.write(WIDTH - SIDE, y + 0.015, right, BODY, align="right")
@@ -167,7 +167,7 @@ def _bar(axes: Axes, stage: str, measured: Stage, middle: float, look: Look) -> 
         axes.plot(between, (middle, middle), color=look.ink, linewidth=1.0, solid_capstyle="butt")
         axes.plot(between, (middle, middle), color=look.ink, linestyle="none", marker="|", markersize=5.5)
     axes.annotate(
-        _beside(measured), (max(left, *_ends(measured)), middle), (5, 0), textcoords="offset points", va="center_baseline",
+        _bar_label(measured), (max(left, *_ends(measured)), middle), (5, 0), textcoords="offset points", va="center_baseline",
         fontsize=SMALL, color=look.ink,
     )  # fmt: skip
 
@@ -176,7 +176,7 @@ def _ends(stage: Stage) -> tuple[float, ...]:
     return tuple(end for end in (stage.median_s, stage.low_s, stage.high_s) if end is not None)
 
 
-def _beside(stage: Stage) -> str:
+def _bar_label(stage: Stage) -> str:
     if stage.low_s is not None:
         return seconds(stage.median_s)
     return f"{marked(stage)}  ({_counted(stage.runs, 'run')}, {'the first' if stage.first_only else 'no interval'})"
@@ -188,8 +188,9 @@ def _counted(number: int, what: str) -> str:
 
 def _missing(axes: Axes, why: str, middle: float, look: Look) -> None:
     axes.annotate(
-        style.begun(f"none: {why}", WIDTH - 2 * SIDE - NAMES - 0.1, SMALL), (0, middle), (3, 0), ("axes fraction", "data"),
-        textcoords="offset points", va="center_baseline", fontsize=SMALL, color=look.loud, fontstyle="italic",
+        style.shorten_end(f"none: {why}", WIDTH - 2 * SIDE - NAMES - 0.1, SMALL), (0, middle), (3, 0),
+        ("axes fraction", "data"), textcoords="offset points", va="center_baseline", fontsize=SMALL, color=look.loud,
+        fontstyle="italic",
     )  # fmt: skip
 
 
@@ -211,11 +212,11 @@ def _notes(timings: Sequence[Timing]) -> Iterator[str]:
                 yield f"{timing.target} {name}: no break-even: {program.why_no_break_even}"
         if timing.ended is not None:
             yield f"{timing.target}: cut short: {timing.ended.message}"
-    here = (
+    machines = (
         f"{machine_in_words(timing.machine)}; {versions_in_words(timing.environment)}".rstrip("; ")
         for timing in timings
     )
-    yield from dict.fromkeys(here)
+    yield from dict.fromkeys(machines)
     loads = [f"{timing.target}: {load}" for timing in timings if (load := load_in_words(timing.machine))]
     if loads:
         yield "; ".join(loads)

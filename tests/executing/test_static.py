@@ -105,7 +105,7 @@ def test_nothing_is_said_where_nothing_was_asked():
 
 
 def test_filling_without_running_is_refused():
-    with pytest.raises(ltc_ir.UsageError, match="not run"):
+    with pytest.raises(ltc_ir.UsageError, match="--fill only applies when the program is run"):
         ltc_ir.count(until(30), args=(V,), fill="zeros")
 
 

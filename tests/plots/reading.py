@@ -22,7 +22,7 @@ def figure_of(draw: Callable[[style.Look], Figure]) -> Figure:
         made.append(draw(look))
         return made[0]
 
-    style.drawn(keep, "png", False)
+    style.draw_picture(keep, "png", False)
     return made[0]
 
 

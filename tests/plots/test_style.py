@@ -12,7 +12,7 @@ import matplotlib as mpl
 import pytest
 
 from ltc_ir.plots import style
-from ltc_ir.plots.panels import MOST, label, limits, spread_out, ticks
+from ltc_ir.plots.panels import MOST, axis_limits, choose_ticks, labels_that_fit, tick_label
 from ltc_ir.plots.sweep import sweep_picture
 from ltc_ir.plots.timing import timing_picture
 from ltc_ir.records.sweep import BYTES, OPERATIONS, SECONDS
@@ -111,32 +111,32 @@ def test_series_differ_in_more_than_colour():
 
 def test_text_is_cut_to_what_fits():
     long = "module.of.a.user:a_function_with_a_long_name"
-    made = style.cut(long, 1.5)
+    made = style.shorten_middle(long, 1.5)
     assert style.width(made) <= 1.5
     assert "…" in made
     assert made[0] == "m"
     assert made[-4:] == "name"
-    assert style.cut("short", 1.5) == "short"
-    assert all(style.width(line, style.SMALL) <= 2 for line in style.wrapped("words and words " * 9, 2))
-    assert " ".join(style.wrapped("words and words", 1)) == "words and words"
-    assert style.begun("words and words", 3) == "words and words"
-    assert style.begun("words and words " * 9, 1).endswith(" …")
+    assert style.shorten_middle("short", 1.5) == "short"
+    assert all(style.width(line, style.SMALL) <= 2 for line in style.wrap("words and words " * 9, 2))
+    assert " ".join(style.wrap("words and words", 1)) == "words and words"
+    assert style.shorten_end("words and words", 3) == "words and words"
+    assert style.shorten_end("words and words " * 9, 1).endswith(" …")
 
 
 @pytest.mark.parametrize("unit", [OPERATIONS, SECONDS, BYTES])
 @pytest.mark.parametrize("figures", [(5.0,), (3.0, 4.0), (1e-9, 1e-8), (8.0, 1e6), (1e-9, 1e12), (1.0, 1e30)])
 def test_an_axis_has_two_ticks_at_least_and_few_enough(unit: str, figures: tuple[float, ...]):
-    low, high = limits(figures)
-    made = ticks(low, high, unit)
+    low, high = axis_limits(figures)
+    made = choose_ticks(low, high, unit)
     assert low < min(figures)
     assert max(figures) < high
     assert 2 <= len(made) <= MOST
-    labels = [label(tick, unit) for tick in made]
+    labels = [tick_label(tick, unit) for tick in made]
     assert len(set(labels)) == len(labels)
 
 
 def test_ticks_in_words():
-    assert [label(tick, OPERATIONS) for tick in (1, 1.5, 2000, 1e6, 1e9, 5e9)] == [
+    assert [tick_label(tick, OPERATIONS) for tick in (1, 1.5, 2000, 1e6, 1e9, 5e9)] == [
         "1",
         "1.5",
         "2,000",
@@ -144,13 +144,19 @@ def test_ticks_in_words():
         "10⁹",
         "5·10⁹",
     ]
-    assert [label(tick, SECONDS) for tick in (2e-9, 1e-5, 0.02, 1, 500)] == ["2 ns", "10 µs", "20 ms", "1 s", "500 s"]
-    assert [label(tick, BYTES) for tick in (64, 1024, 2**16, 2**30)] == ["64 B", "1 KiB", "64 KiB", "1 GiB"]
+    assert [tick_label(tick, SECONDS) for tick in (2e-9, 1e-5, 0.02, 1, 500)] == [
+        "2 ns",
+        "10 µs",
+        "20 ms",
+        "1 s",
+        "500 s",
+    ]
+    assert [tick_label(tick, BYTES) for tick in (64, 1024, 2**16, 2**30)] == ["64 B", "1 KiB", "64 KiB", "1 GiB"]
 
 
 def test_labels_that_would_lie_on_one_another_are_left_out():
-    assert spread_out([8, 16, 32], lambda value: value, 8) == [8, 16, 32]
-    assert spread_out([100, 101, 102, 500], lambda value: value / 100, 8) == [100, 500]
+    assert labels_that_fit([8, 16, 32], lambda value: value, 8) == [8, 16, 32]
+    assert labels_that_fit([100, 101, 102, 500], lambda value: value / 100, 8) == [100, 500]
 
 
 def test_the_search_for_faults_finds_them():

@@ -27,7 +27,7 @@ from ltc_ir.lab.plots.panels import (
 )
 from ltc_ir.lab.records import DIVERGED, Experiment, Row
 from ltc_ir.plots import style
-from ltc_ir.plots.panels import label_axis
+from ltc_ir.plots.panels import set_ticks
 from ltc_ir.plots.style import BODY, MARKER_SIZES, MARKERS, SMALL, TITLE, Look, Picture
 from ltc_ir.render.words.timing import load_in_words, machine_in_words, versions_in_words
 
@@ -80,11 +80,11 @@ def experiment_picture(experiment: Experiment, form: str = "svg", dark: bool = F
     Raises:
         ValueError: ``form`` is neither svg nor png.
     """
-    return style.drawn(lambda look: experiment_figure(experiment, look), form, dark)
+    return style.draw_picture(lambda look: experiment_figure(experiment, look), form, dark)
 
 
 def experiment_figure(experiment: Experiment, look: Look) -> Figure:
-    """The same as a figure; to be called within `style.drawn`."""
+    """The same as a figure; to be called within `style.draw_picture`."""
     rows = [row for row in experiment.rows if row.values and row.selection in {"", SELECTION}]
     lines = [part for line in panel_lines(rows) for part in _broken(line)] if rows else []
     across = max((len(line) for line in lines), default=1)
@@ -93,12 +93,14 @@ def experiment_figure(experiment: Experiment, look: Look) -> Figure:
     inner = LEFT + across * (wide + apart) - apart
     series = series_order(rows)
     legend = _legend(rows, series, inner)
-    notes = [line for note in _notes(experiment, rows) for line in style.wrapped(note, inner)]
+    notes = [line for note in _notes(experiment, rows) for line in style.wrap(note, inner)]
     top = 0.92 + len(legend) * 0.23
     height = top + len(lines) * (HEAD_ROOM + HEIGHT + FOOT) + len(notes) * style.line_height(SMALL) + 0.25
     page = Picture(inner + 2 * SIDE, height, look)
-    page.write(SIDE, 0.22, style.cut(f"{experiment.name}: {experiment.about}", inner, TITLE, True), TITLE, bold=True)
-    page.write(SIDE, 0.52, style.cut(_outcome(experiment, rows), inner, BODY), BODY, color=look.quiet)
+    page.write(
+        SIDE, 0.22, style.shorten_middle(f"{experiment.name}: {experiment.about}", inner, TITLE, True), TITLE, bold=True
+    )
+    page.write(SIDE, 0.52, style.shorten_middle(_outcome(experiment, rows), inner, BODY), BODY, color=look.quiet)
     for number, entries in enumerate(legend):
         _draw_legend(page, entries, series, 0.86 + number * 0.23)
     for number, line in enumerate(lines):
@@ -136,7 +138,7 @@ def _line(page: Picture, line: Sequence[tuple[Panel, _Axis]], series: Sequence[s
     """Panels beside one another."""
     shared, x = _shared(line), SIDE + LEFT
     for number, (panel, axis) in enumerate(line):
-        page.write(x, y, style.cut(_title(panel), wide, BODY, True), BODY, bold=True)
+        page.write(x, y, style.shorten_middle(_title(panel), wide, BODY, True), BODY, bold=True)
         axes = page.axes(x, y + HEAD_ROOM - 0.06, wide, HEIGHT)
         _scale(axes, panel, axis, not shared or number == 0, look=page.look, wide=wide)
         for at, row in panel.rows:
@@ -169,8 +171,8 @@ def _scale(axes: Axes, panel: Panel, axis: _Axis, labelled: bool, *, look: Look,
     axes.set_ylim(min(axis.low, far), max(axis.high, far))
     axes.set_xlim(-0.5, len(panel.slots) - 0.5)
     at = axis_ticks(axis.low, axis.high, axis.scale)
-    label_axis(axes, "y", [tick for tick, _ in at], [text if labelled else "" for _, text in at])
-    label_axis(axes, "x", range(len(panel.slots)), _slot_labels(panel, wide / len(panel.slots)))
+    set_ticks(axes, "y", [tick for tick, _ in at], [text if labelled else "" for _, text in at])
+    set_ticks(axes, "x", range(len(panel.slots)), _slot_labels(panel, wide / len(panel.slots)))
     axes.tick_params(axis="x", length=0)
     axes.grid(True, axis="y", color=look.rule, linewidth=0.7)
     for slot in range(1, len(panel.slots)):
@@ -190,7 +192,7 @@ def _slot_labels(panel: Panel, room: float) -> list[str]:
     labels = [slot_label(slot) for slot in panel.slots]
     widths = [style.width(label, SMALL) for label in labels]
     if any((width + after) / 2 > room for width, after in pairwise(widths)):
-        return [style.cut(label, 0.95 * room, SMALL) for label in labels]
+        return [style.shorten_middle(label, 0.95 * room, SMALL) for label in labels]
     return labels
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from matplotlib.ticker import MaxNLocator
 
 from ltc_ir.lab.records import DIVERGED, Row
-from ltc_ir.plots.panels import label, ticks
+from ltc_ir.plots.panels import choose_ticks, tick_label
 from ltc_ir.plots.style import MARKERS
 
 MODELS = ("ltc", "ctrnn", "node")
@@ -244,7 +244,7 @@ def axis_ticks(low: float, high: float, scale: str) -> list[tuple[float, str]]:
         ends = (low, high) if scale == "linear" else (10**low, 10**high)
         steps = [float(f"{step:.6g}") for step in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)]
         return [(at, _signed(step)) for step in steps if low <= (at := axis_position(step, scale)) <= high]
-    return [(math.log10(tick), label(tick, "")) for tick in ticks(10**low, 10**high, "")]
+    return [(math.log10(tick), tick_label(tick, "")) for tick in choose_ticks(10**low, 10**high, "")]
 
 
 def _signed(value: float) -> str:

@@ -34,7 +34,17 @@ from ltc_ir.lab.published import STARTS
 from ltc_ir.lab.training import Recipe, Trained, train
 from ltc_ir.lab.training_pool import TRAINED
 from ltc_ir.plots import style
-from ltc_ir.plots.panels import Cell, Entry, Sheet, label, label_axis, laid_out, limits, panel, ticks
+from ltc_ir.plots.panels import (
+    Cell,
+    Entry,
+    Sheet,
+    axis_limits,
+    choose_ticks,
+    draw_panel,
+    lay_out,
+    set_ticks,
+    tick_label,
+)
 from ltc_ir.plots.style import SMALL, STROKES, Look, Picture
 
 TIME = "time, in units of 1/ω₀"
@@ -103,7 +113,7 @@ def _interval_entry(color: str) -> Entry:
 
 def data_picture(_folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The series of the five damping ratios, and of one a part so large that training, test and noisy points are seen."""
-    return style.drawn(lambda look: _data(settings, look), form, dark)
+    return style.draw_picture(lambda look: _data(settings, look), form, dark)
 
 
 def _data(settings: Settings, look: Look) -> Figure:
@@ -122,11 +132,13 @@ def _data(settings: Settings, look: Look) -> Figure:
         "data: the damped oscillator from rest at u = 1", "u'' + 2 ζ u' + u = 0, exact; every other point is a training "
         f"point, the others test; {trained}", 3, 2, (2.55, 1.55), legend, gap=0.5,
     )  # fmt: skip
-    page, top = laid_out(sheet, look)
+    page, top = lay_out(sheet, look)
     series_by_ratio = oscillator_set(SEED)
     for number, zeta in enumerate(ZETAS):
         series = series_by_ratio[f"{zeta:g}"]
-        axes = panel(page, sheet, top, number, Cell(_damping_label(zeta), TIME, None if number % 3 else "u and u'"))
+        axes = draw_panel(
+            page, sheet, top, number, Cell(_damping_label(zeta), TIME, None if number % 3 else "u and u'")
+        )
         axes.set_ylim(-1.1, 1.1)
         axes.set_xlim(0, 20)
         for part, how in enumerate(lines):
@@ -147,7 +159,7 @@ def _magnified(
 ) -> None:  # fmt: skip
     """A part of a series in the last panel, and its frame in its own."""
     zeta, first, last = MAGNIFIED
-    axes = panel(page, sheet, top, len(ZETAS), Cell(f"damping ratio {zeta:g}, magnified", TIME))
+    axes = draw_panel(page, sheet, top, len(ZETAS), Cell(f"damping ratio {zeta:g}, magnified", TIME))
     axes.tick_params(labelleft=True)
     inside = (series.times >= first) & (series.times <= last)
     shown = np.concatenate([series.clean[inside, 0], series.noisy[inside, 0]])
@@ -166,7 +178,7 @@ def _magnified(
 
 def switches_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The four switches: the truth, and each model's published rollout as median and interval over seeds."""
-    return style.drawn(lambda look: _switches(folder, settings, look), form, dark)
+    return style.draw_picture(lambda look: _switches(folder, settings, look), form, dark)
 
 
 def _switches(folder: Path, settings: Settings, look: Look) -> Figure:
@@ -176,12 +188,12 @@ def _switches(folder: Path, settings: Settings, look: Look) -> Figure:
         "switch: the damping ratio changes at t = 10", f"two-pass rollouts, medians at each time; {_caption(settings)}", 3,
         len(SWITCHES), (2.55, 1.2), legend, ("upright line: the switch", LEAVE),
     )  # fmt: skip
-    page, top = laid_out(sheet, look)
+    page, top = lay_out(sheet, look)
     for down, zetas in enumerate(SWITCHES):
         split = switches()[switch_name(*zetas)].test
         for across, model in enumerate(MODELS):
             cell = Cell(f"{MODEL_WORDS[model]}, {zetas[0]:g} → {zetas[1]:g}", TIME, None if across else "u")
-            axes = panel(page, sheet, top, down * 3 + across, cell)
+            axes = draw_panel(page, sheet, top, down * 3 + across, cell)
             trainings = _load_or_train(folder, settings, model, zetas[0])
             predicted = [
                 two_pass_rollout(model, trained.test, split.times, split.clean[0])[:, 0] for trained in trainings
@@ -207,7 +219,7 @@ def _count_gone(axes: Axes, predicted: Sequence[Floats], edge: float, look: Look
 
 def tau_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The LTC's mean time constant from the switch on: every seed, median and interval, and the published levels."""
-    return style.drawn(lambda look: _tau(folder, settings, look), form, dark)
+    return style.draw_picture(lambda look: _tau(folder, settings, look), form, dark)
 
 
 def _tau(folder: Path, settings: Settings, look: Look) -> Figure:
@@ -228,7 +240,7 @@ def _tau(folder: Path, settings: Settings, look: Look) -> Figure:
         f"mean over the neurons, along the two-pass rollout; {_caption(settings)}", len(published.TAU_CASES), 1, (2.55, 2.5),
         legend, (LEAVE,),
     )  # fmt: skip
-    page, top = laid_out(sheet, look)
+    page, top = lay_out(sheet, look)
     ends: list[float] = []
     shown = []
     for number, zeta in enumerate(published.TAU_CASES):
@@ -238,7 +250,7 @@ def _tau(folder: Path, settings: Settings, look: Look) -> Figure:
             mean_tau(trained.test, series.test)[after] for trained in _load_or_train(folder, settings, "ltc", zeta)
         ]
         going = f"switch {series.name.replace('->', '→')}" if len(series.zetas) == 2 else f"{series.name}, no switch"
-        axes = panel(page, sheet, top, number, Cell(going, TIME, None if number else "mean tau, in units of 1/ω₀"))
+        axes = draw_panel(page, sheet, top, number, Cell(going, TIME, None if number else "mean tau, in units of 1/ω₀"))
         for curve in curves:
             axes.plot(series.test.times[after], curve, **each)
         _count_gone(axes, curves, BOUND, look)
@@ -261,7 +273,7 @@ def _from_switch(zeta: float) -> Series:
 
 def phase_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """Phase portraits of the first seed: some orbits of the attractor experiment, teacher-forced and in a closed loop."""
-    return style.drawn(lambda look: _phase(folder, settings, look), form, dark)
+    return style.draw_picture(lambda look: _phase(folder, settings, look), form, dark)
 
 
 def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
@@ -285,7 +297,7 @@ def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
         ("teacher-forced, as published: a model starts at rest, in the origin, and its input is the truth",
          "closed loop: it starts where the truth does, and its input is its own state", LEAVE),
     )  # fmt: skip
-    page, top = laid_out(sheet, look)
+    page, top = lay_out(sheet, look)
     at = times.astype(np.float32)
     for across, model in enumerate(MODELS):
         flat = _load_or_train(
@@ -295,7 +307,7 @@ def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
         alone: list[Floats] = [ROLLOUTS["closed loop"](model, flat, at, truth[0]) for truth in truths]
         for down, (way, orbits) in enumerate((("teacher-forced", forced), ("closed loop", alone))):
             cell = Cell(f"{MODEL_WORDS[model]}, {way}", "u", None if across else "u'")
-            axes = panel(page, sheet, top, down * 3 + across, cell)
+            axes = draw_panel(page, sheet, top, down * 3 + across, cell)
             axes.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xticks=range(-2, 3), yticks=range(-2, 3))
             for orbit in orbits:
                 axes.plot(*np.where(np.isfinite(orbit), orbit, np.nan).T, **models[across].how, label="model")
@@ -308,7 +320,7 @@ def _phase(folder: Path, settings: Settings, look: Look) -> Figure:
 
 def losses_picture(folder: Path, settings: Settings, form: str = "svg", dark: bool = False) -> bytes:
     """The training loss of each model on each damping ratio, over epochs: median and interval over seeds."""
-    return style.drawn(lambda look: _losses(folder, settings, look), form, dark)
+    return style.draw_picture(lambda look: _losses(folder, settings, look), form, dark)
 
 
 def _losses(folder: Path, settings: Settings, look: Look) -> Figure:
@@ -318,22 +330,22 @@ def _losses(folder: Path, settings: Settings, look: Look) -> Figure:
         f"mean squared error on the training points, teacher-forced; {_caption(settings)}",
         3, 2, (2.55, 1.75), legend, (LEAVE,),
     )  # fmt: skip
-    page, top = laid_out(sheet, look)
+    page, top = lay_out(sheet, look)
     losses = {
         zeta: [[trained.losses for trained in _load_or_train(folder, settings, model, zeta)] for model in MODELS]
         for zeta in ZETAS
     }
     drawable = np.concatenate([curve for models in losses.values() for curves in models for curve in curves])
     drawable = drawable[(drawable > 0) & (drawable <= BOUND)]
-    low, high = limits([float(drawable.min()), float(drawable.max())]) if drawable.size else (0.01, 1.0)
+    low, high = axis_limits([float(drawable.min()), float(drawable.max())]) if drawable.size else (0.01, 1.0)
     for number, (zeta, models) in enumerate(losses.items()):
         up = None if number % 3 else "mean squared error, log scale"
-        axes = panel(page, sheet, top, number, Cell(f"damping ratio {zeta:g}", "epochs done", up))
+        axes = draw_panel(page, sheet, top, number, Cell(f"damping ratio {zeta:g}", "epochs done", up))
         axes.set_yscale("log")
         axes.set_ylim(low, high)
         axes.set_xlim(0, settings.epochs)
-        at = ticks(low, high, "")
-        label_axis(axes, "y", at, ["" if number % 3 else label(tick, "") for tick in at])
+        at = choose_ticks(low, high, "")
+        set_ticks(axes, "y", at, ["" if number % 3 else tick_label(tick, "") for tick in at])
         for series, curves in enumerate(models):
             _band(axes, range(settings.epochs), curves, series, look, stroke=STROKES[series])
         _count_gone(axes, [curve for curves in models for curve in curves], BOUND, look)
