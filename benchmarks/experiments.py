@@ -14,7 +14,8 @@ from benchmarks.profiling import DATA, ROOT, filled
 from ltc_ir.lab.layouts import experiment_rows, experiment_sheets, format_distribution, format_number
 from ltc_ir.lab.plans import Settings
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
-from ltc_ir.lab.records import Experiment, Row, experiments_to_json, loads_experiment
+from ltc_ir.lab.records import Experiment, Row
+from ltc_ir.records.serialization import dumps_all, from_data
 from ltc_ir.render.csv import to_csv
 from ltc_ir.render.markdown import to_markdown
 
@@ -26,7 +27,7 @@ COMMAND = "ltc-ir experiment all --seeds 20"
 
 def read(text: str) -> list[Experiment]:
     """Experiments from the JSON that lists them."""
-    return [loads_experiment(json.dumps(one)) for one in json.loads(text)["experiments"]]
+    return [from_data(one, Experiment, STORED.name) for one in json.loads(text)["experiments"]]
 
 
 def stored() -> list[Experiment]:
@@ -146,7 +147,7 @@ def main() -> None:
     if not options.update:
         print("\n\n".join(blocks(made).values()))
         return
-    STORED.write_text(experiments_to_json(list(made)), encoding="utf-8")
+    STORED.write_text(dumps_all(made, "experiments", "experiments"), encoding="utf-8")
     STORED.with_suffix(".csv").write_text(to_csv(experiment_rows(made)), encoding="utf-8")
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks(made)), encoding="utf-8")
     print(f"drawn: {', '.join(draw(made, Path(options.dir)))}")

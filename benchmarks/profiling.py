@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltc_ir.plots.timing import timing_picture
-from ltc_ir.records.timing import ProgramTiming, Timing
-from ltc_ir.records.timing_codec import timing_from_dict
+from ltc_ir.records.serialization import from_data
+from ltc_ir.records.timing import ProgramTiming, Timing, seconds
 from ltc_ir.render.formats import FORMATS
-from ltc_ir.render.words.timing import seconds
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "profiling.md"
@@ -64,7 +63,7 @@ def measured(python: str) -> list[Timing]:
 
 def read(text: str) -> list[Timing]:
     """Timings from the JSON that lists them."""
-    return [timing_from_dict(one) for one in json.loads(text)["timings"]]
+    return [from_data(one, Timing, "the timing") for one in json.loads(text)["timings"]]
 
 
 def file_of(timings: Sequence[Timing]) -> Path:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.profiling import DATA, ROOT, filled
 from ltc_ir.plots.sweep import sweep_picture
+from ltc_ir.records.serialization import dumps, loads
 from ltc_ir.records.sweep import Sweep
-from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
 from ltc_ir.render.formats import FORMATS
 
 PAGE = ROOT / "docs" / "sweeps.md"
@@ -26,12 +26,12 @@ def measured() -> Sweep:
     command = [sys.executable, "-m", "ltc_ir_cli", *shlex.split(COMMAND)[1:], "--format", "json", "--quiet"]
     variables = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS" and key[:7] != "LTC_IR_"}
     done = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True, check=True)
-    return loads_sweep(done.stdout)
+    return loads(done.stdout, "the sweep", Sweep)
 
 
 def stored() -> Sweep:
     """The sweep that was kept."""
-    return loads_sweep(STORED.read_text(encoding="utf-8"), STORED.name)
+    return loads(STORED.read_text(encoding="utf-8"), STORED.name, Sweep)
 
 
 def blocks(sweep: Sweep) -> dict[str, str]:
@@ -56,7 +56,7 @@ def main() -> None:
     if not options.update:
         print("\n\n".join(blocks(sweep).values()))
         return
-    STORED.write_text(sweep_to_json(sweep), encoding="utf-8")
+    STORED.write_text(dumps(sweep), encoding="utf-8")
     for path, picture in drawn(sweep).items():
         path.write_bytes(picture)
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks(sweep)), encoding="utf-8")

@@ -59,7 +59,7 @@ def of_program(name: str, fn: Callable[..., Any], true: int) -> list[Result]:
     assert executed is not None and executed.work is not None
     bound = f"exactly {true:,}"
     return [
-        Result(f"{name}: flops by count --executed", _of(executed.work.total, true), bound, executed.how),
+        Result(f"{name}: flops by count --executed", _of(executed.work.total_flops, true), bound, executed.how),
         Result(
             f"{name}: flops by XLA's cost_analysis", _of(xla_flops(fn, args), true), NO_BOUND, "of the compiled program"
         ),

@@ -19,9 +19,9 @@ class ShownCount(Count):
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON holds it."""
-        from ltc_ir.records.codec import count_to_dict
+        from ltc_ir.records.serialization import to_data
 
-        return count_to_dict(self)
+        return dict(to_data(self))
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per figure: target, program, level, view, key, op, phase, count."""

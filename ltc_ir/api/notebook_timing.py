@@ -7,10 +7,9 @@ import io
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from ltc_ir.records.serialization import to_data
 from ltc_ir.records.sweep import Sweep
-from ltc_ir.records.sweep_codec import sweep_to_dict
 from ltc_ir.records.timing import MORE_STAGES, STAGES, ProgramTiming, Timing
-from ltc_ir.records.timing_codec import timing_to_dict
 from ltc_ir.render.formats import renderer
 from ltc_ir.render.html import to_html
 from ltc_ir.render.layouts.sweep import sweep_sheets
@@ -30,7 +29,7 @@ class ShownSweep(Sweep):
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON holds it."""
-        return sweep_to_dict(self)
+        return dict(to_data(self))
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per figure: target, program, parameter, value, metric, unit, figure, low, high, runs, first_only."""
@@ -50,7 +49,7 @@ class ShownTiming(Timing):
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON holds it."""
-        return timing_to_dict(self)
+        return dict(to_data(self))
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per program and stage: its median and spread in seconds, and its runs; of one not measured, the reason."""

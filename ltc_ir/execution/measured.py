@@ -18,8 +18,7 @@ from ltc_ir.execution.propagate import Fold, Ran
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.records.count import LevelCount
-from ltc_ir.records.executed import MEASURED, STATIC, Executed, RanRegion, Work
+from ltc_ir.records.count import MEASURED, STATIC, Executed, LevelCount, RanRegion, Work
 from ltc_ir.records.request import Request
 from ltc_ir.tables.counting import groups, narrowed, tally
 from ltc_ir.tables.xla_costs import xla_facts

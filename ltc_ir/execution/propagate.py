@@ -13,7 +13,7 @@ from ltc_ir.execution.flops import Amounts, of_equation
 from ltc_ir.execution.trip_counts import Run, runs
 from ltc_ir.ir.jaxpr.reader import Reader, region_of
 from ltc_ir.ir.op import Edge, Op, Origin, Stream
-from ltc_ir.records.executed import Uncounted, Work
+from ltc_ir.records.count import Uncounted, Work
 from ltc_ir.tables.unfolding import Instance, Unfolding, bodies_in_order
 
 Read = Callable[[At], int]

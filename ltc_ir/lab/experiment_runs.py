@@ -21,8 +21,9 @@ from ltc_ir.lab.measurements import Measurement
 from ltc_ir.lab.plans import PLANS, Plan, Settings, build_rows
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
 from ltc_ir.lab.pooled_values import pool_values
-from ltc_ir.lab.records import Experiment, experiment_to_json
+from ltc_ir.lab.records import Experiment
 from ltc_ir.lab.training_pool import plan_trainings, run_trainings
+from ltc_ir.records.serialization import dumps
 from ltc_ir.records.timing import Machine
 from ltc_ir.render import csv
 from ltc_ir.targets.stages import environment
@@ -170,7 +171,7 @@ def write_experiments(experiments: Sequence[Experiment], folder: Path) -> list[s
     paths = []
     for record in experiments:
         contents = {
-            "json": experiment_to_json(record).encode(),
+            "json": dumps(record).encode(),
             "csv": csv.to_csv(experiment_rows([record])).encode(),
             "svg": experiment_picture(record),
         }

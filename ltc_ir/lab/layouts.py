@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from ltc_ir.lab.records import Claim, Experiment, PooledValues, Row, row_to_dict
-from ltc_ir.render.formats import FORMATS, pictures, tabular
+from ltc_ir.lab.records import Claim, Experiment, PooledValues, Row
+from ltc_ir.records.serialization import to_data
+from ltc_ir.render.formats import FORMATS, json_of_several, pictures, tabular
 from ltc_ir.render.sheet import Cell, Sheet
 
 NOTHING = "-"
@@ -152,13 +153,13 @@ def experiment_rows(experiments: Sequence[Experiment]) -> Iterator[tuple[Cell, .
     """CSV: a row per row of the tables; a figure that is not available, or not a number, is an empty cell."""
     yield ("experiment", *COLUMNS)
     for experiment in experiments:
-        for row in map(row_to_dict, experiment.rows):
+        for row in map(to_data, experiment.rows):
             yield (experiment.name, *(row[column] for column in COLUMNS))
 
 
 OF_ONE = "of one experiment"
 """What a picture needs, as the help says it."""
 FORMATS["experiment"] = {
-    **tabular("ltc_ir.lab.layouts:experiment", "ltc_ir.lab.records:experiments_to_dict"),
+    **tabular("ltc_ir.lab.layouts:experiment", json=json_of_several("experiments", "experiments")),
     **pictures("ltc_ir.lab.plots.experiment_plot:experiment_picture", "ltc_ir.lab.layouts:only_experiment", OF_ONE),
 }

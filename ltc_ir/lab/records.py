@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from ltc_ir.errors import UsageError
-from ltc_ir.records.codec import SCHEMA, built, dumps, parsed
+from ltc_ir.records import serialization
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.shape import Natural, Number, Shape, finite
 from ltc_ir.records.timing import Machine
 
 DIVERGED = 1.0
@@ -34,11 +34,22 @@ class Row:
     model: str
     case: str
     metric: str
-    values: tuple[float, ...]
+    values: tuple[Number, ...]
     rollout: str = ""
     selection: str = ""
     variant: str = ""
-    published: float | None = None
+    published: Number | None = None
+    SHAPE: ClassVar = Shape(derived=("median", "low", "high", "seeds", "inside", "diverged"))
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With ``null`` for values that are not finite."""
+        ends = {key: finite(data[key]) for key in ("median", "low", "high")}
+        return data | ends | {"values": list(map(finite, data["values"]))}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """The inverse: ``null`` is infinite, on the worse side of its metric."""
+        return data | {"values": [worst_value(data["metric"]) if value is None else value for value in data["values"]]}
 
     @property
     def seeds(self) -> int:
@@ -95,8 +106,8 @@ class Claim:
 
     name: str
     says: str
-    held: int
-    seeds: int
+    held: Natural
+    seeds: Natural
     verdict: str
     why: str
     rollout: str = ""
@@ -115,10 +126,19 @@ class PooledValues:
     model: str
     figures: int
     inside: int
-    distance: float
-    farther: int
-    seeds: int
-    published: int
+    distance: Number
+    farther: Natural
+    seeds: Natural
+    published: Natural
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With ``null`` for an infinite distance."""
+        return data | {"distance": finite(self.distance)}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """The inverse."""
+        return data | {"distance": math.inf if data["distance"] is None else data["distance"]}
 
 
 @dataclass(frozen=True)
@@ -129,119 +149,14 @@ class Experiment:
     about: str
     environment: Environment
     machine: Machine
-    settings: Mapping[str, object]
+    settings: Mapping[str, Any]
     rows: tuple[Row, ...] = ()
     claims: tuple[Claim, ...] = ()
-    seconds: float | None = None
+    seconds: Number | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
     together: tuple[PooledValues, ...] = ()
     kind: str = "experiment"
+    SHAPE: ClassVar = Shape(optional=("together", "claims", "notes"))
 
 
-def experiment_to_json(experiment: Experiment) -> str:
-    """An experiment as JSON text; a value that is not finite becomes ``null``."""
-    return dumps(experiment_to_dict(experiment))
-
-
-def experiments_to_json(experiments: Sequence[Experiment]) -> str:
-    """One experiment as a record, several as one record that lists them."""
-    return dumps(experiments_to_dict(experiments))
-
-
-def experiments_to_dict(experiments: Sequence[Experiment]) -> dict[str, Any]:
-    """One experiment as JSON holds it, several as one record that lists them."""
-    if len(experiments) == 1:
-        return experiment_to_dict(experiments[0])
-    listed = [experiment_to_dict(experiment) for experiment in experiments]
-    return {"schema": SCHEMA, "kind": "experiments", "experiments": listed}
-
-
-def experiment_to_dict(experiment: Experiment) -> dict[str, Any]:
-    """An experiment as JSON holds it: a row for each metric of a model in a case, and the values of its seeds beside it."""
-    data: dict[str, Any] = {
-        "schema": SCHEMA,
-        "kind": experiment.kind,
-        "name": experiment.name,
-        "about": experiment.about,
-        "environment": asdict(experiment.environment),
-        "machine": asdict(experiment.machine),
-        "settings": dict(experiment.settings),
-        "seconds": experiment.seconds,
-        "rows": [row_to_dict(row) for row in experiment.rows],
-    }
-    optional = {
-        "together": [_pooled_to_dict(values) for values in experiment.together],
-        "claims": [asdict(claim) for claim in experiment.claims],
-        "notes": list(experiment.notes),
-    }
-    return data | {key: value for key, value in optional.items() if value}
-
-
-def _pooled_to_dict(values: PooledValues) -> dict[str, Any]:
-    return asdict(values) | {"distance": _finite(values.distance)}
-
-
-def row_to_dict(row: Row) -> dict[str, Any]:
-    """A row with what follows from its values."""
-    return {
-        "model": row.model,
-        "case": row.case,
-        "variant": row.variant,
-        "metric": row.metric,
-        "rollout": row.rollout,
-        "selection": row.selection,
-        "published": row.published,
-        "median": _finite(row.median),
-        "low": _finite(row.low),
-        "high": _finite(row.high),
-        "seeds": row.seeds,
-        "inside": row.inside,
-        "diverged": row.diverged,
-        "values": [_finite(value) for value in row.values],
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def loads_experiment(text: str, where: str = "the record") -> Experiment:
-    """An experiment from its JSON text.
-
-    Raises:
-        UsageError: not JSON, no experiment of ours, of a newer schema, or broken; the message names ``where``.
-    """
-    data = parsed(text, where)
-    if not isinstance(data, dict) or data.get("kind") != "experiment":
-        raise UsageError(f"{where} is no experiment", "make one with ltc-ir experiment NAME --format json")
-    if data.get("schema") != SCHEMA:
-        raise UsageError(
-            f"{where} has schema {data.get('schema')!r}; this ltc-ir reads {SCHEMA}", "upgrade ltc-ir or run it anew"
-        )
-    return built(_experiment_from_dict, data, where)
-
-
-def _experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
-    return Experiment(
-        name=str(data["name"]),
-        about=str(data["about"]),
-        environment=Environment(**data["environment"]),
-        machine=Machine(**data["machine"]),
-        settings=data["settings"],
-        rows=tuple(_row_from_dict(row) for row in data["rows"]),
-        claims=tuple(Claim(**claim) for claim in data.get("claims", ())),
-        seconds=data["seconds"],
-        notes=tuple(data.get("notes", ())),
-        together=tuple(_pooled_from_dict(each) for each in data.get("together", ())),
-    )
-
-
-def _pooled_from_dict(data: Mapping[str, Any]) -> PooledValues:
-    return PooledValues(**{**data, "distance": math.inf if data["distance"] is None else float(data["distance"])})
-
-
-def _row_from_dict(data: Mapping[str, Any]) -> Row:
-    """A row; what follows from its values is computed again."""
-    words = {key: str(data[key]) for key in ("model", "case", "metric", "rollout", "selection", "variant")}
-    values = tuple(worst_value(words["metric"]) if value is None else float(value) for value in data["values"])
-    return Row(**words, values=values, published=data["published"])
+serialization.KINDS["experiment"] = (f"{__name__}:{Experiment.__name__}", "experiment NAME --format json")

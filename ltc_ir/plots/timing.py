@@ -14,14 +14,13 @@ from ltc_ir.plots import style
 from ltc_ir.plots.panels import choose_ticks, set_ticks, tick_label
 from ltc_ir.plots.style import BODY, HEAD, SMALL, TITLE, Look, Picture
 from ltc_ir.records.sweep import SECONDS
-from ltc_ir.records.timing import MORE_STAGES, ProgramTiming, Stage, Timing
+from ltc_ir.records.timing import MORE_STAGES, ProgramTiming, Stage, Timing, seconds
 from ltc_ir.render.words.timing import (
     FIRST_ONLY,
     MARK,
     load_in_words,
     machine_in_words,
     marked,
-    seconds,
     versions_in_words,
 )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, ClassVar
+
+from ltc_ir.records.shape import Natural, Number, Shape
 
 
 class Status(StrEnum):
@@ -54,14 +57,15 @@ class CheckChange:
 
     metric: str
     level: str
-    baseline: float | None
-    current: float | None
+    baseline: Number | None
+    current: Number | None
     phase: str | None = None
     function: str | None = None
     sources: tuple[str, ...] = ()
     rule: str | None = None
     where: str | None = None
     waived: str | None = None
+    SHAPE: ClassVar = Shape(derived=("change", "fails"))
 
     @property
     def change(self) -> float | None:
@@ -89,12 +93,24 @@ class ProgramCheck:
     program: str
     status: Status
     changes: tuple[CheckChange, ...] = ()
-    totals: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
+    totals: Mapping[str, tuple[Natural | None, Natural]] = field(default_factory=dict)
     file: str | None = None
     reason: str | None = None
     accept: str | None = None
     notes: tuple[str, ...] = ()
     code: int | None = None
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With both sides of a total by name, and the exit code, strictness apart."""
+        totals = {level: {"baseline": before, "current": after} for level, (before, after) in self.totals.items()}
+        return data | {"totals": totals, "exit_code": self.exit_code()}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """The inverse."""
+        totals = {level: [sides["baseline"], sides["current"]] for level, sides in data.get("totals", {}).items()}
+        data.pop("exit_code", None)
+        return data | {"totals": totals}
 
     @property
     def broken(self) -> bool:
@@ -128,6 +144,13 @@ class Check:
     unchecked: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
     kind: str = "check"
+    SHAPE: ClassVar = Shape(derived=("exit_code",))
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With each program's exit code as strict as the check was."""
+        for row, check in zip(data["checks"], self.checks, strict=True):
+            row["exit_code"] = check.exit_code(self.strict)
+        return data
 
     @property
     def exit_code(self) -> int:
@@ -164,6 +187,7 @@ class Written:
     unstable: tuple[str, ...] = ()
     reason: str | None = None
     code: int | None = None
+    SHAPE: ClassVar = Shape(derived=("exit_code",))
 
     @property
     def exit_code(self) -> int:
@@ -180,6 +204,7 @@ class Update:
     written: tuple[Written, ...]
     unavailable: Mapping[str, str] = field(default_factory=dict)
     kind: str = "update"
+    SHAPE: ClassVar = Shape(derived=("exit_code",))
 
     @property
     def exit_code(self) -> int:

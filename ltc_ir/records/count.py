@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.shape import Natural, Number, Shape, finite
 from ltc_ir.records.vocabulary import Phase
 
-if TYPE_CHECKING:
-    from ltc_ir.records.executed import Executed
-
-Ops = Mapping[str, int]
+Ops = Mapping[str, Natural]
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,7 @@ class Tally:
 
     ops: Ops = field(default_factory=dict)
     phases: Mapping[str, Ops] = field(default_factory=dict)
+    SHAPE: ClassVar = Shape(derived=("total",))
 
     @property
     def total(self) -> int:
@@ -30,6 +30,16 @@ class Tally:
     def phase_total(self, phase: str) -> int:
         """The operations of one phase."""
         return sum(self.phases.get(phase, {}).values())
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Without the phases that have no operations."""
+        return data | {"phases": {phase: ops for phase, ops in data["phases"].items() if ops}}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """In the order of `make_tally`, where JSON is sorted by name; both parts are there."""
+        tally = make_tally(data["ops"], data["phases"])
+        return data | {"ops": tally.ops, "phases": tally.phases}
 
 
 def ranked(counts: Mapping[str, int]) -> dict[str, int]:
@@ -50,6 +60,7 @@ class Group:
 
     key: str
     tally: Tally
+    SHAPE: ClassVar = Shape(spread="tally")
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Loop:
     trip_count: int | None
     phase: str
     source: str | None
-    times: int
+    times: Natural
 
 
 @dataclass(frozen=True)
@@ -68,13 +79,117 @@ class Function:
     """A named function: its call sites in the text, its calls with every caller multiplied out, its own operations."""
 
     name: str
-    sites: int
-    calls: int | None
-    operations: int
+    sites: Natural
+    calls: Natural | None
+    operations: Natural
+
+
+STATIC, MEASURED = "static", "measured"
+"""How an executed count was had: from the program's text, or from a run of it."""
+
+
+@dataclass(frozen=True)
+class RanRegion:
+    """Regions alike whose runs only a run of the program tells.
+
+    ``kind`` is ``while``, ``cond.branches[1]``, or ``select le``: a scalar made by a ``le`` that chooses between values, as
+    solvers accept a step. ``entered`` is how often it was come to; ``iterations`` how often its body ran, the branch was
+    taken, the scalar was true. ``least`` and ``most`` are the iterations of one
+    device, where devices can differ. ``places`` is on how many call paths it stands.
+    """
+
+    kind: str
+    source: str | None
+    phase: str
+    region: str
+    entered: Natural
+    iterations: Natural
+    least: Natural | None = None
+    most: Natural | None = None
+    places: Natural = 1
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """Operations whose runs are unknown and are in no executed count: what runs them, why, and how many stand in the text."""
+
+    what: str
+    source: str | None
+    phase: str
+    reason: str
+    ops: Ops
+
+
+@dataclass(frozen=True)
+class Work:
+    """The arithmetic of the operations that ran, by their shapes, and the bytes of their operands and results.
+
+    ``flops`` by kind; `ltc_ir.execution.flops` says what counts. ``bytes`` is what every operation reads and writes if none are
+    fused. ``xla_flops`` and ``xla_bytes`` are XLA's own estimates, which count a loop's body once. ``in_no_flops`` is how often
+    operations ran that work on floating-point numbers and whose flops are not known: with such, the flops are a least figure.
+    """
+
+    flops: Mapping[str, Natural]
+    transcendentals: Natural
+    bytes: Natural
+    xla_flops: Number | None = None
+    xla_bytes: Number | None = None
+    in_no_flops: Mapping[str, Natural] = field(default_factory=dict)
+    SHAPE: ClassVar = Shape(derived=("total_flops",))
+
+    @property
+    def total_flops(self) -> int:
+        """All floating-point operations that are known."""
+        return sum(self.flops.values())
+
+
+@dataclass(frozen=True)
+class Executed:
+    """How often each operation of one program ran at one level.
+
+    ``identical`` says whether the counted run gave the plain run's results bit for bit, ``None`` where nothing was run;
+    ``difference`` is the largest absolute one. ``devices`` is the total of the least and of the most busy device, where they
+    differ in what they run: the tally is that of the most busy one. ``calls`` is how often each named function was called.
+    """
+
+    tally: Tally
+    how: str
+    by: tuple[Group, ...] | None = None
+    regions: tuple[RanRegion, ...] = ()
+    uncounted: tuple[Uncounted, ...] = ()
+    calls: Mapping[str, Natural] = field(default_factory=dict)
+    work: Work | None = None
+    identical: bool | None = None
+    difference: Number | None = None
+    devices: Mapping[str, Natural] | None = None
+    filled: str | None = None
+    notes: tuple[str, ...] = ()
+    SHAPE: ClassVar = Shape(
+        optional=("by", "work", "regions", "uncounted", "calls", "identical", "difference", "devices", "filled", "notes"),
+        spread="tally",
+    )
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With ``null`` for an infinite difference."""
+        return data if self.difference is None else data | {"difference": finite(self.difference)}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """The inverse."""
+        return data | {"difference": math.inf} if data.get("difference", 0) is None else data
 
 
 MODULE, EXPANDED = "module", "expanded"
 """What a tally counts: each operation as it stands in the text, or once per call path."""
+
+
+_ALWAYS: Mapping[str, tuple[str, ...]] = {
+    "jaxpr": ("max_depth",),
+    "stablehlo": ("max_depth", "expanded", "lines", "bytes", "private_functions", "constants"),
+    "hlo": ("max_depth", "fusions", "flops", "bytes_accessed", "memory", "collectives"),
+}
+"""The figures that a level always has in JSON, ``null`` where they are missing; other levels have none of them."""
+_FIGURES = frozenset(name for names in _ALWAYS.values() for name in names)
 
 
 @dataclass(frozen=True)
@@ -91,18 +206,18 @@ class LevelCount:
 
     level: str
     tally: Tally
-    attributed: Mapping[str, float | None]
-    max_depth: int | None = None
+    attributed: Mapping[str, Number | None]
+    max_depth: Natural | None = None
     expanded: Tally | None = None
-    lines: int | None = None
-    bytes: int | None = None
-    private_functions: int | None = None
-    constants: Mapping[str, int | None] | None = None
-    fusions: int | None = None
-    flops: float | None = None
-    bytes_accessed: float | None = None
+    lines: Natural | None = None
+    bytes: Natural | None = None
+    private_functions: Natural | None = None
+    constants: Mapping[str, Natural | None] | None = None
+    fusions: Natural | None = None
+    flops: Number | None = None
+    bytes_accessed: Number | None = None
     memory: Mapping[str, int] | None = None
-    collectives: Mapping[str, Mapping[str, int | None]] | None = None
+    collectives: Mapping[str, Mapping[str, Natural | None]] | None = None
     loops: tuple[Loop, ...] = ()
     functions: tuple[Function, ...] = ()
     by: tuple[Group, ...] | None = None
@@ -110,6 +225,27 @@ class LevelCount:
     basis: str = MODULE
     executed: Executed | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    SHAPE: ClassVar = Shape(optional=("by", "expanded_by", "basis", "executed", "reasons"), spread="tally", key="level")
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With the figures of its level alone; ``by`` of the expanded tally is within that."""
+        expanded_by = data.pop("expanded_by", None)
+        if data["expanded"] is not None and expanded_by is not None:
+            data["expanded"]["by"] = expanded_by
+        if self.executed is None and "executed" in self.reasons:
+            data |= {"executed": None, "reason": self.reasons["executed"]}
+        absent = _FIGURES.difference(_ALWAYS.get(self.level, ()))
+        return {key: value for key, value in data.items() if key not in absent}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """The inverse; ``reason`` is that of ``reasons`` again."""
+        expanded = data.get("expanded")
+        if expanded is not None and "by" in expanded:
+            data["expanded"] = {key: value for key, value in expanded.items() if key != "by"}
+            data["expanded_by"] = expanded["by"]
+        data.pop("reason", None)
+        return data
 
 
 @dataclass(frozen=True)
@@ -130,6 +266,7 @@ class Count:
     notes: tuple[str, ...] = ()
     headline: tuple[str, ...] = ()
     kind: str = "count"
+    SHAPE: ClassVar = Shape(optional=("unavailable", "grouped", "filters", "notes"))
 
     def levels(self) -> tuple[str, ...]:
         """The levels that any program has, in reading order."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.shape import Shape, finite
 
 Figure = int | float | None
 """A number, or ``None`` where a side does not have it."""
@@ -25,6 +27,12 @@ class Change:
     phases: Mapping[str, int] = field(default_factory=dict)
     headline: bool = False
     reason: str | None = None
+    SHAPE: ClassVar = Shape(derived=("change", "ratio", "status"), optional=("headline", "reason"))
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With the ratio to six digits, ``null`` where it is infinite."""
+        ratio = finite(data["ratio"])
+        return data | {"ratio": None if ratio is None else round(ratio, 6)}
 
     @property
     def change(self) -> Figure:
@@ -59,6 +67,7 @@ class GroupChange:
 
     total: Change
     ops: tuple[Change, ...]
+    SHAPE: ClassVar = Shape(spread="total", renamed={"name": "key"})
 
     @property
     def key(self) -> str:
@@ -79,6 +88,7 @@ class LevelDiff:
     ops: tuple[Change, ...]
     metrics: tuple[Change, ...]
     by: tuple[GroupChange, ...] | None = None
+    SHAPE: ClassVar = Shape(optional=("by",), key="level")
 
     @property
     def empty(self) -> bool:
@@ -114,6 +124,7 @@ class Diff:
     grouped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     kind: str = "diff"
+    SHAPE: ClassVar = Shape(derived=("empty",))
 
     @property
     def empty(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ltc_ir.records.shape import Natural
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -17,4 +19,4 @@ class Environment:
     python: str | None = None
     platform: str | None = None
     x64: bool | None = None
-    devices: int | None = None
+    devices: Natural | None = None

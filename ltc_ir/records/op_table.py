@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from ltc_ir.records.count import EXPANDED, MODULE, Function, Group, LevelCount, Loop, Tally, make_tally
-from ltc_ir.records.executed import Executed
+from ltc_ir.records.count import EXPANDED, MODULE, Executed, Function, Group, LevelCount, Loop, Tally, make_tally
 from ltc_ir.records.figures import Figures, from_json, stored_names, to_json
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot import Block, LevelFacts, Snapshot

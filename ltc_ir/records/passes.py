@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
+
+from ltc_ir.records.shape import Natural, Number, Shape
 
 HLO, KERNELS, LLVM, REST = "HLO passes", "kernels", "LLVM", "the rest"
 KINDS = (HLO, KERNELS, LLVM, REST)
@@ -51,9 +53,9 @@ class PassTime:
 
     thread: str
     path: tuple[str, ...]
-    inclusive_s: float
-    exclusive_s: float
-    count: int
+    inclusive_s: Number
+    exclusive_s: Number
+    count: Natural
     kind: str = REST
 
 
@@ -67,8 +69,8 @@ class Kernel:
 
     name: str | None
     thread: str
-    seconds: float
-    count: int
+    seconds: Number
+    count: Natural
     source: str | None = None
     phase: str | None = None
     inferred: bool = False
@@ -85,13 +87,24 @@ class Passes:
     """
 
     program: str
-    compile_s: float
+    compile_s: Number
     compiling: str
     times: tuple[PassTime, ...]
     kernels: tuple[Kernel, ...] = ()
-    kinds: Mapping[str, float] = field(default_factory=dict)
+    kinds: Mapping[str, Number] = field(default_factory=dict)
     timeline: tuple[Thread, ...] = ()
     notes: tuple[str, ...] = ()
+    SHAPE: ClassVar = Shape(derived=("root_s", "covered", "sentence"), renamed={"compiling": "thread", "times": "passes"})
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The lists of passes and of kernels, and ``compiler`` for the rest; without the timeline."""
+        rest = {key: value for key, value in data.items() if key not in {"passes", "kernels", "timeline"}}
+        return {"passes": data["passes"], "kernels": data["kernels"], "compiler": rest}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """The inverse."""
+        return {**data.pop("compiler"), **data}
 
     @property
     def root_s(self) -> float:
@@ -108,3 +121,46 @@ class Passes:
     def threads(self) -> tuple[str, ...]:
         """The threads, the compiling one first."""
         return tuple(dict.fromkeys((self.compiling, *(one.thread for one in self.times))))
+
+    @property
+    def sentence(self) -> str:
+        """What took most of a compile: ``82 % code generation, 68 kernels, the largest from ltc.py:57 (backward)``."""
+        groups = {
+            "code generation": sum(self.kinds.get(kind, 0.0) for kind in CODE_GENERATION),
+            "HLO passes": self.kinds.get(HLO, 0.0),
+            "neither HLO passes nor code generation": self.kinds.get(REST, 0.0),
+        }
+        name = max(groups, key=lambda group: groups[group])
+        share = f"{percent(groups[name], sum(groups.values()))} {name}"
+        if name == "code generation":
+            return f"{share}, {_kernels(self)}"
+        most = _most(self, HLO if name == "HLO passes" else REST)
+        return share if most is None else f"{share}, the most in {most}"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share in percent, never rounded up to all of it or down to nothing."""
+    if not whole or part in {0, whole}:
+        return "0 %" if not part else "100 %"
+    share = min(99, round(100 * part / whole))
+    return f"{share} %" if share else "under 1 %"
+
+
+def _kernels(passes: Passes) -> str:
+    named = [kernel for kernel in passes.kernels if kernel.name is not None]
+    if not named:
+        return "of no kernel that XLA names"
+    largest = max(named, key=lambda kernel: kernel.seconds)
+    phase = f" ({largest.phase})" if largest.phase else ""
+    place = f"from {largest.source}{phase}" if largest.source else f"{largest.name}{phase}"
+    number = len({kernel.name for kernel in named})
+    return f"{number:,} kernels, the largest {place}" if number > 1 else f"1 kernel, {place}"
+
+
+def _most(passes: Passes, kind: str) -> str | None:
+    """The name of that kind that took the compiling thread longest by itself."""
+    own: dict[str, float] = {}
+    for one in passes.times:
+        if one.thread == passes.compiling and one.kind == kind:
+            own[one.path[-1]] = own.get(one.path[-1], 0.0) + one.exclusive_s
+    return max(own, key=lambda name: own[name], default=None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.shape import Natural, Number, Shape
 from ltc_ir.records.timing import Ended, Machine, Settings
 
 OPERATIONS, LINES, FLOPS, BYTES, SECONDS = "operations", "lines", "flops", "bytes", "seconds"
@@ -57,11 +59,16 @@ class SweepPoint:
     """
 
     value: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    metrics: Mapping[str, Number] = field(default_factory=dict)
+    spans: Mapping[str, tuple[Number, Number]] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
-    runs: Mapping[str, int] = field(default_factory=dict)
+    runs: Mapping[str, Natural] = field(default_factory=dict)
     first_only: frozenset[str] = frozenset()
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """Without the metrics that are ``null``."""
+        return data | {"metrics": {name: value for name, value in data["metrics"].items() if value is not None}}
 
 
 @dataclass(frozen=True)
@@ -76,11 +83,11 @@ class Growth:
     """
 
     form: str | None = None
-    exponent: float | None = None
-    low: float | None = None
-    high: float | None = None
-    scale: float | None = None
-    fixed: float | None = None
+    exponent: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    scale: Number | None = None
+    fixed: Number | None = None
     grows: bool = False
     reason: str | None = None
 
@@ -106,6 +113,13 @@ class ProgramSweep:
     points: tuple[SweepPoint, ...] = ()
     growth: Mapping[str, Growth] = field(default_factory=dict)
     faster: tuple[Faster, ...] = ()
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With every metric of the program at each point, ``null`` where it is missing for a reason."""
+        names = [metric.name for metric in self.metrics()]
+        for point in data["points"]:
+            point["metrics"] = {name: point["metrics"].get(name) for name in names}
+        return data
 
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics that any point has or says why not, in the order they are shown."""
@@ -138,12 +152,13 @@ class Sweep:
     programs: Mapping[str, ProgramSweep] = field(default_factory=dict)
     machine: Machine | None = None
     settings: Settings | None = None
-    confidence: float = 0.9
+    confidence: Number = 0.9
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
     ended: Ended | None = None
     notes: tuple[str, ...] = ()
     kind: str = "sweep"
+    SHAPE: ClassVar = Shape(optional=("machine", "settings", "filters", "unavailable", "ended", "notes"))
 
     def with_point(self, program: str, point: SweepPoint) -> Sweep:
         """The same sweep with one more point of a program."""

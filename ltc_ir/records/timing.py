@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.passes import Passes
+from ltc_ir.records.shape import Natural, Number, Shape
 
 COLD = ("trace", "lower", "compile", "first")
 """The stages of a cold start, in the order they are passed."""
@@ -31,16 +33,17 @@ class Stage:
     measured ones, which no figure holds; without one, the only run there is was the first.
     """
 
-    median_s: float
-    min_s: float
-    max_s: float
-    runs: int
-    low_s: float | None = None
-    high_s: float | None = None
+    median_s: Number
+    min_s: Number
+    max_s: Number
+    runs: Natural
+    low_s: Number | None = None
+    high_s: Number | None = None
     enough: bool = False
     stopped: str | None = None
-    calls: int = 1
-    warmup_s: float | None = None
+    calls: Natural = 1
+    warmup_s: Number | None = None
+    SHAPE: ClassVar = Shape(derived=("first_only",))
 
     @property
     def first_only(self) -> bool:
@@ -52,7 +55,7 @@ class Stage:
 class Peak:
     """The highest resident memory of the process during a step, in bytes, and how far above where the step began."""
 
-    peak_bytes: int
+    peak_bytes: Natural
     added_bytes: int
 
 
@@ -73,13 +76,26 @@ class Cause:
     """
 
     stage: str
-    stage_s: float
-    cold_s: float
-    number: int | None = None
+    stage_s: Number
+    cold_s: Number
+    number: Natural | None = None
     unit: str | None = None
     source: str | None = None
-    source_number: int | None = None
+    source_number: Natural | None = None
     first_only: bool = False
+    SHAPE: ClassVar = Shape(derived=("sentence",))
+
+    @property
+    def sentence(self) -> str:
+        """The cause in one sentence, drawn from its figures alone."""
+        stage = {"first": "first call"}.get(self.stage, self.stage)
+        text = f"{stage} {seconds(self.stage_s)} of {seconds(self.cold_s)}"
+        text += " (one run, the first)" if self.first_only else ""
+        if self.number is not None:
+            text += f": {self.number:,} {self.unit}"
+        if self.source is not None and self.source_number is not None:
+            text += f", most from {self.source} ({self.source_number:,})"
+        return text
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,25 @@ class ProgramTiming:
     cause: Cause | None = None
     passes: Passes | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    SHAPE: ClassVar = Shape(derived=("covered", "break_even_calls", "eager_over_steady"))
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With every stage, the reasons of derived figures that are missing, and the compile by pass among its own keys."""
+        derived = {"break_even_calls": self.why_no_break_even, "eager_over_steady": self.why_no_ratio}
+        data["reasons"] |= {key: why for key, why in derived.items() if why is not None}
+        more = [stage for stage in MORE_STAGES if stage in self.stages]
+        data["stages"] = {stage: data["stages"].get(stage) for stage in (*STAGES, *more)}
+        passes = data.pop("passes")
+        return data | (passes or ({"passes": None} if "passes" in data["reasons"] else {}))
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]:
+        """The inverse."""
+        derived = {"break_even_calls", "eager_over_steady"}
+        data["reasons"] = {key: why for key, why in data["reasons"].items() if key not in derived}
+        if data.get("passes") is not None:
+            data["passes"] = {key: data.pop(key) for key in ("passes", "kernels", "compiler")}
+        return data
 
     def seconds(self, stage: str) -> float | None:
         """The median of a stage; ``None`` where it was not measured."""
@@ -168,13 +203,13 @@ class Machine:
     """What the figures were taken on; ``load_before`` and ``load_after`` are the load averages of one minute."""
 
     cpu: str | None = None
-    cores: int | None = None
-    usable_cores: int | None = None
-    memory_bytes: int | None = None
+    cores: Natural | None = None
+    usable_cores: Natural | None = None
+    memory_bytes: Natural | None = None
     device: str | None = None
     flags: str | None = None
-    load_before: float | None = None
-    load_after: float | None = None
+    load_before: Number | None = None
+    load_after: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -185,10 +220,10 @@ class Settings:
     ``within`` of it. ``limit_s`` caps the measuring of one program.
     """
 
-    confidence: float = 0.9
-    within: float = 0.1
+    confidence: Number = 0.9
+    within: Number = 0.1
     repeat: int | None = None
-    limit_s: float = 30.0
+    limit_s: Number = 30.0
     eager: bool = True
     op_by_op: bool = False
     warm: bool = False
@@ -227,6 +262,7 @@ class Timing:
     ended: Ended | None = None
     notes: tuple[str, ...] = ()
     kind: str = "time"
+    SHAPE: ClassVar = Shape(optional=("unavailable", "ended", "notes"))
 
     def closed(self, ended: Ended | None = None) -> Timing:
         """The same timing, ended so, with a reason for every stage that was not reached."""
@@ -240,3 +276,22 @@ class Timing:
             stages = {**dict.fromkeys(STAGES), **made.stages}
             programs[name] = replace(made, stages=stages, reasons={**missing, **made.reasons})
         return replace(self, programs=programs, ended=ended)
+
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def seconds(value: float | None) -> str:
+    """Seconds with three digits that count and a unit that suits them; nothing for what is not there."""
+    if value is None:
+        return ""
+    for size, unit in _UNITS:
+        if value >= size:
+            return f"{_three_digits(value / size)} {unit}"
+    return f"{value / 1e-9:.2f} ns" if value else "0 s"
+
+
+def _three_digits(number: float) -> str:
+    if number >= 999.5:
+        return f"{number:,.0f}"
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}"

@@ -48,17 +48,26 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def tabular(layout: str, record_as_dict: str, *options: str) -> dict[str, Renderer]:
+JSON = Renderer("ltc_ir.records.serialization:dumps")
+"""The JSON of a record."""
+
+
+def json_of_several(kind: str, key: str) -> Renderer:
+    """The JSON of a sequence of records: one as it is, several as one of that ``kind``, which lists them under ``key``."""
+    return Renderer("ltc_ir.records.serialization:dumps_all", settings={"kind": kind, "key": key})
+
+
+def tabular(layout: str, *options: str, json: Renderer | None = None) -> dict[str, Renderer]:
     """The formats that every record has.
 
     Args:
         layout: ``module:name``, where ``name_sheets`` lays a record out as blocks and ``name_rows`` as lines of CSV.
-        record_as_dict: ``module:function`` that returns what JSON holds of the record.
         options: the keywords of ``name_sheets``.
+        json: the renderer of JSON, where `serialization.dumps` is not the one.
     """
     return {
         "table": Renderer("ltc_ir.render.table:to_table", f"{layout}_sheets", options),
-        "json": Renderer("ltc_ir.records.codec:dumps", record_as_dict),
+        "json": json or JSON,
         "csv": Renderer("ltc_ir.render.csv:to_csv", f"{layout}_rows"),
         "markdown": Renderer("ltc_ir.render.markdown:to_markdown", f"{layout}_sheets", options),
     }
@@ -71,43 +80,47 @@ def pictures(draw: str, layout: str | None = None, needs: str = "") -> dict[str,
 
 FORMATS: dict[str, dict[str, Renderer]] = {
     "count": {
-        **tabular("ltc_ir.render.layouts.count:count", "ltc_ir.records.codec:count_to_dict", "top", "grad"),
+        **tabular("ltc_ir.render.layouts.count:count", "top", "grad"),
         "folded": Renderer("ltc_ir.render.folded:stacks_to_folded", needs=BY_STACK),
         "speedscope": Renderer("ltc_ir.render.speedscope:stacks_to_speedscope", needs=BY_STACK),
         "pprof": Renderer("ltc_ir.render.pprof:stacks_to_pprof", needs=BY_STACK),
     },
-    "diff": tabular("ltc_ir.render.layouts.diff:diff", "ltc_ir.records.diff_codec:diff_to_dict", "top"),
+    "diff": tabular("ltc_ir.render.layouts.diff:diff", "top"),
     "check": {
-        **tabular("ltc_ir.render.layouts.check:check", "ltc_ir.records.check_codec:check_to_dict"),
+        **tabular("ltc_ir.render.layouts.check:check"),
         "markdown": Renderer("ltc_ir.render.comment:check_to_markdown"),
         "junit": Renderer("ltc_ir.render.junit:check_to_junit"),
         "github": Renderer("ltc_ir.render.github:check_to_github", options=("below",)),
     },
     "update": {
-        **tabular("ltc_ir.render.layouts.check:update", "ltc_ir.records.check_codec:update_to_dict"),
+        **tabular("ltc_ir.render.layouts.check:update"),
         "markdown": Renderer("ltc_ir.render.comment:update_to_markdown"),
     },
     "snapshots": tabular(
-        "ltc_ir.render.layouts.snapshot:snapshots", "ltc_ir.render.layouts.snapshot:snapshots_to_dict"
+        "ltc_ir.render.layouts.snapshot:snapshots",
+        json=Renderer(JSON.writer, "ltc_ir.render.layouts.snapshot:snapshots_to_dict"),
     ),
     "time": {
-        **tabular("ltc_ir.render.layouts.timing:timing", "ltc_ir.records.timing_codec:timings_to_dict", "top"),
+        **tabular("ltc_ir.render.layouts.timing:timing", "top", json=json_of_several("times", "timings")),
         "folded": Renderer("ltc_ir.render.folded:timings_to_folded", needs=WITH_PASSES),
         "speedscope": Renderer("ltc_ir.render.speedscope:timings_to_speedscope", needs=WITH_PASSES),
         "chrome-trace": Renderer("ltc_ir.render.chrome_trace:timings_to_chrome_trace", needs=WITH_PASSES),
         **pictures("ltc_ir.plots.timing:timing_picture"),
     },
     "passes": {
-        **tabular("ltc_ir.render.layouts.passes:passes", "ltc_ir.records.passes_codec:passes_to_dict", "top"),
+        **tabular("ltc_ir.render.layouts.passes:passes", "top"),
         "folded": Renderer("ltc_ir.render.folded:passes_to_folded"),
         "speedscope": Renderer("ltc_ir.render.speedscope:passes_to_speedscope"),
         "chrome-trace": Renderer("ltc_ir.render.chrome_trace:passes_to_chrome_trace"),
     },
     "sweep": {
-        **tabular("ltc_ir.render.layouts.sweep:sweep", "ltc_ir.records.sweep_codec:sweep_to_dict"),
+        **tabular("ltc_ir.render.layouts.sweep:sweep"),
         **pictures("ltc_ir.plots.sweep:sweep_picture"),
     },
-    "listing": tabular("ltc_ir.render.layouts.listing:listing", "ltc_ir.render.layouts.listing:listing_to_dict"),
+    "listing": tabular(
+        "ltc_ir.render.layouts.listing:listing",
+        json=Renderer(JSON.writer, "ltc_ir.render.layouts.listing:listing_to_dict"),
+    ),
 }
 """``FORMATS[kind][format]``: how each kind of record can be shown. ``time`` and ``snapshots`` take a sequence of records."""
 

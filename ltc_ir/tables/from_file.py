@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from ltc_ir import files
 from ltc_ir.compare.from_snapshot import count_of
 from ltc_ir.compare.to_inventory import inventory_of, inventory_of_count
 from ltc_ir.errors import LimitError, UsageError
-from ltc_ir.records import codec, inventory_codec
+from ltc_ir.records import serialization
 from ltc_ir.records.count import Count
 from ltc_ir.records.inventory import Inventory
 from ltc_ir.records.request import Request
@@ -71,7 +72,7 @@ def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Coun
     if kind == SNAPSHOT:
         return count_of(loads_bytes(data, where), request["by"], where)
     body = reader.ask(data, {**request, "wants": "count", "kind": kind})
-    return codec.loads(body, f"the answer about {where}")
+    return serialization.unpack(json.loads(body), Count, f"the answer about {where}")
 
 
 def inventory_stored(path: str, *, limit_s: float = LIMIT) -> Inventory:
@@ -88,7 +89,7 @@ def inventory_stored(path: str, *, limit_s: float = LIMIT) -> Inventory:
         return inventory_of_count(_record(data, where), where)
     with Reader(limit_s) as reader:
         request = {"wants": "inventory", "kind": kind, "where": where, "target": path}
-        return inventory_codec.loads(reader.ask(data, request), f"the answer about {where}")
+        return serialization.unpack(json.loads(reader.ask(data, request)), Inventory, f"the answer about {where}")
 
 
 def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
@@ -159,8 +160,8 @@ def _is_export(data: bytes) -> bool:
 
 def _record(data: bytes, where: str) -> Count:
     try:
-        return codec.loads(data.decode(), where)
-    except (UnicodeDecodeError, RecursionError) as error:
+        return serialization.loads(data.decode(), where, Count)
+    except UnicodeDecodeError as error:
         raise UsageError(f"{where} is no IR ltc-ir can read", _HINT) from error
 
 

@@ -16,10 +16,10 @@ from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.ir.stablehlo.facts import printed, text_size
-from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import Request
+from ltc_ir.records.serialization import pack
 from ltc_ir.records.vocabulary import By, Level
 from ltc_ir.tables.counting import count_hlo, count_stablehlo
 
@@ -168,7 +168,7 @@ def _record(made: LevelCount, request: Request, message: Message, notes: tuple[s
         filters={key: tuple(message[key]) for key in ("ops", "phases") if message[key]},
         notes=notes,
     )
-    return "count", dumps(count_to_dict(count))
+    return "count", json.dumps(pack(count))
 
 
 def _evidence(data: bytes, message: Message) -> Evidence:
@@ -177,19 +177,17 @@ def _evidence(data: bytes, message: Message) -> Evidence:
 
 
 def _inventory_of_mlir(data: bytes, message: Message) -> tuple[str, str]:
-    from ltc_ir.records.inventory_codec import dumps as dumps_inventory
     from ltc_ir.tables.from_file_inventory import of_mlir
 
     module = _parsed(data, message)
     evidence = _evidence(data, message)
-    return "inventory", dumps_inventory(of_mlir(module, evidence, message["target"], text_size(module)["lines"]))
+    return "inventory", json.dumps(pack(of_mlir(module, evidence, message["target"], text_size(module)["lines"])))
 
 
 def _inventory_of_hlo(data: bytes, message: Message) -> tuple[str, str]:
-    from ltc_ir.records.inventory_codec import dumps as dumps_inventory
     from ltc_ir.tables.from_file_inventory import of_hlo
 
-    return "inventory", dumps_inventory(of_hlo(_parsed_hlo(data, message), message["target"]))
+    return "inventory", json.dumps(pack(of_hlo(_parsed_hlo(data, message), message["target"])))
 
 
 def _text_of_mlir(data: bytes, message: Message) -> tuple[str, str]:

@@ -13,8 +13,7 @@ from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.ir.stablehlo import reader as stablehlo_level
 from ltc_ir.ir.stablehlo.facts import text_size
-from ltc_ir.records.count import LevelCount
-from ltc_ir.records.executed import Executed
+from ltc_ir.records.count import Executed, LevelCount
 from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.tables.counting import count_hlo, count_jaxpr, count_stablehlo

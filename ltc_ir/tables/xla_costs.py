@@ -7,6 +7,7 @@ larger branch. So seen on a CPU with JAX 0.6.2 to 0.12.0; its source does so for
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -42,7 +43,7 @@ def _figure(value: float | None, unknown: str) -> tuple[float | None, str]:
         return None, "XLA's cost analysis has no such figure here"
     if unknown:
         return None, f"XLA counts -1 for a custom call, and its sum holds {unknown}"
-    if value < 0:
+    if not 0 <= value < math.inf:
         return None, f"XLA's cost analysis says {value:g}, by which it means that it does not know"
     return value, ""
 

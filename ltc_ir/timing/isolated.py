@@ -11,8 +11,8 @@ from typing import Any
 from ltc_ir.errors import LtcIrError, TargetError
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import Request
+from ltc_ir.records.serialization import pack, unpack
 from ltc_ir.records.timing import Ended, Machine, Settings, Timing
-from ltc_ir.records.timing_codec import timing_from_dict, timing_to_dict
 from ltc_ir.workers.child import tell
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
 from ltc_ir.workers.pool import Pool
@@ -66,7 +66,7 @@ class _Progress:
     def hear(self, told: Mapping[str, Any]) -> None:
         """Take what the process says: figures, or what is at work."""
         if "timing" in told:
-            self.timing = timing_from_dict(told["timing"])
+            self.timing = unpack(told["timing"], Timing, "the timing")
         else:
             self.program, self.stage, run = told["at"]
             if self._at is not None:
@@ -111,7 +111,7 @@ def run(name: str, plain: Mapping[str, Any], settings: Mapping[str, Any]) -> Non
 
 
 def _tell_timing(timing: Timing) -> None:
-    tell({"timing": timing_to_dict(timing, timeline=True)})
+    tell({"timing": pack(timing)})
 
 
 class _Teller:

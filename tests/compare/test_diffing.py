@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from ltc_ir.compare.diff import compare_tables, diff_counts, diff_programs
 from ltc_ir.errors import NotComparableError, UsageError
-from ltc_ir.records.codec import dumps
 from ltc_ir.records.count import Count, Group, LevelCount, Tally
 from ltc_ir.records.diff import Change, Diff, LevelDiff
-from ltc_ir.records.diff_codec import diff_to_dict, loads_diff
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.op_table import Row, Table
+from ltc_ir.records.serialization import dumps, loads
 
 ENVIRONMENT = Environment("0.10.2", "0.10.2", "3.11.7", "cpu", False, 1)
 LOCATION = {"phase": 1.0, "source": 1.0}
@@ -335,24 +334,24 @@ def test_turned_round_every_change_changes_its_sign(a: Count, b: Count) -> None:
 @given(counts, counts)
 def test_a_diff_survives_its_json(a: Count, b: Count) -> None:
     diff = diff_counts(a, b)
-    text = dumps(diff_to_dict(diff))
-    assert loads_diff(text) == diff
-    assert dumps(diff_to_dict(loads_diff(text))) == text
+    text = dumps(diff)
+    assert loads(text, "here", Diff) == diff
+    assert dumps(loads(text, "here", Diff)) == text
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{", "is not JSON"),
-        ("[]", "no diff record"),
-        ('{"kind": "count", "schema": 1}', "no diff record"),
+        ("[]", "is not a record of ltc-ir"),
+        ('{"kind": "count", "schema": 1}', 'is a record of kind "count", not diff'),
         ('{"kind": "diff", "schema": 2}', "has schema 2"),
-        ('{"kind": "diff", "schema": 1}', "is a broken record"),
+        ('{"kind": "diff", "schema": 1}', 'missing field "baseline"'),
     ],
 )
 def test_what_is_no_diff_is_refused_with_its_name(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
-        loads_diff(text, "a.json")
+        loads(text, "a.json", Diff)
     assert caught.value.message.startswith("a.json")
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ltc_ir.records import snapshot_toml as layout
-from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.count import Count, LevelCount, Tally
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.serialization import dumps
 from ltc_ir.records.snapshot import Identity, LevelFacts, Provenance, Snapshot
 
 HOT = ("jax", "jaxlib", "pandas", "matplotlib", "networkx", "numpy")
@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("cold")
     level = LevelCount("jaxpr", Tally({"mul": 2}, {"primal": {"mul": 2}}), {"phase": 1.0, "source": 1.0}, max_depth=0)
     count = Count("mine", Environment(jax="0.10.2"), {"forward": {"jaxpr": level}})
-    (made / "stored.json").write_text(dumps(count_to_dict(count)))
+    (made / "stored.json").write_text(dumps(count))
     ops = {("primal", "mine:forward"): {"mul": 2}}
     figures = {"lines": 5, "constants.embedded.bytes": 0}
     facts = {
@@ -85,7 +85,7 @@ def test_completion_stays_cold(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["ltc_ir", "ltc_ir_cli.app", "ltc_ir.api.count", "ltc_ir.render.formats", "ltc_ir.records.codec"]
+    "module", ["ltc_ir", "ltc_ir_cli.app", "ltc_ir.api.count", "ltc_ir.render.formats", "ltc_ir.records.serialization"]
 )
 def test_importing_stays_cold(module: str, folder: Path) -> None:
     probe = f"import sys, {module}; print([name for name in {HOT!r} if name in sys.modules])"

@@ -17,8 +17,7 @@ import pytest
 
 from benchmarks import profiling
 from benchmarks.profiling import COMMAND, DATA, PAGE, PICTURES, PUBLISHED, blocks, filled, program, shown, stored
-from ltc_ir.records.timing import STAGES
-from ltc_ir.render.words.timing import seconds
+from ltc_ir.records.timing import STAGES, seconds
 from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.find import find
 from ltc_ir.timing.inputs import argument_values

@@ -20,10 +20,11 @@ from ltc_ir.lab.layouts import experiment_rows, experiment_sheets
 from ltc_ir.lab.measurements import Measurement
 from ltc_ir.lab.plans import PLANS, Settings, build_rows, unmatched_values
 from ltc_ir.lab.published import STARTS
-from ltc_ir.lab.records import Claim, Experiment, Row, experiment_to_json, loads_experiment, quantile
+from ltc_ir.lab.records import Claim, Experiment, Row, quantile
 from ltc_ir.lab.training import Recipe, Trained, start
 from ltc_ir.lab.training_pool import IN_THIS_PROCESS
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.serialization import dumps, loads
 from ltc_ir.records.timing import Machine
 from ltc_ir.render.csv import to_csv
 
@@ -103,7 +104,7 @@ def test_an_improvement_on_what_diverged_is_counted():
     row = rows["static, adaptive", "improvement"]
     assert (row.values, row.diverged, row.low) == ((-math.inf, 50.0), 1, -math.inf)
     made = Experiment("mdl", "errors", Environment("0", "0", "3", "cpu", False, 1), Machine(), {"seeds": 2}, (row,))
-    assert loads_experiment(experiment_to_json(made)) == made
+    assert loads(dumps(made), "here", Experiment) == made
 
 
 def test_omega_is_compared_from_the_same_start(everything: dict[str, Experiment]):
@@ -135,10 +136,10 @@ def test_a_seed_that_diverged_is_counted_and_never_a_silent_number():
     row = Row("node", "0.1", "mse", (0.1, 2.0, math.inf), "two-pass", "test", published=1.5)
     assert (row.diverged, row.median, row.high, row.seeds) == (2, 2.0, math.inf, 3)
     made = Experiment("base", "errors", Environment("0", "0", "3", "cpu", False, 1), Machine(), {"seeds": 3}, (row,))
-    data = json.loads(experiment_to_json(made))
+    data = json.loads(dumps(made))
     (found,) = data["rows"]
     assert (found["high"], found["diverged"], found["values"]) == (None, 2, [0.1, 2.0, None])
-    assert loads_experiment(experiment_to_json(made)) == made
+    assert loads(dumps(made), "here", Experiment) == made
     assert "2 of 3 diverged" in str(experiment_sheets([made])[0].rows)
     assert to_csv(experiment_rows([made])).splitlines()[1].endswith(",3,True,2")
 
@@ -161,16 +162,20 @@ def test_a_training_that_gave_no_numbers_is_counted_and_no_median_hangs_on_where
 def test_a_record_with_claims_comes_back(everything: dict[str, Experiment]):
     made = everything["switch"]
     assert made.claims
-    assert loads_experiment(experiment_to_json(made)) == made
+    assert loads(dumps(made), "here", Experiment) == made
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "not JSON"), ('{"kind": "time"}', "is no experiment"), ('{"kind": "experiment", "schema": 7}', "schema 7")],
+    [
+        ("{", "not JSON"),
+        ('{"kind": "time"}', 'is a record of kind "time", not experiment'),
+        ('{"kind": "experiment", "schema": 7}', "schema 7"),
+    ],
 )
 def test_what_is_no_experiment(text: str, message: str):
     with pytest.raises(UsageError, match=message):
-        loads_experiment(text)
+        loads(text, "here", Experiment)
 
 
 def rows_with(node: tuple[float, ...], ltc: tuple[float, ...]) -> tuple[Row, ...]:

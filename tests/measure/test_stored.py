@@ -15,9 +15,9 @@ import pytest
 
 import ltc_ir
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
-from ltc_ir.records.codec import count_to_dict, dumps
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import Request, parse_request
+from ltc_ir.records.serialization import dumps, to_data
 from ltc_ir.tables import from_file as stored
 from ltc_ir.tables.from_file import count_stored, read_stored_text, sniff
 from ltc_ir.tables.from_file_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
@@ -183,12 +183,12 @@ def test_a_large_file_has_the_lines_and_bytes_of_its_text(counted):
 def test_a_count_record_is_read_without_a_child(tmp_path, counted, monkeypatch):
     count = counted(EMPTY_MAIN, None)
     monkeypatch.setattr(subprocess, "Popen", None)
-    assert counted(dumps(count_to_dict(count)), None) == count
+    assert counted(dumps(count), None) == count
 
 
 def test_a_record_is_read_cold(tmp_path, counted):
     path = tmp_path / "a.json"
-    path.write_text(dumps(count_to_dict(counted(EMPTY_MAIN, None))))
+    path.write_text(dumps(counted(EMPTY_MAIN, None)))
     told = "import sys; from ltc_ir.records.request import Request; from ltc_ir.tables.from_file import count_stored;"
     told += f"count_stored({str(path)!r}, Request());"
     told += "print([name for name in ('jax', 'jaxlib', 'numpy') if name in sys.modules])"
@@ -242,8 +242,8 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
         (b"import jax\nx = 1\n", "is no IR ltc-ir can read"),
         (b'schema = 1\nkind = "count"\n', "not snapshot"),
         (b"{", "is not JSON"),
-        (b'{"a": 1}', "no record of ltc-ir"),
-        (b'{"a":' + b"[" * 200_000, "is no IR"),
+        (b'{"a": 1}', "not a record of ltc-ir"),
+        (b'{"a":' + b"[" * 200_000, "nested too deeply"),
         (b'{"\xff": 1}', "is no IR"),
         (b"module {\n  foo bar\n}", "2:3: custom op 'foo' is unknown"),
         (b"func.func @f() { %0 = stablehlo.add %1, %1 : tensor<f32>\n return }", "1:37: "),
@@ -491,6 +491,6 @@ def test_hlo_text_is_given_as_it_stands(tmp_path):
 
 def test_a_record_has_no_text(tmp_path, counted):
     path = tmp_path / "a"
-    path.write_text(json.dumps(count_to_dict(counted(EMPTY_MAIN, None))))
+    path.write_text(json.dumps(to_data(counted(EMPTY_MAIN, None))))
     with pytest.raises(UsageError, match="holds no text"):
         read_stored_text(str(path))

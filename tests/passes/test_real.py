@@ -10,9 +10,8 @@ import pytest
 
 from ltc_ir import compat
 from ltc_ir.records.passes import CODE_GENERATION, KINDS, Passes
-from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
+from ltc_ir.records.serialization import pack, unpack
 from ltc_ir.render.formats import FORMATS
-from ltc_ir.render.words.passes import sentence
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.target import Target
@@ -153,13 +152,13 @@ def test_a_program_of_one_library_call_names_no_kernel():
     target = Target(lambda x: x @ x, (jnp.ones((16, 16)),), name="dot")
     seen = passes_of(make_program(target, "forward"), "dot forward", prepare.ownership_of(target))
     assert [kernel for kernel in seen.kernels if kernel.name == "dot"] == []
-    assert "%" in sentence(seen)
+    assert "%" in seen.sentence
 
 
 @reads
 def test_json_and_every_format_hold_what_was_seen(seen: Passes):
-    told = json.loads(json.dumps(passes_to_dict(seen, timeline=True)))
-    assert passes_from_dict(told) == seen
+    told = json.loads(json.dumps(pack(seen)))
+    assert unpack(told, Passes, "it") == seen
     first = told["passes"][0]
     assert first["path"] == ["compile"]
     assert {"thread", "path", "inclusive_s", "exclusive_s", "count"} <= first.keys()

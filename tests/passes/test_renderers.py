@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.codec import dumps
 from ltc_ir.records.passes import Passes, Thread
-from ltc_ir.records.passes_codec import passes_from_dict, passes_to_dict
+from ltc_ir.records.serialization import dumps, from_data
 from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.layouts.passes import passes_sheets
 from ltc_ir.timing.event_tree import Event, nest_events
@@ -67,7 +66,7 @@ def test_speedscope_can_open_whatever_a_thread_did(events: list[Event]):
 
 def test_speedscope_shows_the_sums_of_a_record_that_was_stored():
     seen = made()
-    stored = passes_from_dict(json.loads(dumps(passes_to_dict(seen))))
+    stored = from_data(json.loads(dumps(seen)), Passes, "it")
     assert stored == replace(seen, timeline=())
     data = speedscope(FORMATS["passes"]["speedscope"](stored))
     assert [profile["endValue"] for profile in data["profiles"]] == pytest.approx([1e8, 6.8e7])

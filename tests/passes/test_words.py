@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from ltc_ir.records.passes import HLO, KERNELS, LLVM, REST, Kernel
-from ltc_ir.render.words.passes import percent, sentence
+from ltc_ir.records.passes import HLO, KERNELS, LLVM, REST, Kernel, percent
 from tests.passes.made import made
 
 
 def test_code_generation_names_its_kernels_and_the_line_of_the_largest():
-    assert sentence(made()) == "80 % code generation, 2 kernels, the largest from net.py:7 (backward)"
+    assert made().sentence == "80 % code generation, 2 kernels, the largest from net.py:7 (backward)"
 
 
 @pytest.mark.parametrize(
@@ -28,16 +27,16 @@ def test_code_generation_names_its_kernels_and_the_line_of_the_largest():
     ],
 )
 def test_what_is_not_known_of_a_kernel_is_not_said(kernels, said):
-    assert sentence(replace(made(), kernels=kernels)) == said
+    assert replace(made(), kernels=kernels).sentence == said
 
 
 def test_a_compile_of_passes_names_the_one_that_took_longest_by_itself():
     seen = replace(made(hlo_ms=10), kinds={HLO: 0.7, KERNELS: 0.1, LLVM: 0.1, REST: 0.1})
-    assert sentence(seen) == "70 % HLO passes, the most in algsimp"
+    assert seen.sentence == "70 % HLO passes, the most in algsimp"
 
 
 def test_a_compile_of_neither_says_so():
-    assert sentence(replace(made(), kinds={HLO: 0.1, REST: 0.9})) == (
+    assert replace(made(), kinds={HLO: 0.1, REST: 0.9}).sentence == (
         "90 % neither HLO passes nor code generation, the most in backend_compile"
     )
 

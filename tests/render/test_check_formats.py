@@ -15,8 +15,7 @@ import pytest
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.check import Action, Check, CheckChange, Problem, ProgramCheck, Status, Update, Written
-from ltc_ir.records.check_codec import check_to_dict, loads_check, update_to_dict
-from ltc_ir.records.codec import dumps
+from ltc_ir.records.serialization import dumps, loads, to_data
 from ltc_ir.records.snapshot import Acceptance, HloFacts, Identity, LevelFacts, Provenance, Snapshot
 from ltc_ir.render.comment import check_to_markdown, fenced
 from ltc_ir.render.formats import FORMATS
@@ -101,28 +100,28 @@ def test_json_has_the_documented_fields() -> None:
 
 @pytest.mark.parametrize("check", [CHECK, BAD, Check(()), Check(CHECK.checks, strict=True)])
 def test_a_check_comes_back_from_its_json(check: Check) -> None:
-    text = dumps(check_to_dict(check))
-    assert loads_check(text) == check
-    assert dumps(check_to_dict(loads_check(text))) == text
+    text = dumps(check)
+    assert loads(text, "here", Check) == check
+    assert dumps(to_data(loads(text, "here", Check))) == text
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("nope", "here is not JSON"),
-        ("[]", "here is JSON but no check record"),
-        ('{"kind": "count", "schema": 1}', "here is JSON but no check record"),
+        ("[]", "here is not a record of ltc-ir"),
+        ('{"kind": "count", "schema": 1}', 'here is a record of kind "count", not check'),
         ('{"kind": "check", "schema": 2}', "here has schema 2; this ltc-ir reads 1"),
-        ('{"kind": "check", "schema": 1}', "here is a broken record"),
+        ('{"kind": "check", "schema": 1}', 'here: missing field "checks"'),
         (
             '{"kind": "check", "schema": 1, "checks": [{"target": "a", "program": "b", "status": "odd"}]}',
-            "here is a broken",
+            "here: checks[0].status: invalid enum value",
         ),
     ],
 )
 def test_what_is_no_check_is_refused_with_words(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
-        loads_check(text, "here")
+        loads(text, "here", Check)
 
 
 # --- table
@@ -343,7 +342,7 @@ def test_an_update_says_what_was_written_accepted_refused_and_not_held() -> None
 
 def test_an_update_in_data() -> None:
     found = json.loads(str(FORMATS["update"]["json"](UPDATE)))
-    assert found == json.loads(json.dumps(update_to_dict(UPDATE)))
+    assert found == json.loads(json.dumps(to_data(UPDATE)))
     assert (found["kind"], found["exit_code"], len(found["written"])) == ("update", 4, 6)
     assert found["written"][2]["check"]["changes"][0]["metric"] == "dot_general"
     rows = list(csv.DictReader(io.StringIO(str(FORMATS["update"]["csv"](UPDATE)))))

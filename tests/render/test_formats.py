@@ -59,7 +59,7 @@ def test_json_and_csv_of_a_count_load_no_rich_and_no_picture_library(tmp_path: P
     stored = tmp_path / "count.json"
     stored.write_text(FORMATS["count"]["json"](GRADIENT))
     code = (
-        "import sys; from pathlib import Path; from ltc_ir.records.codec import loads;"
+        "import sys; from pathlib import Path; from ltc_ir.records.serialization import loads;"
         "from ltc_ir.render.formats import renderer;"
         f"count = loads(Path({str(stored)!r}).read_text());"
         "[renderer('count', name)(count) for name in ('json', 'csv', 'markdown')];"

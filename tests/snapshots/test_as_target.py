@@ -13,9 +13,7 @@ import pytest
 
 import ltc_ir
 from ltc_ir.errors import UsageError
-from ltc_ir.records.codec import count_to_dict
-from ltc_ir.records.codec import dumps as json_of
-from ltc_ir.records.codec import loads as count_from_json
+from ltc_ir.records import serialization
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.snapshot import HloFacts, Identity, LevelFacts, Provenance, Snapshot
 from ltc_ir.records.snapshot_toml import dumps
@@ -109,14 +107,14 @@ def test_a_snapshot_narrows_as_any_count_does(file):
 
 def test_in_json_only_what_is_expanded_says_so(file):
     made = ltc_ir.count(str(file))
-    data = count_to_dict(made)["programs"]["grad"]
+    data = serialization.to_data(made)["programs"]["grad"]
     assert data["stablehlo"]["basis"] == "expanded"
     assert "basis" not in data["jaxpr"]
-    back = count_from_json(json_of(count_to_dict(made)))
+    back = serialization.loads(serialization.dumps(made))
     assert {name: level.basis for name, level in back.programs["grad"].items()} == {
         "jaxpr": "module", "stablehlo": "expanded",
     }  # fmt: skip
-    assert "basis" not in count_to_dict(counted(twice))["programs"]["grad"]["stablehlo"]
+    assert "basis" not in serialization.to_data(counted(twice))["programs"]["grad"]["stablehlo"]
 
 
 @pytest.mark.versions

@@ -17,8 +17,8 @@ from ltc_ir import TargetError, UsageError
 from ltc_ir.api.count import count_request
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import Request
+from ltc_ir.records.serialization import dumps, loads
 from ltc_ir.records.sweep import Growth, ProgramSweep, Sweep, SweepPoint
-from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
 from ltc_ir.render.layouts.sweep import sweep_sheets
 from tests.cli.conftest import Command
 
@@ -111,7 +111,7 @@ def test_without_values_a_step_has_a_reason(folder: Path):
     point = made.programs["forward"].points[0]
     assert "steady_s" not in point.metrics
     assert "--fill" in point.reasons["steady_s"]
-    assert json.loads(sweep_to_json(made))["programs"]["forward"]["points"][0]["metrics"]["steady_s"] is None
+    assert json.loads(dumps(made))["programs"]["forward"]["points"][0]["metrics"]["steady_s"] is None
 
 
 @pytest.mark.parametrize(
@@ -257,27 +257,27 @@ MADE = Sweep(
 
 
 def test_a_record_comes_back_from_json():
-    assert loads_sweep(sweep_to_json(MADE)) == MADE
+    assert loads(dumps(MADE), "here", Sweep) == MADE
 
 
 def test_a_sweep_s_own_record_comes_back(folder: Path):
     made = ltc_ir.sweep("sized:unrolled", "steps", (4, 8, 16, 32), levels=("jaxpr",))
     plain = Sweep(**{field.name: getattr(made, field.name) for field in fields(Sweep)})
-    assert loads_sweep(sweep_to_json(made)) == plain
+    assert loads(dumps(made), "here", Sweep) == plain
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "is not JSON"),
-        ('{"kind": "count"}', "is no sweep"),
-        (sweep_to_json(MADE).replace('"schema": 1', '"schema": 9'), "has schema 9"),
-        (sweep_to_json(MADE).replace('"values"', '"valves"'), "values"),
+        ('{"kind": "count"}', 'is a record of kind "count", not sweep'),
+        (dumps(MADE).replace('"schema": 1', '"schema": 9'), "has schema 9"),
+        (dumps(MADE).replace('"values"', '"valves"'), "values"),
     ],
 )
 def test_what_is_no_sweep(text: str, message: str):
     with pytest.raises(UsageError, match=message):
-        loads_sweep(text, "kept.json")
+        loads(text, "kept.json", Sweep)
 
 
 def test_a_figure_that_is_not_there_is_said():

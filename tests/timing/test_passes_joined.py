@@ -17,10 +17,9 @@ from ltc_ir import compat
 from ltc_ir.api import time as clocking
 from ltc_ir.errors import UsageError
 from ltc_ir.records.passes import Passes
+from ltc_ir.records.serialization import dumps, loads, pack, unpack
 from ltc_ir.records.timing import Ended, Timing
-from ltc_ir.records.timing_codec import loads_timing, timing_from_dict, timing_to_dict, timings_to_json
 from ltc_ir.render.formats import FORMATS
-from ltc_ir.render.words.passes import sentence
 from ltc_ir.targets.target import Target
 
 pytestmark = pytest.mark.versions
@@ -75,7 +74,7 @@ def run(folder: Path, *argv: str) -> tuple[int, str, str]:
 
 def test_without_being_asked_for_there_are_no_passes():
     timing = timed()
-    made = json.loads(timings_to_json([timing]))["programs"]["forward"]
+    made = json.loads(dumps(timing))["programs"]["forward"]
     assert not {"passes", "kernels", "compiler"} & made.keys()
     assert "passes" not in made["reasons"]
     assert "by pass" not in FORMATS["time"]["markdown"]([timing])
@@ -83,7 +82,7 @@ def test_without_being_asked_for_there_are_no_passes():
 
 @reads
 def test_json_holds_the_tree_beside_the_stages_and_comes_back_without_its_timeline(seen):
-    text = timings_to_json([seen])
+    text = dumps(seen)
     made = json.loads(text)["programs"]["forward"]
     assert made["stages"]["compile"]["runs"] == 1
     assert {"thread", "path", "inclusive_s", "exclusive_s", "count"} <= made["passes"][0].keys()
@@ -91,20 +90,20 @@ def test_json_holds_the_tree_beside_the_stages_and_comes_back_without_its_timeli
     assert made["kernels"]
     assert "%" in made["compiler"]["sentence"]
     assert "timeline" not in made["compiler"]
-    assert passes_in(loads_timing(text)) == replace(passes_in(seen), timeline=())
+    assert passes_in(loads(text, "here", Timing)) == replace(passes_in(seen), timeline=())
 
 
 @reads
 def test_what_one_process_tells_another_keeps_the_timeline(seen):
-    told = json.loads(json.dumps(timing_to_dict(seen, timeline=True)))
+    told = json.loads(json.dumps(pack(seen)))
     assert passes_in(seen).timeline
-    assert passes_in(timing_from_dict(told)) == passes_in(seen)
+    assert passes_in(unpack(told, Timing, "it")) == passes_in(seen)
 
 
 @reads
 def test_markdown_has_the_sentence_and_the_tables_with_as_many_rows_as_asked(seen):
     text = FORMATS["time"]["markdown"]([seen], top=2)
-    assert f"tiny forward: compile: {sentence(passes_in(seen))}" in text
+    assert f"tiny forward: compile: {passes_in(seen).sentence}" in text
     tree = text.split("compile by pass, thread")[1].split("\n\n")[1]
     assert len(tree.splitlines()) == 2 + 2
 
@@ -126,7 +125,7 @@ def test_a_target_by_name_brings_its_timeline_from_the_process_it_is_timed_in(fo
 
 @pytest.mark.skipif(compat.profile_data() is not None, reason="this JAX has jax.profiler.ProfileData")
 def test_a_jax_that_cannot_read_its_profiles_says_so_and_the_stages_stand(folder, seen):
-    made = json.loads(timings_to_json([seen]))["programs"]["forward"]
+    made = json.loads(dumps(seen))["programs"]["forward"]
     why = f"JAX {jax.__version__} has no jax.profiler.ProfileData"
     assert made["passes"] is None
     assert made["reasons"]["passes"].startswith(why)
@@ -140,7 +139,7 @@ def test_a_jax_that_cannot_read_its_profiles_says_so_and_the_stages_stand(folder
 def test_a_timing_that_was_cut_short_says_why_it_has_no_passes(seen):
     made = replace(seen.programs["forward"], passes=None, reasons={})
     short = replace(seen, programs={"forward": made}).closed(Ended(5, "it took too long"))
-    data = json.loads(timings_to_json([short]))["programs"]["forward"]
+    data = json.loads(dumps(short))["programs"]["forward"]
     assert (data["passes"], data["reasons"]["passes"]) == (None, "not reached: it took too long")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.serialization import dumps, dumps_all, loads, to_data
 from ltc_ir.records.timing import (
     STAGES,
     Cause,
@@ -22,10 +23,9 @@ from ltc_ir.records.timing import (
     Settings,
     Stage,
     Timing,
+    seconds,
 )
-from ltc_ir.records.timing_codec import loads_timing, timing_to_dict, timings_to_json
 from ltc_ir.render.formats import FORMATS
-from ltc_ir.render.words.timing import seconds, sentence
 
 
 def stage(median: float, **more: object) -> Stage:
@@ -71,7 +71,7 @@ def test_there_is_no_break_even_where_eager_is_no_slower_or_not_known():
     )
     unknown = with_stages(eager=None)
     assert (unknown.break_even_calls, unknown.why_no_break_even) == (None, "eager was not measured")
-    data = timing_to_dict(replace(TIMING, programs={"forward": unknown}))["programs"]["forward"]
+    data = to_data(replace(TIMING, programs={"forward": unknown}))["programs"]["forward"]
     assert data["break_even_calls"] is None
     assert data["reasons"]["break_even_calls"] == "eager was not measured"
 
@@ -82,14 +82,14 @@ def test_no_ratio_and_no_break_even_is_drawn_from_a_first_run(of):
     why = f"only the first run of {of} was had; give --limit more"
     assert (made.break_even_calls, made.why_no_break_even) == (None, why)
     timing = replace(TIMING, programs={"forward": made})
-    data = json.loads(timings_to_json([timing]))["programs"]["forward"]
+    data = json.loads(dumps(timing))["programs"]["forward"]
     assert (data["break_even_calls"], data["reasons"]["break_even_calls"]) == (None, why)
     if of in {"steady", "eager"}:
         assert (data["eager_over_steady"], data["reasons"]["eager_over_steady"]) == (None, why)
     else:
         assert made.eager_over_steady == pytest.approx(51)
         assert "eager_over_steady" not in data["reasons"]
-    assert loads_timing(timings_to_json([timing])) == timing
+    assert loads(dumps(timing), "here", Timing) == timing
 
 
 def test_a_run_after_a_first_one_is_no_first_run():
@@ -101,7 +101,7 @@ def test_a_run_after_a_first_one_is_no_first_run():
 
 def test_there_is_no_ratio_to_what_takes_no_time():
     made = with_stages(steady=stage(0.0))
-    data = timing_to_dict(replace(TIMING, programs={"forward": made}))["programs"]["forward"]
+    data = to_data(replace(TIMING, programs={"forward": made}))["programs"]["forward"]
     assert (data["eager_over_steady"], data["reasons"]["eager_over_steady"]) == (None, "steady took no time")
 
 
@@ -126,7 +126,7 @@ def test_the_whole_and_the_stages_of_a_single_target_are_marked_too():
 
 def test_json_and_csv_say_which_stages_are_first_runs_only():
     timing = replace(TIMING, programs={"forward": with_stages(eager=first_only(0.102), trace=first_only(0.5))})
-    stages = json.loads(timings_to_json([timing]))["programs"]["forward"]["stages"]
+    stages = json.loads(dumps(timing))["programs"]["forward"]["stages"]
     assert {name for name, one in stages.items() if one["first_only"]} == {"trace", "eager"}
     (row,) = csv.DictReader(io.StringIO(FORMATS["time"]["csv"]([timing])))
     assert (row["first_only"], row["eager_runs"], row["eager_over_steady"]) == ("trace eager", "1", "")
@@ -136,12 +136,12 @@ def test_json_and_csv_say_which_stages_are_first_runs_only():
 
 def test_a_record_from_before_first_runs_were_told_is_read():
     timing = replace(TIMING, programs={"forward": with_stages(eager=first_only(0.102))})
-    data = json.loads(timings_to_json([timing]))
+    data = json.loads(dumps(timing))
     made = data["programs"]["forward"]
     for one in (*made["stages"].values(), made["whole"]):
         del one["first_only"]
     del made["reasons"]["eager_over_steady"], made["cause"]["first_only"]
-    assert loads_timing(json.dumps(data)) == timing
+    assert loads(json.dumps(data), "here", Timing) == timing
 
 
 def test_the_stages_cover_the_whole_as_far_as_they_add_up():
@@ -151,7 +151,7 @@ def test_the_stages_cover_the_whole_as_far_as_they_add_up():
 
 
 def test_json_has_the_documented_fields_and_comes_back_as_it_was():
-    text = timings_to_json([TIMING])
+    text = dumps(TIMING)
     data = json.loads(text)
     assert (data["schema"], data["kind"], data["target"]) == (1, "time", "ltc")
     made = data["programs"]["forward"]
@@ -160,47 +160,47 @@ def test_json_has_the_documented_fields_and_comes_back_as_it_was():
         assert {"median_s", "min_s", "max_s", "runs"} <= set(one)
     assert made["break_even_calls"] == 20
     assert "passes" not in made
-    assert loads_timing(text) == TIMING
+    assert loads(text, "here", Timing) == TIMING
 
 
 def test_passes_that_could_not_be_had_are_null_with_their_reason():
     without = replace(TIMING, programs={"forward": replace(MADE, reasons={"passes": "this JAX has no ProfileData"})})
-    data = json.loads(timings_to_json([without]))["programs"]["forward"]
+    data = json.loads(dumps(without))["programs"]["forward"]
     assert (data["passes"], data["reasons"]["passes"]) == (None, "this JAX has no ProfileData")
-    assert loads_timing(timings_to_json([without])) == without
+    assert loads(dumps(without), "here", Timing) == without
 
 
 def test_a_timing_that_was_cut_short_gives_a_reason_for_every_stage_it_lacks():
     short = replace(TIMING, programs={"forward": replace(MADE, stages={"trace": stage(1.0), "lower": None})})
     ended = Ended(5, "it took too long", "give it more", program="forward", stage="compile")
     closed = short.closed(ended)
-    data = json.loads(timings_to_json([closed]))
+    data = json.loads(dumps(closed))
     made = data["programs"]["forward"]
     assert {name for name, one in made["stages"].items() if one is None} == set(STAGES) - {"trace"}
     assert all("it took too long" in made["reasons"][name] for name in set(STAGES) - {"trace"})
     assert data["ended"]["code"] == 5
-    assert loads_timing(timings_to_json([closed])) == closed
+    assert loads(dumps(closed), "here", Timing) == closed
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{", "is not JSON"),
-        ('{"kind": "count", "schema": 1}', "is no timing"),
+        ('{"kind": "count", "schema": 1}', 'is a record of kind "count", not time'),
         ('{"kind": "time", "schema": 2}', "schema 2"),
-        ('{"kind": "time", "schema": 1}', "is a broken record"),
+        ('{"kind": "time", "schema": 1}', 'missing field "target"'),
     ],
 )
 def test_what_is_no_timing_is_refused(text, said):
     with pytest.raises(UsageError, match=said):
-        loads_timing(text)
+        loads(text, "here", Timing)
 
 
 def test_several_targets_are_one_record_that_lists_them():
-    data = json.loads(timings_to_json([TIMING, replace(TIMING, target="node")]))
+    data = json.loads(dumps_all([TIMING, replace(TIMING, target="node")], "times", "timings"))
     assert (data["schema"], data["kind"]) == (1, "times")
     assert [one["target"] for one in data["timings"]] == ["ltc", "node"]
-    assert loads_timing(json.dumps(data["timings"][0])) == TIMING
+    assert loads(json.dumps(data["timings"][0]), "here", Timing) == TIMING
 
 
 def test_csv_has_a_line_a_program_the_published_columns_first():
@@ -228,10 +228,10 @@ def test_markdown_says_the_machine_the_cause_and_the_caches():
 
 
 def test_the_sentence_names_only_what_is_known():
-    assert sentence(Cause("first", 3.0, 4.0)) == "first call 3.00 s of 4.00 s"
-    assert sentence(Cause("trace", 0.9, 1.7, 3794, "equations")) == "trace 900 ms of 1.70 s: 3,794 equations"
+    assert Cause("first", 3.0, 4.0).sentence == "first call 3.00 s of 4.00 s"
+    assert Cause("trace", 0.9, 1.7, 3794, "equations").sentence == "trace 900 ms of 1.70 s: 3,794 equations"
     only = Cause("trace", 0.9, 1.7, 3794, "equations", first_only=True)
-    assert sentence(only) == "trace 900 ms of 1.70 s (one run, the first): 3,794 equations"
+    assert only.sentence == "trace 900 ms of 1.70 s (one run, the first): 3,794 equations"
 
 
 @pytest.mark.parametrize(

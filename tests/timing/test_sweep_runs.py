@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.serialization import dumps, loads
 from ltc_ir.records.sweep import Growth, ProgramSweep, Sweep, SweepPoint
-from ltc_ir.records.sweep_codec import loads_sweep, sweep_to_json
 from ltc_ir.records.timing import Machine, Settings
 from ltc_ir.render.formats import FORMATS
 
@@ -45,17 +45,17 @@ def table(sweep: Sweep) -> str:
 
 
 def test_json_has_the_runs_and_the_first_ones_and_comes_back():
-    first, last = json.loads(sweep_to_json(MADE))["programs"]["forward"]["points"]
+    first, last = json.loads(dumps(MADE))["programs"]["forward"]["points"]
     assert (first["runs"], first["first_only"]) == ({"compile_s": 3, "steady_s": 9}, [])
     assert (last["runs"], last["first_only"]) == ({"compile_s": 1, "steady_s": 1}, ["steady_s"])
-    assert loads_sweep(sweep_to_json(MADE)) == MADE
+    assert loads(dumps(MADE), "here", Sweep) == MADE
 
 
 def test_a_record_from_before_runs_were_kept_is_read():
-    data = json.loads(sweep_to_json(MADE))
+    data = json.loads(dumps(MADE))
     for point in data["programs"]["forward"]["points"]:
         del point["runs"], point["first_only"]
-    read = loads_sweep(json.dumps(data))
+    read = loads(json.dumps(data), "here", Sweep)
     assert [point.runs for point in read.programs["forward"].points] == [{}, {}]
     assert [point.metrics for point in read.programs["forward"].points] == [point.metrics for point in POINTS]
     assert "†" not in table(read)

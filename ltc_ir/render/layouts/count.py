@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ltc_ir.records.count import Count, Group, LevelCount, Tally, ranked
-from ltc_ir.records.executed import Executed, Work
+from ltc_ir.records.count import Count, Executed, Group, LevelCount, Tally, Work, ranked
 from ltc_ir.records.vocabulary import NO_SOURCE, Phase
 from ltc_ir.render.sheet import Cell, Row, Sheet
 
@@ -267,7 +266,7 @@ def _work_sheet(title: str, work: Work) -> Sheet:
     xla_flops, xla_bytes = (None if value is None else int(value) for value in (work.xla_flops, work.xla_bytes))
     left_out = ", ".join(f"{name} {number:,}" for name, number in work.in_no_flops.items())
     rows: list[Row] = [
-        ("flops, at least" if left_out else "flops", work.total, xla_flops),
+        ("flops, at least" if left_out else "flops", work.total_flops, xla_flops),
         *((f"{kind} flops", number, None) for kind, number in work.flops.items()),
         ("transcendentals", work.transcendentals, None),
         ("bytes, unfused", work.bytes, xla_bytes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ltc_ir.records.codec import SCHEMA
+from ltc_ir.records.serialization import SCHEMA
 from ltc_ir.render.sheet import Row, Sheet
 from ltc_ir.render.words.check import level_name
 from ltc_ir.render.words.text import plain

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.passes import Kernel, Passes, PassTime
-from ltc_ir.records.timing import Timing
+from ltc_ir.records.passes import Kernel, Passes, PassTime, percent
+from ltc_ir.records.timing import Timing, seconds
 from ltc_ir.render.sheet import Row, Sheet
-from ltc_ir.render.words.passes import percent, sentence
 from ltc_ir.render.words.text import plain
-from ltc_ir.render.words.timing import seconds
 
 COLUMNS = (
     "program", "what", "thread", "path", "inclusive_s", "exclusive_s", "count", "kind", "source", "phase", "reason",
@@ -69,7 +67,7 @@ def _tree_row(entry: PassTime, whole: float) -> Row:
 
 def _tree_notes(passes: Passes, thread: str, left: int) -> Iterator[str]:
     if thread == passes.compiling:
-        yield plain(sentence(passes))
+        yield plain(passes.sentence)
         covered = f"{min(99.9, 100 * passes.covered):.1f} %"
         yield f"the compile took {seconds(passes.compile_s)}, measured from outside; JAX's call of XLA is {covered} of it"
         whole = sum(passes.kinds.values())

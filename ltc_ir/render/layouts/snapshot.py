@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ltc_ir.records.codec import SCHEMA
+from ltc_ir.records.serialization import SCHEMA
 from ltc_ir.records.snapshot import LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
 from ltc_ir.render.sheet import Row, Sheet

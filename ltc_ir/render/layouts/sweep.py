@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep, SweepPoint
+from ltc_ir.records.timing import seconds
 from ltc_ir.render.layouts.timing import conditions
 from ltc_ir.render.sheet import Cell, Row, Sheet
 from ltc_ir.render.words.text import figure, plain, size
-from ltc_ir.render.words.timing import FIRST_ONLY, MARK, NOTHING, between, grows_as, seconds, too_few
+from ltc_ir.render.words.timing import FIRST_ONLY, MARK, NOTHING, between, grows_as, too_few
 
 COLUMNS = ("target", "program", "parameter", "value", "metric", "unit", "figure", "low", "high", "runs", "first_only")
 _SHOWN: dict[str, Callable[[float], str]] = {SECONDS: seconds, BYTES: size}
@@ -109,7 +110,7 @@ def sweep_rows(sweep: Sweep) -> Iterator[Row]:
 def _figure(point: SweepPoint, metric: Metric) -> float | None:
     """The figure, whole numbers of anything but seconds without a decimal point."""
     value = point.metrics.get(metric.name)
-    return int(value) if value is not None and value.is_integer() and metric.unit != SECONDS else value
+    return int(value) if value is not None and float(value).is_integer() and metric.unit != SECONDS else value
 
 
 def _runs(point: SweepPoint, metric: str) -> tuple[Cell, Cell]:

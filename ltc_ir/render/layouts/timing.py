@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ltc_ir.records.sweep import Sweep
-from ltc_ir.records.timing import COLD, MORE_STAGES, STAGES, Machine, ProgramTiming, Settings, Stage, Timing
+from ltc_ir.records.timing import COLD, MORE_STAGES, STAGES, Machine, ProgramTiming, Settings, Stage, Timing, seconds
 from ltc_ir.render.layouts.passes import passes_sheets
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words import passes as passes_words
 from ltc_ir.render.words.text import plain, size
 from ltc_ir.render.words.timing import (
     FIRST_ONLY,
@@ -16,8 +15,6 @@ from ltc_ir.render.words.timing import (
     load_in_words,
     machine_in_words,
     marked,
-    seconds,
-    sentence,
     versions_in_words,
 )
 
@@ -64,9 +61,9 @@ def _profile_notes(timings: Sequence[Timing]) -> Iterator[str]:
     for timing in timings:
         for name, made in timing.programs.items():
             if made.cause is not None:
-                yield f"{timing.target} {name}: {plain(sentence(made.cause))}"
+                yield f"{timing.target} {name}: {plain(made.cause.sentence)}"
             if made.passes is not None:
-                yield f"{timing.target} {name}: compile: {plain(passes_words.sentence(made.passes))}"
+                yield f"{timing.target} {name}: compile: {plain(made.passes.sentence)}"
             elif "passes" in made.reasons:
                 yield f"{timing.target} {name}: passes: {plain(made.reasons['passes'])}"
         if timing.ended is not None:
@@ -136,7 +133,7 @@ def _stage_row(name: str, stage: Stage | None) -> Row:
 def _notes(made: ProgramTiming) -> Iterator[str]:
     yield from _explained((*made.stages.values(), made.whole))
     if made.cause is not None:
-        yield plain(sentence(made.cause))
+        yield plain(made.cause.sentence)
     if made.covered is not None:
         yield f"the stages add up to {made.covered:.1%} of the whole, measured from outside"
     for what, peak in (("compile", made.memory.compile), ("first call", made.memory.run)):

@@ -6,25 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.sweep import Growth
-from ltc_ir.records.timing import Cause, Machine, Settings, Stage
+from ltc_ir.records.timing import Machine, Settings, Stage, seconds
 from ltc_ir.render.words.text import size
 
 MARK = "†"
 """Stands behind a figure that only a first run was had of; a ``*`` would be Markdown's."""
 FIRST_ONLY = "one run, the first, which may hold what is done once"
 """What the mark means."""
-
-_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-
-
-def seconds(value: float | None) -> str:
-    """Seconds with three digits that count and a unit that suits them; nothing for what is not there."""
-    if value is None:
-        return ""
-    for second, unit in _UNITS:
-        if value >= second:
-            return f"{_three_digits(value / second)} {unit}"
-    return f"{value / 1e-9:.2f} ns" if value else "0 s"
 
 
 def marked(stage: Stage | None) -> str:
@@ -40,24 +28,6 @@ def too_few(runs: Mapping[str, int], settings: Settings) -> Iterator[str]:
         yield f"{', '.join(asked)}: too few runs for an interval with --repeat {settings.repeat}"
     if limited:
         yield f"{', '.join(limited)}: too few runs for an interval at {settings.limit_s:g} s; give --limit more"
-
-
-def _three_digits(number: float) -> str:
-    if number >= 999.5:
-        return f"{number:,.0f}"
-    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}"
-
-
-def sentence(cause: Cause) -> str:
-    """The cause in one sentence, drawn from its figures alone."""
-    stage = {"first": "first call"}.get(cause.stage, cause.stage)
-    text = f"{stage} {seconds(cause.stage_s)} of {seconds(cause.cold_s)}"
-    text += " (one run, the first)" if cause.first_only else ""
-    if cause.number is not None:
-        text += f": {cause.number:,} {cause.unit}"
-    if cause.source is not None and cause.source_number is not None:
-        text += f", most from {cause.source} ({cause.source_number:,})"
-    return text
 
 
 def machine_in_words(machine: Machine) -> str:

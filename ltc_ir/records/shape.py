@@ -1,0 +1,53 @@
+"""How the JSON of a record differs from its fields, declared next to them; `serialization` carries it out.
+
+A record is a frozen dataclass. Its JSON has a key for each field, unless the class declares a `Shape` as ``SHAPE``, or
+reshapes its data in a pair of methods::
+
+    def to_json(self, data: dict[str, Any]) -> dict[str, Any]: ...
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> dict[str, Any]: ...
+
+Both may change and return ``data``. ``to_json`` gets what the fields and the shape give; ``from_json`` returns what they
+take. It runs before types are checked: what it raises for wrong types is reported as a damaged record.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+Natural = Annotated[int, "at least 0"]
+"""A count: an integer of at least 0. A field of this type, or a mapping to it, is read no other way."""
+
+Number = int | float
+"""A figure that may be whole: read back as it was written, where ``float`` would read 16 as 16.0."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The differences between a record's fields and its JSON.
+
+    Args:
+        derived: properties that are written for scripts, and not read: they follow from the fields.
+        optional: fields that are left out where they have their default.
+        spread: a field whose own keys appear among those of the record.
+        key: a field that is the record's key in the mapping that holds it, and so is not repeated.
+        renamed: the names of keys that are not those of their fields.
+    """
+
+    derived: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    spread: str | None = None
+    key: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN = Shape()
+"""The shape of a class that declares none."""
+
+
+def finite(value: Any) -> Any:
+    """A figure as JSON can hold it: ``None`` for an infinite one or none at all."""
+    return value if value is None or math.isfinite(value) else None

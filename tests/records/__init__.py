@@ -1,0 +1,1 @@
+"""Tests of `ltc_ir.records`."""
