@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +202,11 @@ def runge_kutta(name: str, record: Any, problem: Problem, steps: int = 20) -> np
 
 @cache
 def jitted(model: Model[Any], name: str) -> Any:
-    """A function of the model, compiled once per form of its parameters: without jit each call compiles the solver."""
-    return jax.jit(getattr(model, name))
+    """A function of the model on `short_problem`, compiled once per form of its parameters.
+
+    Without jit each call compiles the solver.
+    """
+    return jax.jit(partial(getattr(model, name), problem=short_problem()))
 
 
 @pytest.mark.versions
@@ -237,10 +240,10 @@ def test_the_loss_compares_the_first_two_states(model: Model[Any]) -> None:
 @pytest.mark.versions
 @EACH_MODEL
 def test_the_gradient_agrees_with_finite_differences(model: Model[Any]) -> None:
-    flat, problem, loss = model.flatten(strong(model)), short_problem(), jitted(model, "loss")
-    gradient = jitted(model, "grad")(flat, problem)
+    flat, loss = model.flatten(strong(model)), jitted(model, "loss")
+    gradient = jitted(model, "grad")(flat)
     direction = gradient / jnp.linalg.norm(gradient)
-    ahead, behind = (float(loss(flat + step * direction, problem)) for step in (1e-2, -1e-2))
+    ahead, behind = (float(loss(flat + step * direction)) for step in (1e-2, -1e-2))
     assert (ahead - behind) / 2e-2 == pytest.approx(float(jnp.linalg.norm(gradient)), rel=2e-2)
 
 
@@ -250,9 +253,8 @@ def test_record_and_flat_form_agree(model: Model[Any]) -> None:
     flat = model.flatten(record)
     np.testing.assert_array_equal(model.rollout(record, problem), model.rollout(flat, problem))
     assert jax.eval_shape(lambda each: model.grad(each, problem), record) == jax.eval_shape(lambda: record)
-    step = jitted(model, "train_step")
-    stepped, state, loss = step(record, adam_start(record), problem)
-    stepped_flat, state_flat, loss_flat = step(flat, adam_start(flat), problem)
+    stepped, state, loss = model.train_step(record, adam_start(record), problem)
+    stepped_flat, state_flat, loss_flat = model.train_step(flat, adam_start(flat), problem)
     assert type(stepped) is type(state.first) is model.record
     np.testing.assert_allclose(model.flatten(stepped), stepped_flat, atol=1e-5)
     np.testing.assert_allclose(model.flatten(state.first), state_flat.first, rtol=1e-3, atol=1e-6)
@@ -263,24 +265,24 @@ def test_record_and_flat_form_agree(model: Model[Any]) -> None:
 def test_a_train_step_is_adam_on_the_clipped_gradient() -> None:
     problem = short_problem()._replace(target=jnp.full((9, 2), 9.0))
     flat = LTC.flatten(LTC.init(jax.random.key(42)))
-    gradient = np.asarray(jitted(LTC, "grad")(flat, problem), np.float64)
+    gradient = np.asarray(LTC.grad(flat, problem), np.float64)
     assert np.linalg.norm(gradient) > 1.0
     clipped = gradient / np.linalg.norm(gradient)
-    stepped, state, loss = jitted(LTC, "train_step")(flat, adam_start(flat), problem)
+    stepped, state, loss = LTC.train_step(flat, adam_start(flat), problem)
     np.testing.assert_allclose(state.first, 0.1 * clipped, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(state.second, 0.001 * clipped**2, rtol=1e-3, atol=1e-9)
     np.testing.assert_allclose(stepped - flat, -1e-3 * clipped / (np.abs(clipped) + 1e-8), atol=1e-5)
-    assert (int(state.step), float(loss)) == (1, pytest.approx(float(jitted(LTC, "loss")(flat, problem))))
+    assert (int(state.step), float(loss)) == (1, pytest.approx(float(LTC.loss(flat, problem))))
 
 
 @EACH_MODEL
 def test_training_lowers_the_loss(model: Model[Any]) -> None:
-    problem, step, loss = short_problem(), jitted(model, "train_step"), jitted(model, "loss")
+    step, loss = jitted(model, "train_step"), jitted(model, "loss")
     params = model.init(jax.random.key(42))
-    state, before = adam_start(params), loss(params, problem)
+    state, before = adam_start(params), loss(params)
     for _ in range(30):
-        params, state, _ = step(params, state, problem)
-    assert loss(params, problem) < before
+        params, state, _ = step(params, state)
+    assert loss(params) < before
     assert int(state.step) == 30
 
 
