@@ -108,8 +108,11 @@ def child(module: str, *arguments: str, platform: str = "cpu") -> Any:
 
 
 def quiet_environment(platform: str = "cpu") -> dict[str, str]:
-    """The environment of a child: one CPU device, no test settings; with an empty platform the one JAX finds or was told."""
-    kept = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    """The environment of a child: one CPU device, no test settings; with an empty platform the one JAX finds or was told.
+
+    Modules keep their bytecode, as installed ones do: without it every process compiles those of this repository again.
+    """
+    kept = {key: value for key, value in os.environ.items() if key not in {"XLA_FLAGS", "PYTHONDONTWRITEBYTECODE"}}
     return kept | ({"JAX_PLATFORMS": platform} if platform else {})
 
 
@@ -120,7 +123,8 @@ def seconds(command: list[str]) -> float:
 
 
 def paired(left: Callable[[], float], right: Callable[[], float], runs: int) -> tuple[float, float, float]:
-    """The median ratio of two measurements taken in turn, with the least and the greatest."""
+    """The median ratio of two measurements taken in turn, with the least and the greatest; the first pair is not counted."""
+    left(), right()
     ratios = [left() / right() for _ in range(runs)]
     return statistics.median(ratios), min(ratios), max(ratios)
 
