@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.run_versions import FOLDER, PINNED, ROOT, interpreter
 
-NEEDED = ("rich", "typer")
+NEEDED = ("msgspec", "rich", "typer")
 """What the command needs besides JAX; what is imported only for frames and plots is left out."""
 
 
