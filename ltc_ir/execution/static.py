@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.execution.trip_counts import APPLIED, UNKNOWN_LOOP, FunctionRuns, Runs, of_module
-from ltc_ir.ir.call_graph import callers_first
-from ltc_ir.ir.op import Edge, Op, Stream
+from ltc_ir.ir.op import Edge, Op, Stream, callers_first
 from ltc_ir.records.count import STATIC, Executed, Uncounted
 from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import NO_SOURCE

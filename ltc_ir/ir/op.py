@@ -9,14 +9,15 @@ from __future__ import annotations
 import gc
 from array import array
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ltc_ir.records.vocabulary import Phase
 
+Key = TypeVar("Key", bound=Hashable)
 JVP, TRANSPOSE, REMAT = 1, 2, 4
 """Bits of `Origin.flags`: the transforms that decide a phase, wherever in the stack they are."""
 
@@ -212,6 +213,24 @@ class Stream:
         body = Body(name)
         self.bodies.append(body)
         return body
+
+
+def callers_first(targets: Mapping[Key, Collection[Key]]) -> list[Key]:
+    """All functions, each after all its callers; recursive ones, and those that only they call, are left out.
+
+    Args:
+        targets: the callees of each function, all of them among the keys; calls may nest arbitrarily deep.
+    """
+    incoming = Counter(callee for callees in targets.values() for callee in callees)
+    ready = [caller for caller in targets if not incoming[caller]]
+    order = []
+    while ready:
+        order.append(caller := ready.pop())
+        for callee in targets[caller]:
+            incoming[callee] -= 1
+            if not incoming[callee]:
+                ready.append(callee)
+    return order
 
 
 @contextmanager

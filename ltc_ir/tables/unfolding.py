@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ltc_ir.errors import LimitError
-from ltc_ir.ir.call_graph import callers_first
-from ltc_ir.ir.op import NOWHERE, Edge, Op, Origin, Stream
+from ltc_ir.ir.op import NOWHERE, Edge, Op, Origin, Stream, callers_first
 
 MOST_INSTANCES = 2_000_000
 """Distinct call paths, times what each holds (edges, frames, operations read again), before an unfolding is refused."""
