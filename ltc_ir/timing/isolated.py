@@ -1,4 +1,4 @@
-"""Times a target by name in a process that is ended where it hangs or fills the memory; the figures so far are kept."""
+"""Times a target by name in a separate process with limits; the figures so far are kept when it is ended."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ At = Callable[[str, str, int], None]
 
 
 def time_isolated(target: str, request: Request, settings: Settings, limits: Limits, at: At | None = None) -> Timing:
-    """The timing of a target in a separate process; what ended it early is in the record.
+    """The timing of a target in a separate process; the record holds what ended it early.
 
     Args:
         target: its name.
         request: the programs, options, platform and x64.
         settings: how to measure.
         limits: seconds for each program, the start of the process included, and bytes of memory.
-        at: is told the program, the stage and the run that are at work.
+        at: called with the current program, stage and run.
 
     Raises:
-        JobBugError: timing failed with an error that is not for users.
+        JobBugError: timing failed with an unexpected error.
     """
     settings = replace(settings, apart=True)
     progress = _Progress(Timing(target, Environment(), Machine(), settings), at)
@@ -55,7 +55,7 @@ def time_isolated(target: str, request: Request, settings: Settings, limits: Lim
 
 
 class _Progress:
-    """How far the timing has come: the figures so far, and the program and stage at work."""
+    """The progress of a timing: the figures so far, and the current program and stage."""
 
     def __init__(self, timing: Timing, at: At | None) -> None:
         self.timing = timing
@@ -63,29 +63,29 @@ class _Progress:
         self.stage: str | None = None
         self._at = at
 
-    def hear(self, told: Mapping[str, Any]) -> None:
-        """Take what the process says: figures, or what is at work."""
-        if "timing" in told:
-            self.timing = unpack(told["timing"], Timing, "the timing")
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Receive a message of the process: figures, or the current program and stage."""
+        if "timing" in message:
+            self.timing = unpack(message["timing"], Timing, "the timing")
         else:
-            self.program, self.stage, run = told["at"]
+            self.program, self.stage, run = message["at"]
             if self._at is not None:
                 self._at(str(self.program), str(self.stage), run)
 
     def ended(self, code: int, message: str, hint: str | None = None) -> Ended:
-        """What ended the work, with where it was."""
+        """The end of the work, with the current program and stage."""
         return Ended(code, message, hint, program=self.program, stage=self.stage)
 
     @property
     def where(self) -> str:
-        """What is at work, in words."""
+        """The current program and stage, in words."""
         if self.program is None:
             return f"{self.timing.target}, before its first program"
         return f"{self.timing.target} {self.program}, in {self.stage}"
 
 
 def _words(error: DeadlineError | MemoryLimitError | WorkerDiedError, where: str) -> tuple[str, str]:
-    """The message and the hint for what ended the process."""
+    """The message and the hint for the error that ended the process."""
     if isinstance(error, DeadlineError):
         message = f"{where}, was not done after {error.seconds:g} s (--timeout)"
         return message, "give it more with --timeout, or smaller arguments"
@@ -98,7 +98,7 @@ def _words(error: DeadlineError | MemoryLimitError | WorkerDiedError, where: str
 
 
 def run(name: str, plain: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """The job: time what is requested, and tell each figure and, now and then, what is at work."""
+    """The job: time the requested programs, and send each figure and, now and then, the current stage."""
     from ltc_ir.targets import prepare
     from ltc_ir.timing.session import Session, Watch
 
@@ -106,7 +106,7 @@ def run(name: str, plain: Mapping[str, Any], settings: Mapping[str, Any]) -> Non
     with prepare.configured(request.x64):
         target = prepare.resolve(name, None, request.options)
         session = Session(target, Settings(**settings), Watch(_Teller().at, _tell_timing))
-        gc.freeze()  # what is loaded is not garbage; each collection before a run would look through all of it
+        gc.freeze()  # loaded modules are not garbage; each collection before a run would walk all of them
         session.time(request.programs, request.platform)
 
 
@@ -115,7 +115,7 @@ def _tell_timing(timing: Timing) -> None:
 
 
 class _Teller:
-    """Tells which stage is at work when it changes, and now and then which run; a new program is a heartbeat."""
+    """Sends the current stage when it changes, and now and then the run; a new program is a heartbeat."""
 
     def __init__(self) -> None:
         self._last: tuple[str | None, str | None] = (None, None)
