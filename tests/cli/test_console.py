@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ltc_ir import __version__
+from ltc_ir_cli.console import rare_collection
 from tests.cli.conftest import Command, data_of, environment, program, record_of, run_program
 
 
@@ -136,3 +138,19 @@ def test_colour_on_a_terminal_only_where_wanted(folder: Path) -> None:
 
 def test_diff_can_be_asked_for_help(command: Command) -> None:
     assert "Compare A with B" in data_of(command("diff", "--help"))
+
+
+def test_garbage_is_collected_as_before_after_a_command() -> None:
+    before = gc.get_threshold()
+    with rare_collection():
+        assert gc.get_threshold() == (10_000, *before[1:])
+    assert gc.get_threshold() == before
+
+
+def test_a_collector_that_is_off_stays_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "get_threshold", lambda: (0, 10, 10))
+    seen: list[tuple[int, ...]] = []
+    monkeypatch.setattr(gc, "set_threshold", lambda *thresholds: seen.append(thresholds))
+    with rare_collection():
+        pass
+    assert seen == [(0, 10, 10), (0, 10, 10)]

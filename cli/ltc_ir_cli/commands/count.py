@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ltc_ir.errors import UsageError
 from ltc_ir.render.formats import BY_STACK, Renderer, renderer
 from ltc_ir_cli import options as opt
-from ltc_ir_cli.console import say, stdout_is_data
+from ltc_ir_cli.console import rare_collection, say, stdout_is_data
 from ltc_ir_cli.emit import emit
 from ltc_ir_cli.parameters import Option
 from ltc_ir_cli.sweeps import swept
@@ -97,7 +97,7 @@ def count(
 def _counted(target: str, asked: dict[str, Any], format: str, output: str | None, **layout: Any) -> None:
     """Count, and print that as this format shows it."""
     render = _renderer(format, asked["by"])
-    with stdout_is_data():
+    with stdout_is_data(), rare_collection():
         from ltc_ir.api.count import count
 
         opt.refuse_for_file(target, asked["options"])
@@ -142,7 +142,7 @@ def _judged(
 
     _refuse(shape)
     render = renderer("check", format)
-    with stdout_is_data():
+    with stdout_is_data(), rare_collection():
         from ltc_ir.api.snapshot import judge_rules
         from ltc_ir.records.request import parse_request
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
-from ltc_ir_cli.console import say, stdout_is_data
+from ltc_ir_cli.console import rare_collection, say, stdout_is_data
 from ltc_ir_cli.emit import append, emit
 from ltc_ir_cli.parameters import Option
 from ltc_ir_cli.progress import progress
@@ -44,7 +44,7 @@ def check(
     from ltc_ir.render.words.check import summary
 
     render = renderer("check", format)
-    with stdout_is_data():
+    with stdout_is_data(), rare_collection():
         asked = _asked(target, program, directory, options, machine)
         from ltc_ir.api import snapshot as guarding
 
