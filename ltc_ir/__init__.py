@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ltc_ir.api.assertions import assert_ir, assert_ir_flat
-    from ltc_ir.api.count import count
     from ltc_ir.api.diff import diff
     from ltc_ir.api.inspect import Inspection, inspect
     from ltc_ir.api.lower import lower
-    from ltc_ir.api.sweep import sweep
-    from ltc_ir.api.time import time
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
+    from ltc_ir.integrations.notebook import count, sweep, time
     from ltc_ir.records.count import Count
     from ltc_ir.records.diff import Diff
     from ltc_ir.records.sweep import Sweep
@@ -24,15 +22,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "count": "ltc_ir.api.count",
+    "count": "ltc_ir.integrations.notebook",
     "diff": "ltc_ir.api.diff",
     "lower": "ltc_ir.api.lower",
     "Inspection": "ltc_ir.api.inspect",
     "assert_ir": "ltc_ir.api.assertions",
     "assert_ir_flat": "ltc_ir.api.assertions",
     "inspect": "ltc_ir.api.inspect",
-    "time": "ltc_ir.api.time",
-    "sweep": "ltc_ir.api.sweep",
+    "time": "ltc_ir.integrations.notebook",
+    "sweep": "ltc_ir.integrations.notebook",
     "Target": "ltc_ir.targets.target",
     "Program": "ltc_ir.targets.target",
     "Count": "ltc_ir.records.count",

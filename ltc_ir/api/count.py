@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ltc_ir.api.notebook import ShownCount, shown
 from ltc_ir.errors import UsageError
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count, LevelCount
@@ -34,7 +33,7 @@ def count(
     library: bool = False,
     executed: bool = False,
     fill: str | None = None,
-) -> ShownCount:
+) -> Count:
     """Count a target's programs.
 
     Args:
@@ -65,7 +64,7 @@ def count(
         programs=programs, levels=levels, by=by, ops=ops, phases=phases, sources=source, library=library, text=text,
         executed=executed, fill=fill, options=options, platform=platform, x64=x64,
     )  # fmt: skip
-    return shown(count_request(target, request, args))
+    return count_request(target, request, args)
 
 
 def count_request(target: Inspectable, request: Request, args: tuple[Any, ...] | None = None) -> Count:

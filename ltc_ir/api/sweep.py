@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.api.count import count_request
-from ltc_ir.api.notebook_timing import ShownSweep, shown_sweep
 from ltc_ir.api.time import INTERRUPTED, failure_of, time_so_far
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.files import names_stored_file
@@ -30,7 +29,7 @@ LARGEST = 1 << 40
 At = Callable[[int, str, str, int], None]
 
 
-def sweep(target: Inspectable, parameter: str, values: Collection[int], **asked: Any) -> ShownSweep:
+def sweep(target: Inspectable, parameter: str, values: Collection[int], **asked: Any) -> Sweep:
     """Count a target at several sizes, and time it where ``timed``; each figure's growth is fitted.
 
     Args:
@@ -47,7 +46,7 @@ def sweep(target: Inspectable, parameter: str, values: Collection[int], **asked:
     made = sweep_so_far(target, parameter, values, **asked)
     if made.ended is not None:
         raise failure_of(made.ended)
-    return shown_sweep(made)
+    return made
 
 
 def sweep_so_far(

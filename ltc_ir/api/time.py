@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ltc_ir.api.notebook_timing import ShownTiming, shown_timing
 from ltc_ir.errors import LtcIrError, UsageError, error_of
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.request import Options, Request
@@ -20,7 +19,7 @@ MEMORY_SHARE = 0.9
 """The share of the machine's memory that a target may take where nobody says otherwise."""
 
 
-def time(target: prepare.Inspectable = "ltc", **asked: Any) -> ShownTiming:
+def time(target: prepare.Inspectable = "ltc", **asked: Any) -> Timing:
     """Time a target's programs: trace, lower, compile, first call, steady calls, and calls without `jax.jit`.
 
     Args:
@@ -36,7 +35,7 @@ def time(target: prepare.Inspectable = "ltc", **asked: Any) -> ShownTiming:
     timing = time_so_far(target, **asked)
     if timing.ended is not None:
         raise failure_of(timing.ended)
-    return shown_timing(timing)
+    return timing
 
 
 def time_so_far(

@@ -1,1 +1,1 @@
-"""Where other tools meet this one: the pytest plugin."""
+"""Where other tools meet this one: the pytest plugin, and the verbs as notebooks use them."""

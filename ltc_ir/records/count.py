@@ -165,7 +165,18 @@ class Executed:
     filled: str | None = None
     notes: tuple[str, ...] = ()
     SHAPE: ClassVar = Shape(
-        optional=("by", "work", "regions", "uncounted", "calls", "identical", "difference", "devices", "filled", "notes"),
+        optional=(
+            "by",
+            "work",
+            "regions",
+            "uncounted",
+            "calls",
+            "identical",
+            "difference",
+            "devices",
+            "filled",
+            "notes",
+        ),
         spread="tally",
     )
 

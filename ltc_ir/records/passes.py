@@ -94,7 +94,9 @@ class Passes:
     kinds: Mapping[str, Number] = field(default_factory=dict)
     timeline: tuple[Thread, ...] = ()
     notes: tuple[str, ...] = ()
-    SHAPE: ClassVar = Shape(derived=("root_s", "covered", "sentence"), renamed={"compiling": "thread", "times": "passes"})
+    SHAPE: ClassVar = Shape(
+        derived=("root_s", "covered", "sentence"), renamed={"compiling": "thread", "times": "passes"}
+    )
 
     def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """The lists of passes and of kernels, and ``compiler`` for the rest; without the timeline."""

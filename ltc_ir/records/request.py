@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir.errors import UsageError
@@ -29,16 +29,6 @@ class Options:
     static_argnums: tuple[int, ...] | None = None
     static_argnames: tuple[str, ...] | None = None
     size: tuple[str, int] | None = None
-
-    @classmethod
-    def of_plain(cls, plain: Mapping[str, Any] | None) -> Options | None:
-        """Options as JSON brought them, where tuples are lists."""
-        if plain is None:
-            return None
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
-        }
-        return cls(**fields)
 
 
 @dataclass(frozen=True)
@@ -78,26 +68,6 @@ class Request:
     platform: str | None = None
     default_platform: str | None = None
     x64: bool | None = None
-
-    def to_plain(self) -> dict[str, Any]:
-        """The request as JSON holds it."""
-        return {**asdict(self), "ops": sorted(self.ops), "phases": sorted(self.phases)}
-
-    @classmethod
-    def of_plain(cls, plain: Mapping[str, Any]) -> Request:
-        """The request that `to_plain` gave, after its way through JSON."""
-        programs, levels, options = plain["programs"], plain["levels"], plain["options"]
-        return cls(
-            **{
-                **plain,
-                "programs": None if programs is None else tuple(programs),
-                "levels": None if levels is None else tuple(map(Level, levels)),
-                "by": tuple(map(By, plain["by"])),
-                "ops": frozenset(plain["ops"]),
-                "phases": frozenset(plain["phases"]),
-                "options": Options.of_plain(options),
-            }
-        )
 
     @property
     def wants(self) -> frozenset[By]:

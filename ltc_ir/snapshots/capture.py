@@ -11,6 +11,7 @@ from ltc_ir.errors import LimitError, LtcIrError, error_of
 from ltc_ir.records.inventory import tables_of
 from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Request
+from ltc_ir.records.serialization import pack, unpack
 from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.naming import jax_minor
@@ -108,7 +109,7 @@ def capture_again(
     message = {
         "wanted": {name: list(programs) for name, programs in wanted.items()},
         "places": {name: store.findable(name) for name in wanted},
-        "request": request.to_plain(),
+        "request": pack(request),
     }
     made: dict[tuple[str, str], Snapshot | LtcIrError] = {}
     for target, program, text, failure in _in_worker(message):
@@ -146,7 +147,7 @@ def capture_programs(message: Mapping[str, Any]) -> list[tuple[str, str, str | N
     """The job: the text of each program's snapshot, or what failed; programs are captured in the opposite order."""
     from ltc_ir.records.snapshot_toml import dumps
 
-    request = Request.of_plain(message["request"])
+    request = unpack(message["request"], Request, "the request of a second capture")
     made: list[tuple[str, str, str | None, dict[str, Any] | None]] = []
     with prepare.configured(request.x64):
         for name, programs in reversed(message["wanted"].items()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ltc_ir.errors import LtcIrError, TargetError
@@ -43,7 +43,7 @@ def time_isolated(target: str, request: Request, settings: Settings, limits: Lim
     ended = None
     try:
         with Pool(limits=limits, hear=progress.hear) as pool:
-            pool.submit(f"{__name__}:run", target, request.to_plain(), asdict(settings)).result()
+            pool.submit(f"{__name__}:run", target, pack(request), pack(settings)).result()
     except KeyboardInterrupt:
         ended = progress.ended(INTERRUPTED, "interrupted")
     except (DeadlineError, MemoryLimitError, WorkerDiedError) as error:
@@ -102,7 +102,7 @@ def run(name: str, plain: Mapping[str, Any], settings: Mapping[str, Any]) -> Non
     from ltc_ir.targets import prepare
     from ltc_ir.timing.session import Session, Watch
 
-    request = Request.of_plain(plain)
+    request = unpack(plain, Request, "the request of a timing")
     with prepare.configured(request.x64):
         target = prepare.resolve(name, None, request.options)
         session = Session(target, Settings(**settings), Watch(_Teller().at, _tell_timing))
