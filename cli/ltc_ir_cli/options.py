@@ -19,7 +19,7 @@ def complete_target(incomplete: str) -> list[str]:
     """The target names that begin so: the built-in ones and the project's own."""
     from ltc_ir import config
     from ltc_ir.errors import LtcIrError
-    from ltc_ir.targets.target import BUILTIN
+    from ltc_ir.targets.builtin import BUILTIN
 
     try:
         names = [*config.targets(), *BUILTIN]

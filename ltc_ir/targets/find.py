@@ -17,9 +17,10 @@ from ltc_ir import config
 from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root
 from ltc_ir.records.request import Options
+from ltc_ir.targets.builtin import BUILTIN
 from ltc_ir.targets.sizes import OpenSizes, resized
 from ltc_ir.targets.stages import users_failure
-from ltc_ir.targets.target import BUILTIN, Target
+from ltc_ir.targets.target import Target
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 

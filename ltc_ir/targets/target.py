@@ -1,4 +1,4 @@
-"""What a command inspects: a Target and its Programs, and the names of the built-in targets. Nothing here imports JAX."""
+"""What a command inspects: a Target, and the Programs it has. Nothing here imports JAX."""
 
 from __future__ import annotations
 
@@ -70,18 +70,3 @@ class Target:
     values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
     sizes: Mapping[str, Callable[[int], Any]] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
-
-
-BUILTIN = {
-    "ltc": "ltc_ir.lab.models.ltc:TARGET",
-    "ctrnn": "ltc_ir.lab.models.ctrnn:TARGET",
-    "node": "ltc_ir.lab.models.node:TARGET",
-}
-"""Built-in target names and where each lives."""
-
-ABOUT = {
-    "ltc": "Liquid Time-Constant network, the published program (184 parameters)",
-    "ctrnn": "continuous-time RNN with a learned time constant per neuron (96 parameters)",
-    "node": "Neural ODE with one hidden layer (160 parameters)",
-}
-"""One line on each, for listings."""

@@ -18,7 +18,8 @@ import pytest
 
 import ltc_ir
 from ltc_ir.targets import prepare
-from ltc_ir.targets.target import BUILTIN, Program, Target
+from ltc_ir.targets.builtin import BUILTIN
+from ltc_ir.targets.target import Program, Target
 from tests.cli.conftest import Command, data_of, environment, program, record_of
 
 pytestmark = pytest.mark.versions

@@ -34,7 +34,7 @@ def targets(
     """List the project's own and the built-in targets."""
     from ltc_ir import config
     from ltc_ir.render.layouts.listing import target_listing
-    from ltc_ir.targets.target import ABOUT, BUILTIN
+    from ltc_ir.targets.builtin import ABOUT, BUILTIN
 
     render = renderer("listing", format)
     emit(render(target_listing(config.targets(), BUILTIN, ABOUT)), output)
