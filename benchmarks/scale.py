@@ -25,27 +25,29 @@ def read_all(program: Any, module: Any) -> tuple[int, int]:
 def read_jaxpr(program: Any, ownership: Any) -> tuple[int, frozenset[Any]]:
     """Count a jaxpr with phase and source: the total, and the phases that are in it."""
     from ltc_ir.ir.jaxpr import reader as jaxpr
+    from ltc_ir.records.op_table import level_count
     from ltc_ir.records.request import Request
-    from ltc_ir.tables.counting import count_jaxpr
-    from ltc_ir.tables.unfolding import unfold
+    from ltc_ir.records.vocabulary import Level, Phase
+    from ltc_ir.tables.build import build
 
     request = Request()
-    stream = jaxpr.read(program.jaxpr, request.wants, ownership)
-    unfolded = unfold(stream, module=False)
-    phases = frozenset(op.origin.phase for op in unfolded.expanded)
-    return count_jaxpr(stream, unfolded, request).tally.total, phases
+    table = build(Level.JAXPR, jaxpr.read(program.jaxpr, request.wants, ownership), request.wants)
+    phases = frozenset(map(Phase, {row.phase for row in table.weights}))
+    return level_count(table, request).tally.total, phases
 
 
 def read_stablehlo(module: Any, ownership: Any, phases: frozenset[Any]) -> int:
     """Count a StableHLO module with phase and source: the total."""
     from ltc_ir.ir.name_evidence import Evidence
     from ltc_ir.ir.stablehlo import reader as stablehlo
+    from ltc_ir.records.op_table import level_count
     from ltc_ir.records.request import Request
-    from ltc_ir.tables.counting import count_stablehlo
+    from ltc_ir.records.vocabulary import Level
+    from ltc_ir.tables.build import build
 
     request = Request()
     lowered = stablehlo.read(module, request.wants, ownership, Evidence(lowered=True, phases=phases))
-    return count_stablehlo(lowered, request, {}).tally.total
+    return level_count(build(Level.STABLEHLO, lowered, request.wants), request).tally.total
 
 
 def measure(kind: str, equations: int) -> dict[str, float]:

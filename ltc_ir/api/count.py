@@ -9,10 +9,14 @@ from ltc_ir.errors import UsageError
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.narrowing import narrow
+from ltc_ir.records.op_table import level_count
 from ltc_ir.records.request import Options, Request, parse_request
 
 if TYPE_CHECKING:
+    from ltc_ir.ir.origin import Ownership
+    from ltc_ir.tables.live import Reading
     from ltc_ir.targets.prepare import Inspectable
+    from ltc_ir.targets.stages import Staged
     from ltc_ir.targets.target import Target
 
 
@@ -100,9 +104,22 @@ def _narrowed(path: str, stored: Count, request: Request) -> Count:
     return narrowed
 
 
+def count_staged(staged: Staged, request: Request, ownership: Ownership) -> dict[str, LevelCount]:
+    """The counts of one program, by level, with how often its operations run where that is asked."""
+    from ltc_ir.tables.live import count_program, read_program
+
+    if not request.executed:
+        return count_program(staged, request, ownership)
+    from ltc_ir.execution.measured import with_executed
+
+    def count_level(reading: Reading) -> LevelCount:
+        return level_count(with_executed(reading, staged, request, ownership), request)
+
+    return read_program(staged, request, ownership, count_level)
+
+
 def count_target(target: Target, request: Request) -> Count:
     """The count of a live target."""
-    from ltc_ir.tables.live import count_program
     from ltc_ir.targets.prepare import Attempts, ownership_of, stage
     from ltc_ir.targets.stages import environment
 
@@ -110,7 +127,8 @@ def count_target(target: Target, request: Request) -> Count:
     attempts = Attempts(target, request.programs)
     for program in attempts.names:
         with attempts.making(program):
-            counts[program] = count_program(stage(target, program, request.platform), request, ownership_of(target))
+            staged = stage(target, program, request.platform)
+            counts[program] = count_staged(staged, request, ownership_of(target))
     return Count(
         target=target.name or "target",
         environment=environment(request.platform or target.platform),

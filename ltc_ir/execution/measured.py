@@ -15,26 +15,35 @@ from ltc_ir.execution.counter_plan import Counter as At
 from ltc_ir.execution.counter_plan import Node, Plan, UncountableError, plan
 from ltc_ir.execution.instrument import FULL, Instrumented, compare_results
 from ltc_ir.execution.propagate import Fold, Ran
+from ltc_ir.execution.static import with_runs
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
-from ltc_ir.records.count import MEASURED, STATIC, Executed, LevelCount, RanRegion, Work
+from ltc_ir.records.count import MEASURED, STATIC, Executed, RanRegion, Tally, Work
+from ltc_ir.records.figures import Value
+from ltc_ir.records.op_table import Table, Weights, narrowed
 from ltc_ir.records.request import Request
-from ltc_ir.tables.counting import groups, narrowed, tally
-from ltc_ir.tables.xla_costs import xla_facts
+from ltc_ir.records.vocabulary import Level
+from ltc_ir.tables.live import Reading
+from ltc_ir.tables.xla_costs import xla_figures
 from ltc_ir.targets.example_values import NeedsValuesError, leaves_of, parse_filling
 from ltc_ir.targets.stages import Staged, platform_here, users_failure, wait_until_ready
 
 
-def with_executed(made: LevelCount, staged: Staged, request: Request, ownership: Ownership) -> LevelCount:
-    """A jaxpr's count with how often its equations run; ``None`` with the reason where that cannot be known."""
+def with_executed(reading: Reading, staged: Staged, request: Request, ownership: Ownership) -> Table:
+    """The table of a level with how often its operations run; ``None`` with the reason where that cannot be known."""
+    table = reading.table
+    if table.level != Level.JAXPR:
+        return with_runs(table, reading.module, reading.stream)
     try:
-        return replace(made, executed=_executed(staged, request, ownership))
+        rows, run = _executed(staged, request, ownership)
     except UncountableError as error:
-        return replace(made, reasons={**made.reasons, "executed": str(error)})
+        return replace(table, reasons={**table.reasons, "executed": str(error)})
+    return replace(table, executed=rows, run=run)
 
 
-def _executed(staged: Staged, request: Request, ownership: Ownership) -> Executed:
+def _executed(staged: Staged, request: Request, ownership: Ownership) -> tuple[Weights, Executed]:
+    """How often each row ran on the device that ran most, and what else the run tells."""
     closed = compat.without_dead_code(staged.traced.jaxpr)
     reader = jaxpr_level.Reader(request.wants, ownership, request.library, Details.NONE)
     stream = reader.read_program(closed)
@@ -43,16 +52,17 @@ def _executed(staged: Staged, request: Request, ownership: Ownership) -> Execute
     fold = Fold(stream, reader, planned, platform)
     if sum(planned.sizes) == 0:
         ran = fold.ran(lambda _: 0)
-        return _record(request, [ran], STATIC, (), ran.work(None, None))
+        return ran.rows, _run_of(request, [ran], STATIC, (), ran.work(None, None))
     counts, run = _measured(staged, planned, request)
     devices = max(planned.devices)
     each = [fold.ran(_reading(counts, device)) for device in range(devices)]
     busiest = max(each, key=lambda ran: ran.total)
-    costs = run.costs
-    work = busiest.work(costs["flops"], costs["bytes_accessed"])
-    made = _record(request, each, MEASURED, regions(planned, fold, counts), work)
+    work = busiest.work(run.figures["flops"], run.figures["bytes_accessed"])
+    made = _run_of(request, each, MEASURED, regions(planned, fold, counts), work)
     notes = run.notes
-    return replace(made, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes)
+    return busiest.rows, replace(
+        made, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes
+    )
 
 
 def _reading(counts: Sequence[np.ndarray[Any, Any]], device: int) -> Callable[[At], int]:
@@ -65,15 +75,13 @@ def _reading(counts: Sequence[np.ndarray[Any, Any]], device: int) -> Callable[[A
     return read
 
 
-def _record(request: Request, each: list[Ran], how: str, found: tuple[RanRegion, ...], work: Work) -> Executed:
-    """The record of what ran, by the device that ran most."""
+def _run_of(request: Request, each: list[Ran], how: str, found: tuple[RanRegion, ...], work: Work) -> Executed:
+    """What a run tells besides its rows, by the device that ran most."""
     busiest = max(each, key=lambda ran: ran.total)
-    ops = narrowed(busiest.ops, request)
-    totals = sorted(sum(narrowed(ran.ops, request).values()) for ran in each)
+    totals = sorted(sum(narrowed(ran.rows, request.ops, request.phases).values()) for ran in each)
     return Executed(
-        tally=tally(ops.items()),
+        tally=Tally(),
         how=how,
-        by=groups(ops, request.by),
         regions=found,
         uncounted=busiest.uncounted,
         calls=dict(sorted(busiest.calls.items(), key=lambda item: (-item[1], item[0]))),
@@ -89,7 +97,7 @@ class _Run:
     identical: bool
     difference: float | None
     notes: tuple[str, ...]
-    costs: dict[str, Any]
+    figures: dict[str, Value]
     filled: str | None
 
 
@@ -121,10 +129,9 @@ def _measured(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.
     if any((array == FULL).any() for array in arrays):
         raise UncountableError(f"a loop ran {FULL:,} times or more, which is more than a counter holds")
     identical, difference, notes = compare_results(expected, results)
-    costs = xla_facts(plain)
-    reasons = costs["reasons"]
+    figures, reasons = xla_figures(plain)
     notes += tuple(f"no {name} of XLA's: {reasons[key]}" for key, name in _OF_XLA.items() if key in reasons)
-    return arrays, _Run(identical, difference, notes, costs, filled)
+    return arrays, _Run(identical, difference, notes, figures, filled)
 
 
 _OF_XLA = {"flops": "flops", "bytes_accessed": "bytes"}

@@ -12,9 +12,10 @@ from ltc_ir.execution.counter_plan import Node, Plan
 from ltc_ir.execution.flops import Amounts, of_equation
 from ltc_ir.execution.trip_counts import Run, runs
 from ltc_ir.ir.jaxpr.reader import Reader, region_of
-from ltc_ir.ir.op import Edge, Op, Origin, Stream
+from ltc_ir.ir.op import Edge, Origin, Stream
 from ltc_ir.records.count import Uncounted, Work
-from ltc_ir.tables.unfolding import Instance, Unfolding, bodies_in_order
+from ltc_ir.records.op_table import Row
+from ltc_ir.tables.unfold import Instance, Unfolding, bodies_in_order
 
 Read = Callable[[At], int]
 """Reads a counter."""
@@ -26,7 +27,7 @@ class Ran:
     """What ran in one run of a program, on one device."""
 
     def __init__(self) -> None:
-        self.ops: Counter[Op] = Counter()
+        self.rows: Counter[Row] = Counter()
         self.calls: Counter[str] = Counter()
         self.amounts = Amounts()
         self.unknown: dict[Unknown, Counter[str]] = defaultdict(Counter)
@@ -34,7 +35,7 @@ class Ran:
     @property
     def total(self) -> int:
         """All operations that ran."""
-        return sum(self.ops.values())
+        return sum(self.rows.values())
 
     @property
     def uncounted(self) -> tuple[Uncounted, ...]:
@@ -146,7 +147,7 @@ class Fold:
         for index in self.order:
             for outer, times in pending.pop(index, {}).items():
                 self.add(made, (index, outer), times, pending)
-        made.ops = +made.ops
+        made.rows = +made.rows
         return made
 
     def add(
@@ -156,7 +157,7 @@ class Fold:
         index, outer = instance
         planned = node.inner if node is not None else {}
         for code, number in self.unfolding.tally(index).items():
-            made.ops[self.unfolding.op(code, outer)] += number * times
+            made.rows[self.unfolding.row(code, outer)] += number * times
         made.amounts.add(self.amount(index), times)
         for position, inside in enumerate(self.held(index)):
             for edge, run in inside:

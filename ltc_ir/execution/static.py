@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.execution.trip_counts import APPLIED, UNKNOWN_LOOP, FunctionRuns, Runs, of_module
 from ltc_ir.ir.op import Edge, Op, Stream, callers_first
-from ltc_ir.records.count import STATIC, Executed, Uncounted
-from ltc_ir.records.request import Request
-from ltc_ir.records.vocabulary import NO_SOURCE
-from ltc_ir.tables.counting import groups, narrowed, shown_source, tally
-from ltc_ir.tables.unfolding import Instance, Unfolding, bodies_in_order
+from ltc_ir.records.count import STATIC, Executed, Tally, Uncounted
+from ltc_ir.records.op_table import Row, Table
+from ltc_ir.records.vocabulary import NO_SOURCE, Level
+from ltc_ir.tables.unfold import Instance, RecursiveCallsError, Unfolding, bodies_in_order, place_of
 
 if TYPE_CHECKING:
     from ltc_ir.ir.hlo.parser import HloModule, Instruction
@@ -25,8 +25,20 @@ _APPLIED_REASON = "how often it applies its function is the compiler's choice"
 Unknown = dict[tuple[str, str | None, str], Counter[str]]
 
 
-def of_stablehlo(module: Any, stream: Stream, request: Request) -> Executed:
-    """The executed count of a StableHLO module whose stream was read.
+def with_runs(table: Table, module: Any, stream: Stream) -> Table:
+    """The table of a module with how often its operations run; ``None`` with the reason where its text does not tell."""
+    count = _runs_of_stablehlo if table.level == Level.STABLEHLO else _runs_of_hlo
+    try:
+        rows, unknown = count(module, stream)
+    except (UnknownRunsError, RecursiveCallsError) as error:
+        return replace(table, reasons={**table.reasons, "executed": str(error)})
+    uncounted = [Uncounted(*key, _APPLIED_REASON, dict(ops)) for key, ops in unknown.items()]
+    uncounted.sort(key=lambda part: (-sum(part.ops.values()), part.what, part.source or "", part.phase))
+    return replace(table, executed=+rows, run=Executed(Tally(), STATIC, uncounted=tuple(uncounted)))
+
+
+def _runs_of_stablehlo(module: Any, stream: Stream) -> tuple[Counter[Row], Unknown]:
+    """How often the operations of a module run.
 
     Raises:
         UnknownRunsError: a loop that is reached has no known trip count, or a branch depends on values.
@@ -45,7 +57,7 @@ def of_stablehlo(module: Any, stream: Stream, request: Request) -> Executed:
                 folding.add(by_index[index], (index, outer), times)
                 for edge, number in _calls(by_index[index], index, functions, stream):
                     pending[edge.child][folding.unfolding.inner(edge, outer)[1]] += number * times
-    return _record(folding.ops, folding.unknown, request)
+    return folding.rows, folding.unknown
 
 
 def _calls(function: FunctionRuns, index: int, functions: dict[str, int], stream: Stream) -> list[tuple[Edge, int]]:
@@ -60,7 +72,7 @@ class _Folding:
 
     def __init__(self, unfolding: Unfolding) -> None:
         self.unfolding = unfolding
-        self.ops: Counter[Op] = Counter()
+        self.rows: Counter[Row] = Counter()
         self.unknown: Unknown = defaultdict(Counter)
 
     def add(self, function: FunctionRuns, instance: Instance, times: int) -> None:
@@ -69,7 +81,7 @@ class _Folding:
         codes = self.unfolding.stream.bodies[index].codes
         for (code, runs), number in Counter(zip(codes, function.runs, strict=True)).items():
             if runs.times is not None:
-                self.ops[self.unfolding.op(code, outer)] += number * times * runs.times
+                self.rows[self.unfolding.row(code, outer)] += number * times * runs.times
                 continue
             holder = self.unfolding.op(codes[runs.at], outer)
             if runs.why != APPLIED:
@@ -80,32 +92,19 @@ class _Folding:
 
 def _reason(holder: Op, runs: Runs) -> str:
     """Why the runs are unknown, with the loop or the branch and its line."""
-    source = shown_source(holder.origin.source)
+    _, source = place_of(holder.origin)
     where = "" if source == NO_SOURCE else f" at {source}"
     if runs.why == UNKNOWN_LOOP:
         return f"the trip count of the {holder.name}{where} ({holder.origin.phase.value}) is not fixed in the text"
     return f"which branch of the {holder.name}{where} ({holder.origin.phase.value}) runs depends on values"
 
 
-def _record(ops: Counter[Op], unknown: Unknown, request: Request) -> Executed:
-    kept = narrowed(+ops, request)
-    uncounted = [Uncounted(*key, _APPLIED_REASON, dict(made)) for key, made in unknown.items()]
-    return Executed(
-        tally=tally(kept.items()),
-        how=STATIC,
-        by=groups(kept, request.by),
-        uncounted=tuple(
-            sorted(uncounted, key=lambda one: (-sum(one.ops.values()), one.what, one.source or "", one.phase))
-        ),
-    )
-
-
 _ONCE = frozenset({"fusion", "call", "async-start"})
 """Instructions that run what they call once."""
 
 
-def of_hlo(module: HloModule, stream: Stream, request: Request) -> Executed:
-    """The executed count of an HLO module whose stream was read: each computation by how often it is called.
+def _runs_of_hlo(module: HloModule, stream: Stream) -> tuple[Counter[Row], Unknown]:
+    """How often the instructions of a module run: each computation by how often it is called.
 
     Raises:
         UnknownRunsError: a loop that is reached has no known trip count, or a branch depends on values.
@@ -113,14 +112,15 @@ def of_hlo(module: HloModule, stream: Stream, request: Request) -> Executed:
     index = {computation.name: number for number, computation in enumerate(module.computations)}
     times: Counter[str] = Counter(computation.name for computation in module.computations if computation.is_entry)
     unknown: Unknown = defaultdict(Counter)
-    ops: Counter[Op] = Counter()
+    rows: Counter[Row] = Counter()
+    unfolding = Unfolding(stream)
     for name in callers_first(_calls_of(module)):
         number = index[name]
         codes = stream.bodies[number].codes
         if not times[name]:
             continue
         for code, here in Counter(codes).items():
-            ops[stream.ops[code]] += here * times[name]
+            rows[unfolding.row(code, 0)] += here * times[name]
         for code, instruction in zip(codes, module.computations[number].instructions, strict=True):
             for role, callee in instruction.called:
                 if callee in index:
@@ -129,7 +129,7 @@ def of_hlo(module: HloModule, stream: Stream, request: Request) -> Executed:
                         _note(unknown, stream, code, index[callee])
                     else:
                         times[callee] += times[name] * runs
-    return _record(ops, unknown, request)
+    return rows, unknown
 
 
 def _hlo_runs(instruction: Instruction, role: str, holder: Op) -> int | None:

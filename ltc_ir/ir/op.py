@@ -13,8 +13,10 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
+from ltc_ir.records.figures import Value
 from ltc_ir.records.vocabulary import Phase
 
 Key = TypeVar("Key", bound=Hashable)
@@ -57,26 +59,15 @@ class Origin(NamedTuple):
     source: Frame | None = None
     stack: tuple[Frame, ...] = ()
     region: str = ""
-    shared: bool = False
 
     @property
     def phase(self) -> Phase:
         """The phase by the transforms: any transpose is backward, else any jvp forward, else primal if that is proved."""
-        if self.shared:
-            return Phase.SHARED
-        if self.flags & TRANSPOSE:
-            return Phase.RECOMPUTE if self.flags & REMAT else Phase.BACKWARD
-        if not self.complete:
-            return Phase.UNATTRIBUTED
-        if self.flags & JVP:
-            return Phase.FORWARD
-        return Phase.PRIMAL if self.marked else Phase.UNATTRIBUTED
+        return _PHASES[self.flags, self.complete, self.marked]
 
     def at(self, source: Frame | None, stack: tuple[Frame, ...], region: str) -> Origin:
         """The origin with another place; quicker than ``_replace``, for a reader makes one per operation."""
-        return Origin(
-            self.flags, self.complete, self.marked, self.transforms, self.scope, source, stack, region, self.shared
-        )
+        return Origin(self.flags, self.complete, self.marked, self.transforms, self.scope, source, stack, region)
 
     def within(self, outer: Origin) -> Origin:
         """The origin as seen from outside the body: missing parts are taken from the operation that contains it."""
@@ -119,6 +110,19 @@ def _repeated(outer: tuple[Frame, ...], inner: tuple[Frame, ...]) -> int:
     theirs, ours = ([(frame.file, frame.function) for frame in frames] for frames in (outer, inner))
     return next((n for n in range(min(len(ours), len(theirs)), 0, -1) if theirs[-n:] == ours[:n]), 0)
 
+
+def _phase(flags: int, complete: bool, marked: bool) -> Phase:
+    if flags & TRANSPOSE:
+        return Phase.RECOMPUTE if flags & REMAT else Phase.BACKWARD
+    if not complete:
+        return Phase.UNATTRIBUTED
+    if flags & JVP:
+        return Phase.FORWARD
+    return Phase.PRIMAL if marked else Phase.UNATTRIBUTED
+
+
+_PHASES = {key: _phase(*key) for key in product(range(8), (False, True), (False, True))}
+"""Looked up, as every operation of a program is asked for its phase."""
 
 NOWHERE = Origin()
 """The origin outside every call: composing with it changes nothing."""
@@ -193,14 +197,15 @@ class Body:
 class Stream:
     """The result of reading one level: bodies of integer codes, and the Op of each code.
 
-    ``roots`` are the bodies that run of themselves. A body's codes are in program order, so any consumer (a table, a graph,
-    a fingerprint) reads the same operations.
+    ``roots`` are the bodies that run of themselves; ``figures`` the numbers that the reader measured. A body's codes are in
+    program order, so any consumer (a table, a graph, a fingerprint) reads the same operations.
     """
 
     ops: list[Op] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     roots: list[int] = field(default_factory=list)
     codes: dict[Hashable, int] = field(default_factory=dict)
+    figures: dict[str, Value] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def add_op(self, op: Op) -> int:

@@ -191,6 +191,8 @@ def share(part: int, total: int) -> float:
 def level_count(table: Table, request: Request) -> LevelCount:
     """The count of a level as JSON holds it, with the filters and groupings of a request."""
     by, filters = request.by, (request.ops, request.phases)
+    unread = {} if request.sources else {"attributed.source": "sources were not resolved (--no-source)"}
+    reasons = {**unread, **table.reasons}
     in_text = table.level == Level.STABLEHLO
     shown = narrowed(table.shown, *filters)
     expanded = narrowed(table.expanded, *filters) if in_text and table.expanded is not None else None
@@ -201,7 +203,7 @@ def level_count(table: Table, request: Request) -> LevelCount:
     return LevelCount(
         level=table.level,
         tally=tally_of(shown),
-        attributed=attributed(shown, sources="attributed.source" not in table.reasons),
+        attributed=attributed(shown, sources="attributed.source" not in reasons),
         expanded=None if expanded is None else tally_of(expanded),
         loops=table.loops,
         functions=table.functions,
@@ -209,7 +211,7 @@ def level_count(table: Table, request: Request) -> LevelCount:
         expanded_by=None if expanded is None else groups_of(expanded, by),
         basis=EXPANDED if in_text and table.static is None else MODULE,
         executed=executed,
-        reasons=table.reasons,
+        reasons=reasons,
         **to_json(table.level, table.figures),
     )
 
@@ -269,3 +271,42 @@ def tables_of_snapshot(snapshot: Snapshot) -> ProgramTables:
     if snapshot.hlo is not None:
         levels[Level.HLO.value] = table_of_facts(Level.HLO.value, snapshot.hlo.facts)
     return ProgramTables(snapshot.target, snapshot.program, snapshot.identity.devices, levels)
+
+
+def to_plain(tables: ProgramTables) -> dict[str, Any]:
+    """The tables of a program as JSON data for another process; without loops, functions and what a run tells."""
+    levels = {
+        level: {
+            "static": _pairs(table.static),
+            "expanded": _pairs(table.expanded),
+            "figures": dict(table.figures),
+            "reasons": dict(table.reasons),
+            "constants": table.constants,
+            "fingerprint": table.fingerprint,
+        }
+        for level, table in tables.levels.items()
+    }
+    return {**vars(tables), "levels": levels}
+
+
+def of_plain(data: Mapping[str, Any]) -> ProgramTables:
+    """The tables that `to_plain` gave, after their way through JSON."""
+    levels = {level: _table_of_plain(level, table) for level, table in data["levels"].items()}
+    return ProgramTables(**{**data, "levels": levels})
+
+
+def _pairs(weights: Weights | None) -> list[tuple[Row, int]] | None:
+    return None if weights is None else list(weights.items())
+
+
+def _table_of_plain(level: str, data: Mapping[str, Any]) -> Table:
+    constants = tuple(Constant(*constant) for constant in data["constants"])
+    weights = {
+        name: data[name] and {_row(row): number for row, number in data[name]} for name in ("static", "expanded")
+    }
+    return Table(level, **{**data, **weights, "constants": constants})
+
+
+def _row(columns: list[Any]) -> Row:
+    *words, results, operands, attributes, size = columns
+    return Row._make([*words, tuple(results), tuple(operands), tuple(map(tuple, attributes)), size])

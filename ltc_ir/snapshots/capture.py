@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ltc_ir.errors import LimitError, LtcIrError, error_of
-from ltc_ir.records.inventory import tables_of
 from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack, unpack
@@ -32,7 +31,7 @@ def capture_request(
     Snapshots are lowered for the CPU unless the caller or the target names a platform, so that they hold on any machine.
     """
     levels = tuple(level for level in Level if level is not Level.HLO or hlo)
-    return Request(levels=levels, details=details, platform=platform, default_platform=default_platform, **more)
+    return Request(levels=levels, details=details, facts=True, platform=platform, default_platform=default_platform, **more)
 
 
 def capture_request_here(platform: str | None, *, hlo: bool = False, details: bool = False) -> Request:
@@ -57,13 +56,11 @@ def capture(target: Any, program: str, request: Request, *, clear: bool = True) 
         UsageError: the target has no such program. TargetError: the user's function failed.
     """
     from ltc_ir.compare.facts import snapshot_of
-    from ltc_ir.tables.taking import take
+    from ltc_ir.tables.live import tables_of
 
     staged = prepare.stage(target, program, request.platform_for(target.platform), clear=clear)
     names = (target.name or "target", program)
-    tables = tables_of(
-        take(staged, request.read_levels, prepare.ownership_of(target), names=names, detailed=request.details)
-    )
+    tables = tables_of(staged, request, prepare.ownership_of(target), names)
     identity, provenance = _identity(target, program, staged, tables.devices)
     device = _device_kind() if Level.HLO in request.read_levels else None
     return Captured(tables, snapshot_of(tables, identity, provenance, IN_PROCESS, device=device))

@@ -7,7 +7,6 @@ from typing import Any
 
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.check import Check, Problem, ProgramCheck, Status
-from ltc_ir.records.inventory import tables_of
 from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Request
 from ltc_ir.rules.evaluate import judge
@@ -32,9 +31,9 @@ def judge_rules(target: Any, rules: Sequence[str], request: Request) -> Check:
     parsed = [parse_rule(text) for text in rules]
     left_out: dict[str, str] = {}
     if isinstance(target, str) and names_stored_file(target):
-        from ltc_ir.tables.from_file import inventory_stored
+        from ltc_ir.tables.from_file import tables_stored
 
-        stored = tables_of(inventory_stored(target))
+        stored = tables_stored(target)
         programs = {stored.program: stored}
     else:
         with prepare.configured(request.x64):

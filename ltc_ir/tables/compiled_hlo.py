@@ -15,7 +15,7 @@ from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.records.vocabulary import By, Phase
-from ltc_ir.tables.unfolding import unfold
+from ltc_ir.tables.unfold import unfold
 from ltc_ir.targets.stages import Staged
 
 
@@ -42,7 +42,7 @@ def optimised(
 def _several_phases(stream: Stream) -> frozenset[str]:
     """The names of operations in functions that several phases call: on 0.6.x XLA keeps the first caller's name for all."""
     phases: dict[int, set[Phase]] = defaultdict(set)
-    unfolded = unfold(stream, module=False)
+    unfolded = unfold(stream, static=False, regions=False)
     for index, body in enumerate(stream.bodies):
         for origin, _ in unfolded.contexts(index):
             for code in set(body.codes):

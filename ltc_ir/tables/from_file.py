@@ -11,11 +11,10 @@ from typing import Any
 
 from ltc_ir import files
 from ltc_ir.compare.from_snapshot import count_of
-from ltc_ir.compare.to_inventory import inventory_of, inventory_of_count
 from ltc_ir.errors import LimitError, UsageError
 from ltc_ir.records import serialization
 from ltc_ir.records.count import Count
-from ltc_ir.records.inventory import Inventory
+from ltc_ir.records.op_table import ProgramTables, of_plain, table_of_count, tables_of_snapshot
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot_toml import loads_bytes
 from ltc_ir.records.vocabulary import Level
@@ -70,13 +69,13 @@ def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Coun
     if kind == RECORD:
         return _record(data, where)
     if kind == SNAPSHOT:
-        return count_of(loads_bytes(data, where), request["by"], where)
+        return count_of(loads_bytes(data, where), request["request"]["by"], where)
     body = reader.ask(data, {**request, "wants": "count", "kind": kind})
     return serialization.unpack(json.loads(body), Count, f"the answer about {where}")
 
 
-def inventory_stored(path: str, *, limit_s: float = LIMIT) -> Inventory:
-    """The inventory of what a file holds, for rules: of IR read by the child, of a record or a snapshot without types.
+def tables_stored(path: str, *, limit_s: float = LIMIT) -> ProgramTables:
+    """The tables of what a file holds, for rules: of IR read by the child, of a record or a snapshot without types.
 
     Raises:
         UsageError: no such file, not IR, or broken. LimitError: too large, too slow, or the reader died of it.
@@ -84,12 +83,26 @@ def inventory_stored(path: str, *, limit_s: float = LIMIT) -> Inventory:
     data, where = read(path), files.called(path)
     kind = sniff(data, where)
     if kind == SNAPSHOT:
-        return inventory_of(loads_bytes(data, where))
+        return tables_of_snapshot(loads_bytes(data, where))
     if kind == RECORD:
-        return inventory_of_count(_record(data, where), where)
+        return _tables_of_count(_record(data, where), where)
     with Reader(limit_s) as reader:
-        request = {"wants": "inventory", "kind": kind, "where": where, "target": path}
-        return serialization.unpack(json.loads(reader.ask(data, request)), Inventory, f"the answer about {where}")
+        request = {**request_of(path, Request(details=True)), "wants": "tables", "kind": kind}
+        return of_plain(json.loads(reader.ask(data, request)))
+
+
+def _tables_of_count(count: Count, where: str) -> ProgramTables:
+    """What a count of one program holds.
+
+    Raises:
+        UsageError: it is of several programs, or was narrowed when it was made.
+    """
+    if len(count.programs) != 1:
+        raise UsageError(f"{where} holds {', '.join(count.programs) or 'no program'}", "count one with --program")
+    if count.filters:
+        raise UsageError(f"{where} was narrowed when it was made", "count the target again without --op and --phase")
+    ((program, levels),) = count.programs.items()
+    return ProgramTables(count.target, program, 1, {name: table_of_count(level) for name, level in levels.items()})
 
 
 def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
@@ -166,17 +179,8 @@ def _record(data: bytes, where: str) -> Count:
 
 
 def request_of(path: str, request: Request) -> dict[str, Any]:
-    """What is asked of the child: the request in plain words, what messages call the file and what the record does."""
-    return {
-        "where": files.called(path),
-        "target": path,
-        "by": [by.value for by in request.by],
-        "ops": sorted(request.ops),
-        "phases": sorted(request.phases),
-        "source": request.sources,
-        "text": request.text,
-        "library": request.library,
-    }
+    """What the child is asked: the request in plain words, what messages call the file and what the record does."""
+    return {"where": files.called(path), "target": path, "request": request.to_plain()}
 
 
 class Reader:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 import os
+import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from ltc_ir import compat
@@ -15,13 +16,15 @@ from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.stablehlo import reader as stablehlo
-from ltc_ir.ir.stablehlo.facts import printed, text_size
-from ltc_ir.records.count import Count, LevelCount
+from ltc_ir.ir.stablehlo.facts import devices_of, printed, text_figures, text_size
+from ltc_ir.records.count import Count
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.figures import Value
+from ltc_ir.records.op_table import ProgramTables, Table, level_count, to_plain
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack
-from ltc_ir.records.vocabulary import By, Level
-from ltc_ir.tables.counting import count_hlo, count_stablehlo
+from ltc_ir.records.vocabulary import Level
+from ltc_ir.tables.build import build, reading_options
 
 SMALL = 1 << 20
 """Bytes of a file up to which a second process is not worth its start."""
@@ -33,6 +36,7 @@ ELIDED = "{} get-tuple-element instructions are not written out in this file; a 
 UNCOUNTED = "holds what this ltc-ir cannot count"
 _HOISTED = "a file does not say which of its arguments were constants"
 _NOT_SAID = "a file does not say; count the program itself"
+_SPANS = re.compile(r"\b(?:num_partitions|replica_count)=(\d+)")
 _BAD_BYTECODE = "the file is broken, or a newer version wrote it; ask for a StableHLO portable artifact, or text"
 _BAD_TEXT = "a newer version may have written it; `ltc-ir doctor` says what this one is"
 
@@ -53,8 +57,7 @@ def answer(message: Message, data: bytes) -> bytes:
     where = message["where"]
     gc.disable()
     try:
-        _, body = _ANSWERS[message["wants"], message["kind"]](data, message)
-        return body.encode(errors="backslashreplace")
+        return _body(data, message).encode(errors="backslashreplace")
     except LtcIrError as error:
         raise _in_one_line(error) from None
     except (MemoryError, RecursionError) as error:
@@ -63,6 +66,14 @@ def answer(message: Message, data: bytes) -> bytes:
         raise _in_one_line(_unexpected(error, where)) from None
     finally:
         gc.enable()
+
+
+def _body(data: bytes, message: Message) -> str:
+    """The answer's body: a text, or the JSON of a count or of tables."""
+    if message["wants"] == "text":
+        return _text_of_mlir(data, message)
+    made = _READERS[message["kind"]](data, message)
+    return json.dumps(pack(made) if isinstance(made, Count) else to_plain(made))
 
 
 def _name(error: Exception) -> str:
@@ -83,26 +94,31 @@ def _in_one_line(error: LtcIrError) -> LtcIrError:
     return (LimitError if isinstance(error, LimitError) else UsageError)(message, hint or None)
 
 
-def _count_mlir(data: bytes, message: Message) -> tuple[str, str]:
+def _table_of_mlir(data: bytes, message: Message) -> Count | ProgramTables:
     request = _request(message)
     module = _parsed(data, message)
-    evidence = _evidence(data, message)
-    size = _sizing(module, data, message)
-    stream = stablehlo.read(module, request.wants, evidence=evidence, library=message["library"])
-    embedded = stream.facts["constants"].embedded_bytes
-    facts = size() | {"constants": {"bytes": None, "embedded_bytes": embedded}}
-    facts["reasons"] = {"constants.bytes": _HOISTED} | facts.get("reasons", {})
-    return _record(count_stablehlo(stream, request, facts), request, message, _unnamed(stream))
+    size = _sizing(module, data, request)
+    # the locations of a text without debug information are its own lines
+    evidence = Evidence(sources=message["kind"] == "bytecode" or b"loc(" in data)
+    stream = stablehlo.read(module, request.wants, evidence=evidence, **reading_options(request))
+    figures, reasons = size()
+    figures["constants.bytes"], reasons["constants.bytes"] = None, _HOISTED
+    table = build(Level.STABLEHLO, stream, request.wants, figures, reasons)
+    return _answer(message, table, devices_of(module), _unnamed(stream))
 
 
-def _sizing(module: Any, data: bytes, message: Message) -> Callable[[], dict[str, Any]]:
+Size = tuple[dict[str, Value], dict[str, str]]
+"""The figures of a text, and why some are unknown."""
+
+
+def _sizing(module: Any, data: bytes, request: Request) -> Callable[[], Size]:
     """What will tell the size of the text, where that is asked for."""
-    if not message["text"]:
-        return lambda: {"reasons": dict.fromkeys(("lines", "bytes"), "the text was not printed (--no-text)")}
-    return _size_apart(module) if len(data) > SMALL else partial(text_size, module)
+    if request.text and len(data) > SMALL:
+        return _size_apart(module)
+    return lambda: text_figures(module, request.text)
 
 
-def _size_apart(module: Any) -> Callable[[], dict[str, Any]]:
+def _size_apart(module: Any) -> Callable[[], Size]:
     """`text_size`, begun now in a copy of this process: printing takes longer than reading, so both go on at once."""
     receiving, sending = os.pipe()
     copy = os.fork()
@@ -112,11 +128,11 @@ def _size_apart(module: Any) -> Callable[[], dict[str, Any]]:
         os._exit(0)
     os.close(sending)
 
-    def size() -> dict[str, Any]:
+    def size() -> Size:
         with os.fdopen(receiving, "rb") as answer:
             found = answer.read()
         os.waitpid(copy, 0)
-        return dict(json.loads(found)) if found else text_size(module)
+        return dict(json.loads(found)) if found else text_size(module), {}
 
     return size
 
@@ -128,17 +144,17 @@ def _unnamed(stream: Stream) -> tuple[str, ...]:
     return (NO_NAMES,) if any(op.origin.source for op in stream.ops) else (NO_DEBUG_INFO,)
 
 
-def _count_hlo(data: bytes, message: Message) -> tuple[str, str]:
+def _table_of_hlo(data: bytes, message: Message) -> Count | ProgramTables:
     from ltc_ir.ir.hlo import reader as hlo
 
     request = _request(message)
     module = _parsed_hlo(data, message)
-    stream = hlo.read(module, request.wants, library=message["library"])
-    reasons = dict.fromkeys(("flops", "bytes_accessed", "memory"), _NOT_SAID)
+    stream = hlo.read(module, request.wants, **reading_options(request))
+    table = build(Level.HLO, stream, request.wants, {}, dict.fromkeys(("flops", "bytes_accessed", "memory"), _NOT_SAID))
     elided = stream.facts["elided"]
     named = any(instruction.op_name for _, instruction in module.instructions())
     notes = [ELIDED.format(elided)] * bool(elided) + [NO_METADATA] * (not named)
-    return _record(count_hlo(stream, request, {"reasons": reasons}), request, message, tuple(notes))
+    return _answer(message, table, math.prod(map(int, _SPANS.findall(module.attributes))), tuple(notes))
 
 
 def _parsed_hlo(data: bytes, message: Message) -> Any:
@@ -151,47 +167,26 @@ def _parsed_hlo(data: bytes, message: Message) -> Any:
 
 
 def _request(message: Message) -> Request:
-    return Request(
-        by=tuple(By(word) for word in message["by"]),
-        ops=frozenset(message["ops"]),
-        phases=frozenset(message["phases"]),
-        sources=bool(message["source"]),
-    )
+    return Request.of_plain(message["request"])
 
 
-def _record(made: LevelCount, request: Request, message: Message, notes: tuple[str, ...]) -> tuple[str, str]:
-    count = Count(
+def _answer(message: Message, table: Table, devices: int, notes: tuple[str, ...]) -> Count | ProgramTables:
+    """The table, or where a count is wanted the count of it."""
+    if message["wants"] == "tables":
+        return ProgramTables(message["target"], "file", devices, {table.level: table}, detailed=True)
+    request = _request(message)
+    return Count(
         target=message["target"],
         environment=Environment(),
-        programs={"file": {made.level: made}},
+        programs={"file": {table.level: level_count(table, request)}},
         grouped=tuple(by.value for by in request.by),
-        filters={key: tuple(message[key]) for key in ("ops", "phases") if message[key]},
+        filters=request.filters,
         notes=notes,
     )
-    return "count", json.dumps(pack(count))
 
 
-def _evidence(data: bytes, message: Message) -> Evidence:
-    """How far the names of a file can be believed; the locations of a text without any are its own lines."""
-    return Evidence(sources=message["kind"] == "bytecode" or b"loc(" in data)
-
-
-def _inventory_of_mlir(data: bytes, message: Message) -> tuple[str, str]:
-    from ltc_ir.tables.from_file_inventory import of_mlir
-
-    module = _parsed(data, message)
-    evidence = _evidence(data, message)
-    return "inventory", json.dumps(pack(of_mlir(module, evidence, message["target"], text_size(module)["lines"])))
-
-
-def _inventory_of_hlo(data: bytes, message: Message) -> tuple[str, str]:
-    from ltc_ir.tables.from_file_inventory import of_hlo
-
-    return "inventory", json.dumps(pack(of_hlo(_parsed_hlo(data, message), message["target"])))
-
-
-def _text_of_mlir(data: bytes, message: Message) -> tuple[str, str]:
-    return "text", printed(_parsed(data, message)).decode(errors="replace")
+def _text_of_mlir(data: bytes, message: Message) -> str:
+    return printed(_parsed(data, message)).decode(errors="replace")
 
 
 def _parsed(data: bytes, message: Message) -> Any:
@@ -237,13 +232,8 @@ def _said(diagnostic: Any) -> str:
     return f"{place}: {diagnostic.message}" if known else str(diagnostic.message)
 
 
-_ANSWERS: Mapping[tuple[str, str], Callable[[bytes, Message], tuple[str, str]]] = {
-    ("count", "mlir"): _count_mlir,
-    ("count", "bytecode"): _count_mlir,
-    ("count", Level.HLO.value): _count_hlo,
-    ("inventory", "mlir"): _inventory_of_mlir,
-    ("inventory", "bytecode"): _inventory_of_mlir,
-    ("inventory", Level.HLO.value): _inventory_of_hlo,
-    ("text", "mlir"): _text_of_mlir,
-    ("text", "bytecode"): _text_of_mlir,
+_READERS: Mapping[str, Callable[[bytes, Message], Count | ProgramTables]] = {
+    "mlir": _table_of_mlir,
+    "bytecode": _table_of_mlir,
+    Level.HLO.value: _table_of_hlo,
 }

@@ -12,29 +12,31 @@ from collections import Counter
 from typing import Any
 
 from ltc_ir.ir.hlo.parser import HloModule, parse
+from ltc_ir.records.figures import Value
 
 _FIGURES = {"flops": "flops", "bytes_accessed": "bytes accessed"}
 NO_MEMORY = "this backend has no memory analysis"
 
 
-def xla_facts(compiled: Any, module: HloModule | None = None) -> dict[str, Any]:
-    """XLA's own estimates, each ``None`` with a reason where there is none; ``module`` is the program, where it was read."""
-    facts: dict[str, Any] = {"reasons": {}}
+def xla_figures(compiled: Any, module: HloModule | None = None) -> tuple[dict[str, Value], dict[str, str]]:
+    """XLA's own estimates, and why some are unknown; ``module`` is the program, where it was read."""
+    figures: dict[str, Value] = {}
+    reasons: dict[str, str] = {}
     try:
         costs = compiled.cost_analysis()
         costs = (costs[0] if isinstance(costs, list) else costs) or {}
     except Exception as error:
         costs = {}
-        facts["reasons"]["flops"] = f"no cost analysis: {error}"
+        reasons["flops"] = f"no cost analysis: {error}"
     unknown = _custom_calls(compiled, module) if costs else ""
     for name, key in _FIGURES.items():
-        facts[name], reason = _figure(costs.get(key), unknown)
+        figures[name], reason = _figure(costs.get(key), unknown)
         if reason:
-            facts["reasons"].setdefault(name, reason)
-    facts["memory"] = xla_memory(compiled)
-    if facts["memory"] is None:
-        facts["reasons"]["memory"] = NO_MEMORY
-    return facts
+            reasons.setdefault(name, reason)
+    memory = xla_memory(compiled)
+    if memory is None:
+        reasons["memory"] = NO_MEMORY
+    return figures | {f"memory.{name}": size for name, size in (memory or {}).items()}, reasons
 
 
 def _figure(value: float | None, unknown: str) -> tuple[float | None, str]:

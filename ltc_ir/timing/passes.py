@@ -7,15 +7,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from ltc_ir.ir.hlo.parser import HloModule
-from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Origin, Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.passes import CODE_GENERATION, Kernel, Passes, Thread
 from ltc_ir.records.vocabulary import By, Phase
 from ltc_ir.tables.compiled_hlo import optimised
-from ltc_ir.tables.counting import shown_source
-from ltc_ir.tables.live import evidence_of
-from ltc_ir.tables.unfolding import unfold
+from ltc_ir.tables.live import jaxpr_evidence
+from ltc_ir.tables.unfold import place_of
 from ltc_ir.targets.stages import Staged, users_failure
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import isolation
@@ -66,10 +64,7 @@ def _times_by_kernel(thread: Thread) -> tuple[dict[str, tuple[int, int]], dict[s
 
 def _read_module(staged: Staged, ownership: Ownership) -> tuple[HloModule, Stream]:
     """The module of a compiled program, and its stream."""
-    read = jaxpr_level.read(staged.traced.jaxpr, (), ownership)
-    evidence = evidence_of(read, unfold(read, module=False))
-    ownership.outside |= staged.outside
-    compiled = optimised(staged, {By.SOURCE}, ownership, evidence)
+    compiled = optimised(staged, {By.SOURCE}, ownership, jaxpr_evidence(staged, ownership))
     return compiled.module, compiled.stream
 
 
@@ -93,9 +88,9 @@ class Origins:
         if name not in self.origins:
             return Kernel(name, thread, spent / SECOND, count, reason=NOT_IN_HLO)
         origin, inner = self.origins[name], [self.origins[fused] for fused in self.fused[name]]
-        sources = {shown_source(fused.source) for fused in inner if fused.source is not None}
+        sources = {place_of(fused)[1] for fused in inner if fused.source is not None}
         phases = {fused.phase.value for fused in inner if fused.phase is not Phase.UNATTRIBUTED}
-        source = shown_source(origin.source) if origin.source else _single(sources)
+        source = place_of(origin)[1] if origin.source else _single(sources)
         phase = origin.phase.value if origin.phase is not Phase.UNATTRIBUTED else _single(phases)
         inferred = (source is not None and origin.source is None) or (
             phase is not None and origin.phase is Phase.UNATTRIBUTED

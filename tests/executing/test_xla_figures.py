@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 import ltc_ir
-from ltc_ir.tables.xla_costs import xla_facts
+from ltc_ir.tables.xla_costs import xla_figures
 
 pytestmark = pytest.mark.versions
 
@@ -28,7 +28,12 @@ def costs(fn: Any, x: Any) -> Any:
 
 
 def facts(fn: Any, x: Any) -> dict[str, Any]:
-    return xla_facts(jax.jit(fn).lower(x).compile())
+    return asked(jax.jit(fn).lower(x).compile())
+
+
+def asked(compiled: Any) -> dict[str, Any]:
+    figures, reasons = xla_figures(compiled)
+    return {**figures, "memory": [name for name in figures if name.startswith("memory.")], "reasons": reasons}
 
 
 def test_what_xla_really_does():
@@ -81,7 +86,7 @@ class Compiled:
 
 
 def test_a_negative_figure_is_none():
-    made = xla_facts(Compiled(flops=-3.0))
+    made = asked(Compiled(flops=-3.0))
     assert made["flops"] is None and "-3" in made["reasons"]["flops"]
     assert made["bytes_accessed"] is None and "no such figure" in made["reasons"]["bytes_accessed"]
 

@@ -19,9 +19,9 @@ from ltc_ir.ir.origin import ambiguous
 from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.lab.models.common import HEADLINE
 from ltc_ir.records.count import LevelCount
-from ltc_ir.records.request import Request
-from ltc_ir.records.vocabulary import Phase
-from ltc_ir.tables.counting import count_hlo, count_stablehlo
+from ltc_ir.records.op_table import tally_of
+from ltc_ir.records.vocabulary import Level, Phase
+from ltc_ir.tables.build import build
 from tests.measure.counted import by_phase, count, counted
 from tests.measure.phase_programs import ALIKE, CASES, CLEAR, SCOPED, scoped, sine, vector
 from tests.measure.phase_truth import ONE_TO_ONE, lowered_phases_of, phases_of
@@ -214,7 +214,7 @@ def test_a_module_that_was_parsed_from_text_claims_no_more_than_its_names() -> N
 
     with mlir.make_ir_context():
         stream = stablehlo.read(ir.Module.parse(text))
-    found = by_phase(count_stablehlo(stream, Request(sources=False), {}).tally, "sine", "cosine")
+    found = by_phase(tally_of(build(Level.STABLEHLO, stream, ()).shown), "sine", "cosine")
     assert found == ({"unattributed": 2} if JAX < (0, 7) else {"forward": 2})
 
 
@@ -261,7 +261,7 @@ ENTRY add {{
 def test_a_name_in_hlo_proves_no_more_than_it_says(opcode: str, name: str, phase: str) -> None:
     evidence = Evidence.of_program(frozenset(), frozenset({Phase.PRIMAL, Phase.FORWARD, Phase.BACKWARD}))
     stream = hlo.read(hlo_text.parse(HLO.format(opcode=opcode, name=name)), evidence=evidence)
-    found = count_hlo(stream, Request(sources=False), {}).tally
+    found = tally_of(build(Level.HLO, stream, ()).shown)
     assert by_phase(found, opcode) == {phase: 1}
     assert by_phase(found, "parameter") == {"unattributed": 2}
 

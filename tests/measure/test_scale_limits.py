@@ -17,10 +17,10 @@ from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.stablehlo import reader as stablehlo_level
 from ltc_ir.records.count import LevelCount
+from ltc_ir.records.op_table import level_count
 from ltc_ir.records.request import Request
-from ltc_ir.records.vocabulary import By
-from ltc_ir.tables.counting import count_jaxpr, count_stablehlo
-from ltc_ir.tables.unfolding import unfold
+from ltc_ir.records.vocabulary import By, Level
+from ltc_ir.tables.build import build
 from tests.registry import JAX
 
 pytestmark = [pytest.mark.versions, pytest.mark.early]
@@ -69,7 +69,7 @@ def nested(levels: int, times: int = 1) -> Any:
 def counted(jaxpr: Any, *by: By) -> LevelCount:
     request = Request(by=by)
     stream = jaxpr_level.read(jaxpr, request.wants)
-    return count_jaxpr(stream, unfold(stream, module=False), request)
+    return level_count(build(Level.JAXPR, stream, request.wants), request)
 
 
 def seconds(do: Callable[[], Any]) -> float:
@@ -133,7 +133,7 @@ def counted_module(text: str, *by: By) -> LevelCount:
     with compat.mlir_context():
         module = compat.mlir_ir().Module.parse(text)
         stream = stablehlo_level.read(module, request.wants, None, Evidence(sources=bool(by)))
-        return count_stablehlo(stream, request, {})
+        return level_count(build(Level.STABLEHLO, stream, request.wants), request)
 
 
 def test_a_module_that_doubles_64_times_is_counted_exactly_and_at_once() -> None:

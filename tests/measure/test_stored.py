@@ -199,8 +199,7 @@ def test_a_record_is_read_cold(tmp_path, counted):
 @pytest.mark.versions
 def test_reading_mlir_imports_no_jax():
     told = "import sys, ltc_ir.tables.from_file_child as c; q = {'where': 'x', 'target': 'x', 'wants': 'count',"
-    told += "'kind': 'mlir', 'by': [],"
-    told += "'ops': [], 'phases': [], 'source': True, 'text': True, 'library': False};"
+    told += f"'kind': 'mlir', 'request': {QUESTION.to_plain()!r}}};"
     told += f"assert c.answer(q, {EMPTY_MAIN.encode()!r}).startswith(b'{{'); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ltc_ir.records.inventory import Constant, Entry, Inventory, LevelInventory
 
 import ltc_ir
 from ltc_ir.errors import UsageError
@@ -23,7 +24,6 @@ from ltc_ir.records import serialization
 from ltc_ir.records.count import Count, Executed, LevelCount, Tally, make_tally
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
 from ltc_ir.records.environment import Environment
-from ltc_ir.records.inventory import Constant, Entry, Inventory, LevelInventory
 from ltc_ir.records.serialization import dumps, from_data, loads, pack, to_data, unpack
 from ltc_ir.records.shape import Natural, Number, Shape
 from tests.records.strategies import CLASSES, records

@@ -11,6 +11,7 @@ from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import Body, Details, Frame, Op, Origin, Region, Stream, callers_first, paused_collector
 from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
 from ltc_ir.ir.stablehlo.reader import NEEDS_FRAMES
+from ltc_ir.records.figures import of_collectives
 from ltc_ir.records.vocabulary import COLLECTIVES, By
 
 _LOOP_PLUMBING = frozenset(
@@ -53,11 +54,12 @@ class _Reader:
             body.depth = depths.get(computation.name, 0)
             self.read_computation(computation, body, regions.get(computation.name, ""))
         self.stream.roots = list(range(len(self.stream.bodies)))
-        self.stream.facts = {
+        self.stream.figures = {
             "max_depth": max(depths.values(), default=0),
-            "collectives": collectives(self.module),
-            "elided": sum(computation.elided for computation in self.module.computations),
+            "fusions": sum(instruction.opcode == "fusion" for _, instruction in self.module.instructions()),
+            **of_collectives(collectives(self.module)),
         }
+        self.stream.facts = {"elided": sum(computation.elided for computation in self.module.computations)}
         return self.stream
 
     def _names(self) -> list[str | None]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir import compat
+from ltc_ir.records.figures import Value
+
+NOT_PRINTED = "the text was not printed (--no-text)"
 
 
 @dataclass(slots=True)
@@ -63,6 +66,18 @@ def text_size(module: Any) -> dict[str, Any]:
     """The ``lines`` and the ``bytes`` of a module's text."""
     text = printed(module)
     return {"lines": text.count(b"\n") + (not text.endswith(b"\n")), "bytes": len(text)}
+
+
+def text_figures(module: Any, wanted: bool) -> tuple[dict[str, Value], dict[str, str]]:
+    """The lines and bytes of a module's text, where that is wanted; else why they are unknown."""
+    return (text_size(module), {}) if wanted else ({}, dict.fromkeys(("lines", "bytes"), NOT_PRINTED))
+
+
+def devices_of(module: Any) -> int:
+    """The devices a lowered program spans: its partitions times its replicas."""
+    attributes = module.operation.attributes
+    names = (f"mhlo.num_{part}" for part in ("partitions", "replicas"))
+    return math.prod(int(attributes[name].value) for name in names if name in attributes)
 
 
 def trip_count(loop: Any) -> int | None:

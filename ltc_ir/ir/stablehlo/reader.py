@@ -97,12 +97,12 @@ class _Reader:
         if self.absolute():
             self.relate()
         self.stream.roots = self.roots()
-        self.stream.facts = {
-            "names": self.names,
+        self.stream.figures = {
+            "max_depth": max(body.depth for body in self.stream.bodies),
             "private_functions": self.private,
-            "constants": self.constants,
-            "functions": self.functions,
+            "constants.embedded.bytes": self.constants.embedded_bytes,
         }
+        self.stream.facts = {"names": self.names, "functions": self.functions}
         return self.stream
 
     def place_of(self, operation: Any) -> Any:

@@ -1,13 +1,17 @@
-"""Multiplies a stream out over its call graph: each body once per distinct caller's origin, with exact multiplicities."""
+"""Multiplies a stream out over its call graph into rows: each body once per distinct caller's origin, with exact weights."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ltc_ir.errors import LimitError
-from ltc_ir.ir.op import NOWHERE, Edge, Op, Origin, Stream, callers_first
+from ltc_ir.ir.op import NOWHERE, Detail, Edge, Frame, Op, Origin, Stream, callers_first
+from ltc_ir.ir.origin import function_key
+from ltc_ir.records.op_table import LIBRARY, NO_SCOPE, NO_TRANSFORMS, TOP, Row
+from ltc_ir.records.vocabulary import NO_SOURCE, Phase
 
 MOST_INSTANCES = 2_000_000
 """Distinct call paths, times what each holds (edges, frames, operations read again), before an unfolding is refused."""
@@ -24,12 +28,12 @@ class RecursiveCallsError(ValueError):
 class Unfolded:
     """What a stream amounts to.
 
-    ``module`` counts each operation once as it stands; ``expanded`` once per call path; ``reached`` tells, for each body,
-    under which origins it runs and how often.
+    ``static`` counts each operation once as it stands, ``expanded`` once per call path, each where that was asked for;
+    ``reached`` tells, for each body, under which origins it runs and how often.
     """
 
-    module: Counter[Op] = field(default_factory=Counter)
-    expanded: Counter[Op] = field(default_factory=Counter)
+    static: dict[Row, int] | None = None
+    expanded: dict[Row, int] | None = None
     reached: dict[int, list[tuple[Origin, int]]] = field(default_factory=dict)
     max_depth: int = 0
 
@@ -43,13 +47,20 @@ class Unfolded:
 
 
 class Unfolding:
-    """One unfolding of a stream; compositions of origins are made once each."""
+    """One unfolding of a stream; compositions of origins are made once each.
 
-    def __init__(self, stream: Stream) -> None:
+    Args:
+        stream: the stream.
+        regions: whether regions keep rows and call paths apart.
+    """
+
+    def __init__(self, stream: Stream, *, regions: bool = True) -> None:
         self.stream = stream
+        self.regions = regions
         self.tallies: dict[int, Counter[int]] = {}
         self.origins: list[Origin] = [NOWHERE]
         self.numbers: dict[Origin, int] = {NOWHERE: 0}
+        self.places: dict[Frame | None, tuple[str, str]] = {None: (NO_SOURCE, NO_SOURCE)}
 
     def number(self, origin: Origin) -> int:
         """The number an origin goes by: comparing numbers is cheap, comparing whole stacks is not."""
@@ -64,6 +75,25 @@ class Unfolding:
         local = self.stream.ops[code]
         return local if outer == 0 else local._replace(origin=local.origin.within(self.origins[outer]))
 
+    def row(self, code: int, outer: int) -> Row:
+        """The row of the same operation."""
+        op = self.stream.ops[code]
+        origin = op.origin if outer == 0 else op.origin.within(self.origins[outer])
+        place = self.places.get(origin.source)
+        if place is None:
+            place = self.places[origin.source] = place_of(origin)
+        columns = (
+            op.name,
+            _WORDS[origin.phase],
+            *place,
+            origin.scope or NO_SCOPE,
+            origin.region or TOP,
+            _stack(origin) if origin.stack else NO_SOURCE,
+            "/".join(origin.transforms) or NO_TRANSFORMS,
+            *(op.detail or NO_DETAIL),
+        )
+        return _new_row(Row, columns)
+
     def tally(self, index: int) -> Counter[int]:
         """How often each code stands in a body."""
         known = self.tallies.get(index)
@@ -74,7 +104,9 @@ class Unfolding:
     def inner(self, edge: Edge, outer: int) -> Instance:
         """The instance an edge leads to."""
         origin = self.op(edge.code, outer).origin
-        region = origin.region + edge.region if edge.region.startswith("/") else edge.region
+        region = ""
+        if self.regions:
+            region = origin.region + edge.region if edge.region.startswith("/") else edge.region
         return edge.child, self.number(origin._replace(marked=True, region=region))
 
     def edges(self, instance: Instance) -> Iterator[tuple[Instance, int]]:
@@ -137,57 +169,84 @@ def bodies_in_order(stream: Stream) -> list[int]:
     return order
 
 
-def unfold(stream: Stream, *, module: bool = True) -> Unfolded:
+def unfold(stream: Stream, *, static: bool = True, regions: bool = True) -> Unfolded:
     """Multiply a stream out.
+
+    Args:
+        stream: the stream.
+        static: count each operation once as it stands, too.
+        regions: whether regions keep rows apart.
 
     Raises:
         RecursiveCallsError: the call graph has a cycle.
         LimitError: the grouping asked for tells too many call paths apart.
     """
     bodies_in_order(stream)  # refuses a circle before an origin that grows on every round is multiplied out
-    unfolding = Unfolding(stream)
+    unfolding = Unfolding(stream, regions=regions)
     instances, depth = unfolding.instances()
-    result = Unfolded(max_depth=depth)
-    outers: dict[int, list[int]] = defaultdict(list)
+    expanded: dict[Row, int] = {}
+    result = Unfolded({} if static else None, expanded, max_depth=depth)
+    outers: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for (index, outer), times in instances.items():
-        outers[index].append(outer)
+        outers[index].append((outer, times))
         result.reached.setdefault(index, []).append((unfolding.origins[outer], times))
+    for index in range(len(stream.bodies)):
+        callers = outers[index]
         for code, number in unfolding.tally(index).items():
-            result.expanded[unfolding.op(code, outer)] += number * times
-    if module:
-        for index in range(len(stream.bodies)):
-            _add_module(result.module, unfolding, index, outers[index])
+            rows = []
+            for outer, times in callers:
+                row = unfolding.row(code, outer)
+                rows.append(row)
+                expanded[row] = expanded.get(row, 0) + number * times
+            if result.static is not None:
+                row = rows[0] if len(rows) == 1 else merged(rows) if rows else unfolding.row(code, 0)
+                result.static[row] = result.static.get(row, 0) + number
     return result
 
 
 def flat(stream: Stream) -> Unfolded:
     """Each operation once as it stands, with its own origin only: for IR whose names are absolute, or that recurses."""
-    result = Unfolded(reached={index: [(NOWHERE, 1)] for index in range(len(stream.bodies))})
-    for body in stream.bodies:
-        for code, number in body.tally().items():
-            result.module[stream.ops[code]] += number
-    return result
+    unfolding = Unfolding(stream)
+    static: Counter[Row] = Counter()
+    for index in range(len(stream.bodies)):
+        for code, number in unfolding.tally(index).items():
+            static[unfolding.row(code, 0)] += number
+    return Unfolded(static, reached={index: [(NOWHERE, 1)] for index in range(len(stream.bodies))})
 
 
-def _add_module(counts: Counter[Op], unfolding: Unfolding, index: int, outers: list[int]) -> None:
-    """Add a body as it stands once: where its callers disagree on a field, the field says shared or stays empty."""
-    for code, number in unfolding.tally(index).items():
-        seen = [unfolding.op(code, outer) for outer in outers] or [unfolding.stream.ops[code]]
-        counts[seen[0] if len(seen) == 1 else merged(seen)] += number
-
-
-def merged(seen: list[Op]) -> Op:
+def merged(rows: Sequence[Row]) -> Row:
     """One operation that several callers make: what they agree on, ``shared`` where their phases differ."""
-    origins = [op.origin for op in seen]
-    first = origins[0]
-    if all(origin == first for origin in origins):
-        return seen[0]
-    same_source = all(origin.source == first.source for origin in origins)
-    origin = first._replace(
-        shared=len({origin.phase for origin in origins}) > 1,
-        source=first.source if same_source else None,
-        stack=first.stack if all(origin.stack == first.stack for origin in origins) else (),
-        scope=first.scope if all(origin.scope == first.scope for origin in origins) else "",
-        transforms=first.transforms if all(origin.transforms == first.transforms for origin in origins) else (),
-    )
-    return seen[0]._replace(origin=origin)
+    first, others = rows[0], rows[1:]
+    disputed = {
+        name: value
+        for columns in _DISPUTED
+        if any(getattr(row, name) != getattr(first, name) for row in others for name in columns)
+        for name, value in columns.items()
+    }
+    return first._replace(**disputed) if disputed else first
+
+
+_DISPUTED: tuple[dict[str, Any], ...] = (
+    {"phase": Phase.SHARED.value},
+    {"source": NO_SOURCE, "function": NO_SOURCE},
+    {"stack": NO_SOURCE},
+    {"scope": NO_SCOPE},
+    {"transforms": NO_TRANSFORMS},
+)
+"""Columns that callers may disagree on, each with what it says then; a line and its function go together."""
+_WORDS = {phase: phase.value for phase in Phase}
+NO_DETAIL = Detail()
+_new_row: Callable[[type[Row], tuple[Any, ...]], Row] = tuple.__new__
+"""Makes a row in a third of the time of its own constructor: a program can have one for each of its operations."""
+
+
+def place_of(origin: Origin) -> tuple[str, str]:
+    """The function's key and the source line of an origin, as rows have them; a library's line is marked as such."""
+    frame = origin.source
+    if frame is None:
+        return NO_SOURCE, NO_SOURCE
+    return function_key(frame), frame.place if frame.owner == "user" else frame.place + LIBRARY
+
+
+def _stack(origin: Origin) -> str:
+    return ";".join(f"{function_key(frame)}:{frame.line}" for frame in origin.stack)
