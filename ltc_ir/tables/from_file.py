@@ -180,7 +180,7 @@ def _record(data: bytes, where: str) -> Count:
 
 def request_of(path: str, request: Request) -> dict[str, Any]:
     """What the child is asked: the request in plain words, what messages call the file and what the record does."""
-    return {"where": files.called(path), "target": path, "request": request.to_plain()}
+    return {"where": files.called(path), "target": path, "request": serialization.pack(request)}
 
 
 class Reader:

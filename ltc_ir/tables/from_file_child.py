@@ -22,7 +22,7 @@ from ltc_ir.records.environment import Environment
 from ltc_ir.records.figures import Value
 from ltc_ir.records.op_table import ProgramTables, Table, level_count, to_plain
 from ltc_ir.records.request import Request
-from ltc_ir.records.serialization import pack
+from ltc_ir.records.serialization import pack, unpack
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.tables.build import build, reading_options
 
@@ -167,7 +167,7 @@ def _parsed_hlo(data: bytes, message: Message) -> Any:
 
 
 def _request(message: Message) -> Request:
-    return Request.of_plain(message["request"])
+    return unpack(message["request"], Request, "the request about a file")
 
 
 def _answer(message: Message, table: Table, devices: int, notes: tuple[str, ...]) -> Count | ProgramTables:

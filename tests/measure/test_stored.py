@@ -17,7 +17,7 @@ import ltc_ir
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import Request, parse_request
-from ltc_ir.records.serialization import dumps, to_data
+from ltc_ir.records.serialization import dumps, pack, to_data
 from ltc_ir.tables import from_file as stored
 from ltc_ir.tables.from_file import count_stored, read_stored_text, sniff
 from ltc_ir.tables.from_file_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
@@ -199,7 +199,7 @@ def test_a_record_is_read_cold(tmp_path, counted):
 @pytest.mark.versions
 def test_reading_mlir_imports_no_jax():
     told = "import sys, ltc_ir.tables.from_file_child as c; q = {'where': 'x', 'target': 'x', 'wants': 'count',"
-    told += f"'kind': 'mlir', 'request': {QUESTION.to_plain()!r}}};"
+    told += f"'kind': 'mlir', 'request': {pack(QUESTION)!r}}};"
     told += f"assert c.answer(q, {EMPTY_MAIN.encode()!r}).startswith(b'{{'); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

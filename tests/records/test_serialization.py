@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ltc_ir.records.inventory import Constant, Entry, Inventory, LevelInventory
 
 import ltc_ir
 from ltc_ir.errors import UsageError
@@ -24,8 +23,11 @@ from ltc_ir.records import serialization
 from ltc_ir.records.count import Count, Executed, LevelCount, Tally, make_tally
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.op_table import Constant, ProgramTables, Row, Table, of_plain, to_plain
+from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import dumps, from_data, loads, pack, to_data, unpack
 from ltc_ir.records.shape import Natural, Number, Shape
+from ltc_ir.records.vocabulary import By
 from tests.records.strategies import CLASSES, records
 
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -292,15 +294,22 @@ def test_only_serialization_imports_msgspec() -> None:
 # --- plain data between processes
 
 
-def test_an_inventory_passes_between_processes_row_by_row() -> None:
-    entry = Entry("dot_general", "backward", results=("f32",), attributes=(("target", "x"),), bytes=4)
-    level = LevelInventory("hlo", (entry,), {"flops": 16, "lines": None}, (Constant(8, "f32[2]", "primal"),))
-    inventory = Inventory("mine", "grad", 1, {"hlo": level})
-    data = json.loads(json.dumps(pack(inventory)))
-    assert isinstance(data["levels"]["hlo"]["entries"][0], list), "a row, not a table"
-    assert unpack(data, Inventory, "the answer") == inventory
-    with pytest.raises(UsageError, match="the answer: "):
-        unpack({**data, "devices": "two"}, Inventory, "the answer")
+def test_tables_pass_between_processes_row_by_row() -> None:
+    row = Row("dot_general", "backward", results=("f32",), attributes=(("target", "x"),), bytes=4)
+    constants = (Constant(8, "f32[2]", "primal"),)
+    table = Table("hlo", static={row: 3}, figures={"flops": 16, "lines": None}, constants=constants)
+    tables = ProgramTables("mine", "grad", 1, {"hlo": table})
+    data = json.loads(json.dumps(to_plain(tables)))
+    assert isinstance(data["levels"]["hlo"]["static"][0][0], list), "a row, not a table"
+    assert of_plain(data) == tables
+
+
+def test_a_request_passes_between_processes() -> None:
+    request = Request(by=(By.SOURCE,), ops=frozenset({"scan"}))
+    data = json.loads(json.dumps(pack(request)))
+    assert unpack(data, Request, "the request") == request
+    with pytest.raises(UsageError, match="the request: "):
+        unpack({**data, "sources": "two"}, Request, "the request")
 
 
 def test_a_part_of_a_record_is_read_by_its_type() -> None:
