@@ -14,7 +14,7 @@ from jax import lax
 import ltc_ir
 from benchmarks.common import Result, alternating, of_pairs, timed
 from ltc_ir import compat
-from ltc_ir.execution.counter_plan import plan
+from ltc_ir.execution.counter_plan import make_plan
 from ltc_ir.execution.instrument import Instrumented, compare_results
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
@@ -110,7 +110,7 @@ def sides(staged: Staged) -> Sides:
     closed = compat.without_dead_code(staged.traced.jaxpr)
     reader = jaxpr_level.Reader(Request().wants, Ownership(), False, Details.NONE)
     reader.read_program(closed)
-    planned = plan(closed, reader.types, platform_here())
+    planned = make_plan(closed, reader.types, platform_here())
     values = leaves_of(staged, None)[0]()
     args, kwargs = jax.tree.unflatten(staged.compiled.in_tree, values)
     counted = jax.jit(Instrumented(planned)).lower(*values).compile()

@@ -18,7 +18,7 @@ class UncountableError(Exception):
     """The runs of a program cannot be measured; the message gives the reason."""
 
 
-class Counter(NamedTuple):
+class CounterPlace(NamedTuple):
     """The place of a counter: a position in the vector of a space (0 is the program, others one ``shard_map`` each)."""
 
     space: int
@@ -31,7 +31,7 @@ class Choice:
 
     node: Node
     eqn: Any
-    counter: Counter
+    counter: CounterPlace
 
 
 @dataclass(eq=False)
@@ -49,7 +49,7 @@ class Node:
     label: str = ""
     kind: str = "main"
     times: int = 1
-    counter: Counter | None = None
+    counter: CounterPlace | None = None
     space: int = 0
     inner: dict[int, list[Node]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
@@ -89,10 +89,10 @@ class Plan:
     devices: list[int] = field(default_factory=lambda: [1])
     paths: int = 0
 
-    def counter(self, space: int) -> Counter:
+    def counter(self, space: int) -> CounterPlace:
         """A new counter."""
         self.sizes[space] += 1
-        return Counter(space, self.sizes[space] - 1)
+        return CounterPlace(space, self.sizes[space] - 1)
 
 
 class Planner:
@@ -216,6 +216,6 @@ class Planner:
                 self.choose(callee, inner)
 
 
-def plan(closed: Any, types: tuple[type, ...], platform: str) -> Plan:
+def make_plan(closed: Any, types: tuple[type, ...], platform: str) -> Plan:
     """The plan of a closed jaxpr for a platform."""
     return Planner(closed, types, platform).make_plan()

@@ -11,10 +11,9 @@ import jax
 import numpy as np
 
 from ltc_ir import compat
-from ltc_ir.execution.counter_plan import Counter as At
-from ltc_ir.execution.counter_plan import Node, Plan, UncountableError, plan
+from ltc_ir.execution.counter_plan import CounterPlace, Node, Plan, UncountableError, make_plan
 from ltc_ir.execution.instrument import FULL, Instrumented, compare_results
-from ltc_ir.execution.propagate import Fold, Ran
+from ltc_ir.execution.propagate import DeviceRun, Fold
 from ltc_ir.execution.static import with_runs
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Details
@@ -36,57 +35,59 @@ def with_executed(reading: Reading, staged: Staged, request: Request, ownership:
     if table.level != Level.JAXPR:
         return with_runs(table, reading.module, reading.stream)
     try:
-        rows, run = _executed(staged, request, ownership)
+        rows, run = _count_runs(staged, request, ownership)
     except UncountableError as error:
         return replace(table, reasons={**table.reasons, "executed": str(error)})
     return replace(table, executed=rows, run=run)
 
 
-def _executed(staged: Staged, request: Request, ownership: Ownership) -> tuple[Weights, Executed]:
-    """How often each row ran on the device that ran most, and what else the run tells."""
+def _count_runs(staged: Staged, request: Request, ownership: Ownership) -> tuple[Weights, Executed]:
+    """How often each row ran on the device that ran most, and the record of the run."""
     closed = compat.without_dead_code(staged.traced.jaxpr)
     reader = jaxpr_level.Reader(request.wants, ownership, request.library, Details.NONE)
     stream = reader.read_program(closed)
     platform = staged.platform or platform_here()
-    planned = plan(closed, reader.types, platform)
+    planned = make_plan(closed, reader.types, platform)
     fold = Fold(stream, reader, planned, platform)
     if sum(planned.sizes) == 0:
-        ran = fold.ran(lambda _: 0)
-        return ran.rows, _run_of(request, [ran], STATIC, (), ran.work(None, None))
-    counts, run = _measured(staged, planned, request)
+        device_run = fold.count_runs(lambda _: 0)
+        return device_run.rows, _record_run(request, [device_run], STATIC, (), device_run.work(None, None))
+    counts, run = _measure(staged, planned, request)
     devices = max(planned.devices)
-    each = [fold.ran(_reading(counts, device)) for device in range(devices)]
-    busiest = max(each, key=lambda ran: ran.total)
+    device_runs = [fold.count_runs(_counter_reader(counts, device)) for device in range(devices)]
+    busiest = max(device_runs, key=lambda device_run: device_run.total)
     work = busiest.work(run.figures["flops"], run.figures["bytes_accessed"])
-    made = _run_of(request, each, MEASURED, regions(planned, fold, counts), work)
+    record = _record_run(request, device_runs, MEASURED, measured_regions(planned, fold, counts), work)
     notes = run.notes
     return busiest.rows, replace(
-        made, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes
+        record, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes
     )
 
 
-def _reading(counts: Sequence[np.ndarray[Any, Any]], device: int) -> Callable[[At], int]:
+def _counter_reader(counts: Sequence[np.ndarray[Any, Any]], device: int) -> Callable[[CounterPlace], int]:
     """Reads the counters of one device; the program's own counters are the same on all."""
 
-    def read(at: At) -> int:
+    def read(at: CounterPlace) -> int:
         values = counts[at.space]
         return int(values[at.position] if at.space == 0 else values[device % len(values), at.position])
 
     return read
 
 
-def _run_of(request: Request, each: list[Ran], how: str, found: tuple[RanRegion, ...], work: Work) -> Executed:
-    """What a run tells besides its rows, by the device that ran most."""
-    busiest = max(each, key=lambda ran: ran.total)
-    totals = sorted(sum(narrowed(ran.rows, request.ops, request.phases).values()) for ran in each)
+def _record_run(
+    request: Request, device_runs: list[DeviceRun], how: str, regions: tuple[RanRegion, ...], work: Work
+) -> Executed:
+    """The record of a run without its rows, by the device that ran most."""
+    busiest = max(device_runs, key=lambda device_run: device_run.total)
+    totals = sorted(sum(narrowed(device_run.rows, request.ops, request.phases).values()) for device_run in device_runs)
     return Executed(
         tally=Tally(),
         how=how,
-        regions=found,
+        regions=regions,
         uncounted=busiest.uncounted,
         calls=dict(sorted(busiest.calls.items(), key=lambda item: (-item[1], item[0]))),
         work=work,
-        devices={"least": totals[0], "most": totals[-1]} if len(each) > 1 else None,
+        devices={"least": totals[0], "most": totals[-1]} if len(device_runs) > 1 else None,
     )
 
 
@@ -101,7 +102,7 @@ class _Run:
     filled: str | None
 
 
-def _measured(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.ndarray[Any, Any]], _Run]:
+def _measure(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.ndarray[Any, Any]], _Run]:
     """Run the program plainly and counted on the same values.
 
     Raises:
@@ -137,13 +138,13 @@ def _measured(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.
 _OF_XLA = {"flops": "flops", "bytes_accessed": "bytes"}
 
 
-def regions(planned: Plan, fold: Fold, counts: Sequence[np.ndarray[Any, Any]]) -> tuple[RanRegion, ...]:
+def measured_regions(planned: Plan, fold: Fold, counts: Sequence[np.ndarray[Any, Any]]) -> tuple[RanRegion, ...]:
     """The loops, branches and choices that were measured, those of one place and phase as one; most frequent first."""
     devices = max(planned.devices)
-    reads = [_reading(counts, device) for device in range(devices)]
+    reads = [_counter_reader(counts, device) for device in range(devices)]
     rows: dict[tuple[str, str | None, str, str], Counter[str]] = {}
     for node in planned.main.nodes():
-        for kind, at, origin, entered_of in _counted(node, fold):
+        for kind, at, origin, entered_of in _counters_of(node, fold):
             source = origin.source.place if origin.source else None
             key = (kind, source, origin.phase.value, origin.region)
             row = rows.setdefault(key, Counter())
@@ -151,22 +152,22 @@ def regions(planned: Plan, fold: Fold, counts: Sequence[np.ndarray[Any, Any]]) -
             entered = max(entered_of(read) for read in reads)
             row.update(entered=entered, iterations=max(each), least=min(each), places=1)
             row["spaced"] |= int(at.space > 0)
-    regions = [_row(key, row) for key, row in rows.items()]
+    regions = [_region(key, row) for key, row in rows.items()]
     regions.sort(key=lambda region: (-region.iterations, region.kind, region.source or "", region.phase, region.region))
     return tuple(regions)
 
 
-def _row(key: tuple[str, str | None, str, str], row: Counter[str]) -> RanRegion:
+def _region(key: tuple[str, str | None, str, str], row: Counter[str]) -> RanRegion:
     least, most = (row["least"], row["iterations"]) if row["spaced"] else (None, None)
     return RanRegion(*key, row["entered"], row["iterations"], least, most, row["places"])
 
 
-Entered = Callable[[Callable[[At], int]], int]
+Entered = Callable[[Callable[[CounterPlace], int]], int]
 
 
-def _counted(node: Node, fold: Fold) -> list[tuple[str, At, Any, Entered]]:
+def _counters_of(node: Node, fold: Fold) -> list[tuple[str, CounterPlace, Any, Entered]]:
     """The counters of a node: its own, where it is a body or a branch, and those of the choices in it."""
-    rows: list[tuple[str, At, Any, Entered]] = []
+    rows: list[tuple[str, CounterPlace, Any, Entered]] = []
     if node.counter is not None and node.parent is not None:
         kind = "while" if node.kind == "while.body" else f"cond.{node.label}"
         parent = node.parent

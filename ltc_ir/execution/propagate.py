@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ltc_ir import compat
-from ltc_ir.execution.counter_plan import Counter as At
-from ltc_ir.execution.counter_plan import Node, Plan
+from ltc_ir.execution.counter_plan import CounterPlace, Node, Plan
 from ltc_ir.execution.flops import Amounts, of_equation
 from ltc_ir.execution.trip_counts import Run, runs
 from ltc_ir.ir.jaxpr.reader import Reader, region_of
@@ -17,14 +16,14 @@ from ltc_ir.records.count import Uncounted, Work
 from ltc_ir.records.op_table import Row
 from ltc_ir.tables.unfold import Instance, Unfolding, bodies_in_order
 
-Read = Callable[[At], int]
+Read = Callable[[CounterPlace], int]
 """Reads a counter."""
 Unknown = tuple[str, str | None, str, str]
 """The name, source and phase of what runs operations that cannot be counted, and the reason."""
 
 
-class Ran:
-    """What ran in one run of a program, on one device."""
+class DeviceRun:
+    """The operations that ran in one run of a program, on one device."""
 
     def __init__(self) -> None:
         self.rows: Counter[Row] = Counter()
@@ -116,7 +115,7 @@ class Fold:
             return entered + self.times(node.parent.inner[node.position][1], read)
         return entered * node.times
 
-    def held(self, index: int) -> list[list[tuple[Edge, Run]]]:
+    def inner_runs(self, index: int) -> list[list[tuple[Edge, Run]]]:
         """The jaxprs in each equation of a body."""
         edges = self.edges.get(index)
         if edges is None:
@@ -132,53 +131,60 @@ class Fold:
         amounts = self.amounts.get(index)
         if amounts is None:
             amounts = self.amounts[index] = Amounts()
-            for eqn, inside in zip(self.jaxprs[index].eqns, self.held(index), strict=True):
+            for eqn, inside in zip(self.jaxprs[index].eqns, self.inner_runs(index), strict=True):
                 if not inside or all(run.reason for _, run in inside):
                     amounts.add(of_equation(eqn))
         return amounts
 
-    def ran(self, read: Read) -> Ran:
+    def count_runs(self, read: Read) -> DeviceRun:
         """The operations that ran, by the counters."""
-        made = Ran()
+        device_run = DeviceRun()
         pending: dict[int, Counter[int]] = defaultdict(Counter)
         for node in self.plan.main.nodes():
             times = self.times(node, read)
-            self.add(made, (self.body(node.holder), self.outer(node)), times, pending, node)
+            self.add_body(device_run, (self.body(node.holder), self.outer(node)), times, pending, node)
         for index in self.order:
             for outer, times in pending.pop(index, {}).items():
-                self.add(made, (index, outer), times, pending)
-        made.rows = +made.rows
-        return made
+                self.add_body(device_run, (index, outer), times, pending)
+        device_run.rows = +device_run.rows
+        return device_run
 
-    def add(
-        self, made: Ran, instance: Instance, times: int, pending: dict[int, Counter[int]], node: Node | None = None
+    def add_body(
+        self,
+        device_run: DeviceRun,
+        instance: Instance,
+        times: int,
+        pending: dict[int, Counter[int]],
+        node: Node | None = None,
     ) -> None:
         """Add a body that ran so often, and note what it runs in turn."""
         index, outer = instance
         planned = node.inner if node is not None else {}
         for code, number in self.unfolding.tally(index).items():
-            made.rows[self.unfolding.row(code, outer)] += number * times
-        made.amounts.add(self.amount(index), times)
-        for position, inside in enumerate(self.held(index)):
+            device_run.rows[self.unfolding.row(code, outer)] += number * times
+        device_run.amounts.add(self.amount(index), times)
+        for position, inside in enumerate(self.inner_runs(index)):
             for edge, run in inside:
                 if edge.region.startswith("jit:"):
-                    made.calls[edge.region.removeprefix("jit:")] += times
+                    device_run.calls[edge.region.removeprefix("jit:")] += times
                 if position in planned:
                     continue
                 if run.times is not None:
                     if run.times:
                         pending[edge.child][self.unfolding.inner(edge, outer)[1]] += times * run.times
                     continue
-                self.unknown(made, edge, outer, run.reason or (node.refused.get(position, "") if node else ""))
+                self.add_unknown(
+                    device_run, edge, outer, run.reason or (node.refused.get(position, "") if node else "")
+                )
             if position not in planned and any(run.times is None and not run.reason for _, run in inside):
-                made.amounts.left_out[self.jaxprs[index].eqns[position].primitive.name] += times
+                device_run.amounts.left_out[self.jaxprs[index].eqns[position].primitive.name] += times
 
-    def unknown(self, made: Ran, edge: Edge, outer: int, reason: str) -> None:
+    def add_unknown(self, device_run: DeviceRun, edge: Edge, outer: int, reason: str) -> None:
         """Record operations in a body that cannot be counted."""
         op = self.unfolding.op(edge.code, outer)
         source = op.origin.source.place if op.origin.source else None
         key = (op.name, source, op.origin.phase.value, reason or "it was not followed")
-        made.unknown[key].update(self.total(edge.child))
+        device_run.unknown[key].update(self.total(edge.child))
 
     def total(self, index: int) -> Counter[str]:
         """The operations in a body and all it holds, each counted once."""
@@ -187,7 +193,7 @@ class Fold:
             total = Counter({self.stream.ops[code].name: 0 for code in self.stream.bodies[index].codes})
             for code in self.stream.bodies[index].codes:
                 total[self.stream.ops[code].name] += 1
-            for inside in self.held(index):
+            for inside in self.inner_runs(index):
                 for edge, _ in inside:
                     total.update(self.total(edge.child))
             self.totals[index] = total

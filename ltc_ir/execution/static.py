@@ -119,8 +119,8 @@ def _runs_of_hlo(module: HloModule, stream: Stream) -> tuple[Counter[Row], Unkno
         codes = stream.bodies[number].codes
         if not times[name]:
             continue
-        for code, here in Counter(codes).items():
-            rows[unfolding.row(code, 0)] += here * times[name]
+        for code, occurrences in Counter(codes).items():
+            rows[unfolding.row(code, 0)] += occurrences * times[name]
         for code, instruction in zip(codes, module.computations[number].instructions, strict=True):
             for role, callee in instruction.called:
                 if callee in index:

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 import ltc_ir
-from ltc_ir.execution.counter_plan import plan
+from ltc_ir.execution.counter_plan import make_plan
 from ltc_ir.execution.instrument import FULL, Instrumented
 from ltc_ir.lab.models import common, ltc
 from ltc_ir.records.serialization import dumps, loads
@@ -266,7 +266,7 @@ def test_too_many_paths_are_unknown(monkeypatch):
 def test_a_full_counter_stays_full():
     closed = jax.make_jaxpr(until(30))(V)
     types = (type(closed), type(getattr(closed, "jaxpr", closed)))
-    results, counts = jax.jit(Instrumented(plan(closed, types, "cpu"), start=FULL - 2))(V)
+    results, counts = jax.jit(Instrumented(make_plan(closed, types, "cpu"), start=FULL - 2))(V)
     assert counts[0].tolist() == [FULL]
     assert np.array_equal(results[0], jax.jit(until(30))(V))
 

@@ -68,9 +68,9 @@ def text_size(module: Any) -> dict[str, Any]:
     return {"lines": text.count(b"\n") + (not text.endswith(b"\n")), "bytes": len(text)}
 
 
-def text_figures(module: Any, wanted: bool) -> tuple[dict[str, Value], dict[str, str]]:
+def text_figures(module: Any, print_text: bool) -> tuple[dict[str, Value], dict[str, str]]:
     """The lines and bytes of a module's text, where that is wanted; else why they are unknown."""
-    return (text_size(module), {}) if wanted else ({}, dict.fromkeys(("lines", "bytes"), NOT_PRINTED))
+    return (text_size(module), {}) if print_text else ({}, dict.fromkeys(("lines", "bytes"), NOT_PRINTED))
 
 
 def devices_of(module: Any) -> int:
