@@ -28,10 +28,12 @@ def invoke(argv: list[str]) -> int:
     """Run a command line and return its exit code.
 
     Not by Typer's own main, which would make exit 1 of a closed pipe and swallow an interrupt's line. Only the command that
-    the line names is built, which the help of all commands and completion need more than.
+    the line begins with is built; a line that names none needs their names and first lines of help, not their parameters.
     """
     completes = COMPLETION in os.environ
-    app = _app(argv[:1] if argv[:1] and argv[0] in COMMANDS and not completes else COMMANDS)
+    names_none = not (completes or any(word in COMMANDS for word in argv))
+    begins_with_one = bool(argv) and argv[0] in COMMANDS and not completes
+    app = _app(argv[:1] if begins_with_one else COMMANDS, _documented if names_none else _typed)
     if completes:
         app(args=argv, prog_name="ltc-ir")
     command: Any = typer.main.get_command(app)
@@ -45,17 +47,17 @@ def invoke(argv: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _app(names: Iterable[str]) -> typer.Typer:
-    """The program with these of its commands."""
+def _app(names: Iterable[str], built: Callable[[Callable[..., Any]], Callable[..., Any]]) -> typer.Typer:
+    """The program with these of its commands, each as ``built`` makes it."""
     app = typer.Typer(name="ltc-ir", help=HELP, pretty_exceptions_enable=False, callback=_top, **_SETTINGS)
     for name in names:
         place = COMMANDS[name]
         if isinstance(place, str):
-            app.command(name)(_typed(command_at(place)))
+            app.command(name)(built(command_at(place)))
         else:
             group = typer.Typer(name=name, help=GROUP_HELP[name], callback=_group, **_SETTINGS)
             for below, part in place.items():
-                group.command(below)(_typed(command_at(part)))
+                group.command(below)(built(command_at(part)))
             app.add_typer(group)
     return app
 
@@ -65,6 +67,16 @@ def _group(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(WRONG_USAGE)
+
+
+def _documented(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What stands for a command in the list of commands: its help, without parameters."""
+
+    def documented() -> None:
+        """Never run: the line names no command."""
+
+    documented.__doc__ = command.__doc__
+    return documented
 
 
 def _typed(command: Callable[..., Any]) -> Callable[..., Any]:
