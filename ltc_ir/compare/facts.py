@@ -1,15 +1,33 @@
-"""The facts that a snapshot keeps of a program: made from tables, compared, and what two captures agree on."""
+"""The facts that a snapshot keeps of a program: made from tables, counted, compared, and what two captures agree on."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from ltc_ir.compare.diff import TableDiff, compare_tables
+from ltc_ir.errors import UsageError
 from ltc_ir.records.aliases import newer_names
-from ltc_ir.records.op_table import ProgramTables, facts_of, table_of_facts
+from ltc_ir.records.count import Count, LevelCount
+from ltc_ir.records.environment import Environment
+from ltc_ir.records.figures import figures_of
+from ltc_ir.records.op_table import (
+    ProgramTables,
+    Table,
+    facts_of,
+    level_count,
+    table_of_facts,
+    tables_of_snapshot,
+)
+from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot import TWICE, Block, HloFacts, Identity, LevelFacts, Provenance, Snapshot
+from ltc_ir.records.vocabulary import By, Level
+
+EXPANDED_NOTE = "stablehlo: a snapshot holds each operation once per call path, not as it stands in the text"
+_NOT_KEPT = "a snapshot does not keep it; count the program itself"
+_GROUPINGS = (By.OP, By.PHASE, By.FUNCTION)
+"""The groupings that a snapshot can answer."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -27,6 +45,36 @@ def snapshot_of(
     hlo = tables.levels.get("hlo")
     kept = None if hlo is None or device is None else HloFacts(provenance.jaxlib, device, facts_of(hlo))
     return Snapshot(tables.target, tables.program, identity, provenance, levels, hlo=kept, captured=captured)
+
+
+def count_snapshot(snapshot: Snapshot, by: Collection[str] = (), where: str = "the snapshot") -> Count:
+    """The count that a snapshot holds; at stablehlo each operation once per call path.
+
+    Raises:
+        UsageError: a grouping that a snapshot does not keep.
+    """
+    for grouping in by:
+        if grouping not in _GROUPINGS:
+            raise UsageError(
+                f"{where} was not counted by {grouping}: a snapshot keeps op, phase and function",
+                "count the target again",
+            )
+    tables = tables_of_snapshot(snapshot).levels
+    request = Request(by=tuple(map(By, by)))
+    return Count(
+        target=snapshot.target,
+        environment=Environment(
+            jax=snapshot.provenance.jax,
+            jaxlib=snapshot.provenance.jaxlib,
+            platform=snapshot.identity.platform,
+            x64=snapshot.identity.x64,
+        ),
+        programs={
+            snapshot.program: {level: _count_level(tables[level], request) for level in Level if level in tables}
+        },
+        grouped=tuple(by),
+        notes=(EXPANDED_NOTE,) if Level.STABLEHLO in tables else (),
+    )
 
 
 def compare_facts(level: str, baseline: LevelFacts, current: LevelFacts) -> TableDiff:
@@ -74,6 +122,13 @@ def type_name(phase: str, name: str) -> str:
 def metric_name(name: str) -> str:
     """How a figure is named among the unstable facts."""
     return f"metric|{name}"
+
+
+def _count_level(table: Table, request: Request) -> LevelCount:
+    names = [figure.group or figure.key or figure.name for figure in figures_of(table.level)]
+    reasons = dict.fromkeys((*names, "attributed.source"), _NOT_KEPT)
+    count = level_count(replace(table, reasons=reasons), request)
+    return replace(count, reasons={name: why for name, why in reasons.items() if getattr(count, name, None) is None})
 
 
 Counts = Mapping[Key, Mapping[str, int]]

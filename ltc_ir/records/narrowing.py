@@ -7,9 +7,7 @@ from dataclasses import replace
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.count import Count, Group, LevelCount, Tally
-from ltc_ir.records.op_table import attributed, matches, narrowed, rows_of, tally_of
-
-__all__ = ["matches", "narrow"]
+from ltc_ir.records.op_table import attributed, narrowed, rows_of, tally_of
 
 Keep = Callable[[Tally], Tally]
 """What is kept of a tally."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ltc_ir import files
-from ltc_ir.compare.from_snapshot import count_of
+from ltc_ir.compare.facts import count_snapshot
 from ltc_ir.errors import LimitError, UsageError
 from ltc_ir.records import serialization
 from ltc_ir.records.count import Count
@@ -69,7 +69,7 @@ def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Coun
     if kind == RECORD:
         return _record(data, where)
     if kind == SNAPSHOT:
-        return count_of(loads_bytes(data, where), request["request"]["by"], where)
+        return count_snapshot(loads_bytes(data, where), request["request"]["by"], where)
     body = reader.ask(data, {**request, "wants": "count", "kind": kind})
     return serialization.unpack(json.loads(body), Count, f"the answer about {where}")
 
