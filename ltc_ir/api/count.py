@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ltc_ir.errors import UsageError
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count, LevelCount
-from ltc_ir.records.narrowing import narrow
-from ltc_ir.records.op_table import level_count
+from ltc_ir.records.op_table import level_count, narrow
 from ltc_ir.records.request import Options, Request, parse_request
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import numpy as np
 
 from ltc_ir import compat
 from ltc_ir.ir.op import Detail, Details
-from ltc_ir.ir.stablehlo.facts import tensor_bytes
 from ltc_ir.records import element_types
 
 Attributes = tuple[tuple[str, str], ...]
@@ -156,6 +155,24 @@ class MlirDetails:
         if size is None:
             size = self._bytes[kind] = _tensor_bytes(kind, self.element(kind))
         return size
+
+
+def tensor_bytes(kind: Any) -> int:
+    """Stored bytes of a ranked tensor: elements below a byte are packed, as MLIR stores them; 0 for a dynamic shape."""
+    try:
+        elements = math.prod(kind.shape)
+        return -(-elements * element_bits(kind.element_type) // 8) if elements > 0 else 0
+    except (ValueError, TypeError, AttributeError):
+        return 0
+
+
+def element_bits(kind: Any) -> int:
+    """The width of an element type in bits; a complex one has two parts."""
+    ir = compat.mlir_ir()
+    if str(kind).startswith("complex"):
+        return 2 * element_bits(ir.ComplexType(kind).element_type)
+    width = getattr(kind, "width", None)
+    return int(width) if width is not None else 0
 
 
 def _tensor_bytes(kind: Any, element: str) -> int:

@@ -17,11 +17,15 @@ from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
 from ltc_ir.records.figures import Value
-from ltc_ir.records.vocabulary import Phase
+from ltc_ir.records.vocabulary import By, Phase
 
 Key = TypeVar("Key", bound=Hashable)
 JVP, TRANSPOSE, REMAT = 1, 2, 4
 """Bits of `Origin.flags`: the transforms that decide a phase, wherever in the stack they are."""
+
+
+NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
+"""The groupings that need frames resolved."""
 
 
 class Frame(NamedTuple):

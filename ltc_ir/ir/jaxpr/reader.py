@@ -7,11 +7,9 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.details import of_equation
-from ltc_ir.ir.op import REMAT, Body, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
+from ltc_ir.ir.op import NEEDS_FRAMES, REMAT, Body, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
 from ltc_ir.ir.origin import Ownership, flags_of, without_repeats
 from ltc_ir.records.vocabulary import By
-
-_NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
 
 
 class Reader:
@@ -65,7 +63,7 @@ class Reader:
     def read(self, jaxpr: Any, body: Body) -> None:
         """Write the codes of one jaxpr's own equations, and its edges into nested ones."""
         codes, append = self.stream.codes, body.codes.append
-        framed, details = bool(self.wants & _NEEDS_FRAMES), self.details
+        framed, details = bool(self.wants & NEEDS_FRAMES), self.details
         plain = _PLAIN
         for eqn in jaxpr.eqns:
             info = eqn.source_info
@@ -96,7 +94,7 @@ class Reader:
         base = self.stacks.get(info.name_stack)
         if base is None:
             base = self.stacks[info.name_stack] = self._of_stack(info.name_stack)
-        if not self.wants & _NEEDS_FRAMES or info.traceback is None:
+        if not self.wants & NEEDS_FRAMES or info.traceback is None:
             return base
         source, stack = self.frames(info.traceback)
         return base._replace(source=source, stack=stack)

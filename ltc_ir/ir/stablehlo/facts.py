@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir import compat
+from ltc_ir.ir.details import tensor_bytes
 from ltc_ir.records.figures import Value
 
 NOT_PRINTED = "the text was not printed (--no-text)"
@@ -37,24 +38,6 @@ def _is_splat(operation: Any, kind: Any) -> bool:
     if not str(kind.element_type).startswith("complex"):
         return bool(getattr(operation.attributes["value"], "is_splat", False))
     return "dense<(" in operation.get_asm(large_elements_limit=1)
-
-
-def tensor_bytes(kind: Any) -> int:
-    """Stored bytes of a ranked tensor: elements below a byte are packed, as MLIR stores them; 0 for a dynamic shape."""
-    try:
-        elements = math.prod(kind.shape)
-        return -(-elements * element_bits(kind.element_type) // 8) if elements > 0 else 0
-    except (ValueError, TypeError, AttributeError):
-        return 0
-
-
-def element_bits(kind: Any) -> int:
-    """The width of an element type in bits; a complex one has two parts."""
-    ir = compat.mlir_ir()
-    if str(kind).startswith("complex"):
-        return 2 * element_bits(ir.ComplexType(kind).element_type)
-    width = getattr(kind, "width", None)
-    return int(width) if width is not None else 0
 
 
 def printed(module: Any) -> bytes:

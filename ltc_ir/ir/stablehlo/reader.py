@@ -9,13 +9,11 @@ from typing import Any
 from ltc_ir import compat
 from ltc_ir.ir.details import MlirDetails
 from ltc_ir.ir.name_evidence import Evidence
-from ltc_ir.ir.op import Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
+from ltc_ir.ir.op import NEEDS_FRAMES, Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
 from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
 from ltc_ir.ir.stablehlo.facts import Constants, trip_count
 from ltc_ir.records.vocabulary import By
 
-NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})
-"""The groupings that need frames resolved."""
 _CALLS = frozenset({"func.call", "stablehlo.composite"})
 _FLAT_NAMES = """
     abs add and atan2 bitcast_convert broadcast_in_dim clamp compare complex concatenate constant convert cosine
