@@ -125,7 +125,7 @@ def metric_name(name: str) -> str:
 
 
 def _count_level(table: Table, request: Request) -> LevelCount:
-    names = [figure.group or figure.key or figure.name for figure in figures_of(table.level)]
+    names = [figure.group or figure.json_key for figure in figures_of(table.level)]
     reasons = dict.fromkeys((*names, "attributed.source"), _NOT_KEPT)
     count = level_count(replace(table, reasons=reasons), request)
     return replace(count, reasons={name: why for name, why in reasons.items() if getattr(count, name, None) is None})

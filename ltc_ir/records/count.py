@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.figures import figures_of
 from ltc_ir.records.shape import Natural, Number, Shape, finite
-from ltc_ir.records.vocabulary import Phase
+from ltc_ir.records.vocabulary import Level, Phase
 
 Ops = Mapping[str, Natural]
 
@@ -194,13 +195,10 @@ MODULE, EXPANDED = "module", "expanded"
 """What a tally counts: each operation as it stands in the text, or once per call path."""
 
 
-_ALWAYS: Mapping[str, tuple[str, ...]] = {
-    "jaxpr": ("max_depth",),
-    "stablehlo": ("max_depth", "expanded", "lines", "bytes", "private_functions", "constants"),
-    "hlo": ("max_depth", "fusions", "flops", "bytes_accessed", "memory", "collectives"),
-}
-"""The figures that a level always has in JSON, ``null`` where they are missing; other levels have none of them."""
-_FIGURES = frozenset(name for names in _ALWAYS.values() for name in names)
+def figure_keys(level: str) -> set[str]:
+    """The keys that a level always has in JSON, ``null`` where the figure is missing; other levels have none of them."""
+    keys = {figure.group or figure.json_key for figure in figures_of(level)}
+    return keys | {"expanded"} if level == Level.STABLEHLO else keys
 
 
 @dataclass(frozen=True)
@@ -212,7 +210,8 @@ class LevelCount:
     ``expanded_by``. ``attributed`` are the shares (0 to 1) with a phase and with a source line. ``lines`` and ``bytes`` are of
     the printed text; ``constants`` are bytes of constants that are neither scalar nor splat. ``flops``, ``bytes_accessed``
     and ``memory`` (bytes) are XLA's own estimates, a loop body counted once. ``executed`` is how often each operation runs,
-    where that was asked. ``reasons`` says why a field is ``None``.
+    where that was asked. ``reasons`` says why a field is ``None``. ``further`` are registered figures without a field here, by
+    their keys in JSON.
     """
 
     level: str
@@ -236,6 +235,7 @@ class LevelCount:
     basis: str = MODULE
     executed: Executed | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    further: Mapping[str, Number | None] = field(default_factory=dict)
     SHAPE: ClassVar = Shape(optional=("by", "expanded_by", "basis", "executed", "reasons"), spread="tally", key="level")
 
     def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -245,8 +245,9 @@ class LevelCount:
             data["expanded"]["by"] = expanded_by
         if self.executed is None and "executed" in self.reasons:
             data |= {"executed": None, "reason": self.reasons["executed"]}
-        absent = _FIGURES.difference(_ALWAYS.get(self.level, ()))
-        return {key: value for key, value in data.items() if key not in absent}
+        further: dict[str, Any] = data.pop("further")
+        absent = set[str]().union(*map(figure_keys, Level)) - figure_keys(self.level)
+        return {key: value for key, value in data.items() if key not in absent} | further
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +257,17 @@ class LevelCount:
             data["expanded"] = {key: value for key, value in expanded.items() if key != "by"}
             data["expanded_by"] = expanded["by"]
         data.pop("reason", None)
-        return data
+        if "further" in data:
+            raise ValueError("JSON has each further figure under its own key")
+        further = figure_keys(data["level"]) - LevelCount.__dataclass_fields__.keys()
+        return data | {"further": {key: data.pop(key) for key in further if key in data}}
+
+    @property
+    def plain_figures(self) -> dict[str, Number]:
+        """The known figures that are one number each, by their keys in JSON."""
+        values = {**vars(self), **self.further}
+        keys = [figure.json_key for figure in figures_of(self.level) if figure.group is None]
+        return {key: values[key] for key in keys if values.get(key) is not None}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Figure:
         name: as rules, diffs and snapshots spell it; a family's ends with ``.*``.
         levels: the levels that have it; the first is the one meant where a rule names none.
         unit: ``bytes``, ``lines`` or ``flops``; empty for a plain number.
-        key: its key in the JSON of a count, ``group.key`` where a group holds several; its name where empty.
+        key: its key in the JSON of a count, ``group.key`` where a group holds several; its name where empty (new ones).
         stored: whether snapshots keep it. Growth of such a figure counts against a program, as growth of operations does.
         bounded: whether a rule can bound it.
         estimated: whether it is an estimate of XLA's, which need not be a whole number.
@@ -39,6 +39,11 @@ class Figure:
     stored: bool = False
     bounded: bool = True
     estimated: bool = False
+
+    @property
+    def json_key(self) -> str:
+        """Its key in the JSON of a count."""
+        return self.key or self.name
 
     @property
     def group(self) -> str | None:
@@ -116,7 +121,7 @@ def to_json(level: str, figures: Figures) -> dict[str, Any]:
             group = data.setdefault(figure.group, {})
             group |= {_last(figure, name): figures.get(name) for name in _members(figure, figures)}
         else:
-            data[figure.key or figure.name] = figures.get(figure.name)
+            data[figure.json_key] = figures.get(figure.name)
     return {key: value if _is_known(value) or key == "collectives" else None for key, value in data.items()}
 
 
@@ -133,7 +138,7 @@ def from_json(level: str, data: Mapping[str, Any]) -> dict[str, Value]:
             elif held is not None:
                 figures[figure.name] = held.get(_last(figure, figure.name))
         else:
-            figures[figure.name] = data.get(figure.key or figure.name)
+            figures[figure.name] = data.get(figure.json_key)
     return figures
 
 

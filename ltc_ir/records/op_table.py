@@ -197,6 +197,7 @@ def level_count(table: Table, request: Request) -> LevelCount:
     in_text = table.level == Level.STABLEHLO
     shown = narrowed(table.shown, *filters)
     expanded = narrowed(table.expanded, *filters) if in_text and table.expanded is not None else None
+    figures, fields = to_json(table.level, table.figures), LevelCount.__dataclass_fields__
     executed = None
     if table.run is not None and table.executed is not None:
         ran = narrowed(table.executed, *filters)
@@ -213,13 +214,14 @@ def level_count(table: Table, request: Request) -> LevelCount:
         basis=EXPANDED if in_text and table.static is None else MODULE,
         executed=executed,
         reasons=reasons,
-        **to_json(table.level, table.figures),
+        further={key: value for key, value in figures.items() if key not in fields},
+        **{key: value for key, value in figures.items() if key in fields},
     )
 
 
 def table_of_count(count: LevelCount) -> Table:
     """The table of a count: rows of a name and a phase."""
-    figures = from_json(count.level, vars(count))
+    figures = from_json(count.level, {**vars(count), **count.further})
     static: Weights | None = rows_of(count.tally)
     expanded = None if count.expanded is None else rows_of(count.expanded)
     if count.level == Level.JAXPR or count.basis == EXPANDED:

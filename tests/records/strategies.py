@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from ltc_ir.records.count import _ALWAYS, LevelCount, Tally, make_tally
+from ltc_ir.records.count import LevelCount, Tally, figure_keys, make_tally
 from ltc_ir.records.diff import LevelDiff
 from ltc_ir.records.passes import KINDS as PASS_KINDS
 from ltc_ir.records.passes import Passes, PassTime
@@ -18,7 +18,7 @@ from ltc_ir.records.serialization import KINDS, record_class
 from ltc_ir.records.shape import PLAIN
 from ltc_ir.records.sweep import METRICS, SweepPoint
 from ltc_ir.records.timing import MORE_STAGES, STAGES, ProgramTiming, Stage
-from ltc_ir.records.vocabulary import Phase
+from ltc_ir.records.vocabulary import Level, Phase
 
 CLASSES = [record_class(kind) for kind in KINDS if not KINDS[kind][0].startswith("ltc_ir.lab")]
 """The classes of all kinds of records of the tool."""
@@ -26,7 +26,7 @@ CLASSES = [record_class(kind) for kind in KINDS if not KINDS[kind][0].startswith
 WORDS = st.sampled_from(["add", "scan", "m/net.py:3", "é \"'", "(no source)"])
 FLOATS = st.floats(0, 1e9).filter(lambda value: value == 0 or value > 1e-9)
 METRIC = st.sampled_from([metric.name for metric in METRICS])
-LEVEL = st.sampled_from(sorted(_ALWAYS))
+LEVEL = st.sampled_from(sorted(level.value for level in Level))
 COUNTS = st.dictionaries(WORDS, st.integers(1, 99), min_size=1, max_size=3)
 _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: WORDS,
@@ -77,7 +77,7 @@ def records(kind: Any) -> st.SearchStrategy[Any]:
 
 def _level(count: LevelCount) -> LevelCount:
     """With the figures of its level alone, and either an executed count or the reason why there is none."""
-    figures = {name for names in _ALWAYS.values() for name in names} - set(_ALWAYS[count.level])
+    figures = {key for level in Level for key in figure_keys(level)} - figure_keys(count.level)
     count = replace(count, **dict.fromkeys(figures))
     reasons = {key: why for key, why in count.reasons.items() if key != "executed" or count.executed is None}
     return replace(count, reasons=reasons, expanded_by=count.expanded_by if count.expanded else None)
@@ -90,6 +90,7 @@ _SPECIAL: dict[Any, dict[str, st.SearchStrategy[Any]]] = {
     },
     LevelCount: {
         "level": LEVEL,
+        "further": st.just({}),
         "reasons": st.dictionaries(st.sampled_from(["executed", "flops"]), WORDS, max_size=2),
     },
     LevelDiff: {"level": LEVEL},

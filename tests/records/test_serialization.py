@@ -23,11 +23,13 @@ from ltc_ir.records import serialization
 from ltc_ir.records.count import Count, Executed, LevelCount, Tally, make_tally
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
 from ltc_ir.records.environment import Environment
-from ltc_ir.records.op_table import Constant, ProgramTables, Row, Table, of_plain, to_plain
+from ltc_ir.records.figures import FIGURES, Figure
+from ltc_ir.records.op_table import Constant, ProgramTables, Row, Table, level_count, of_plain, table_of_count, to_plain
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import dumps, from_data, loads, pack, to_data, unpack
 from ltc_ir.records.shape import Natural, Number, Shape
 from ltc_ir.records.vocabulary import By
+from ltc_ir.render.layouts.count import count_sheets
 from tests.records.strategies import CLASSES, records
 
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -302,6 +304,17 @@ def test_tables_pass_between_processes_row_by_row() -> None:
     data = json.loads(json.dumps(to_plain(tables)))
     assert isinstance(data["levels"]["hlo"]["static"][0][0], list), "a row, not a table"
     assert of_plain(data) == tables
+
+
+def test_a_registered_figure_is_counted_shown_and_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files: the registry, and the reader that measures it."""
+    monkeypatch.setitem(FIGURES, "gathers", Figure("gathers", ("stablehlo",)))
+    table = Table("stablehlo", static={Row("stablehlo.gather", "primal"): 2}, expanded={}, figures={"gathers": 2})
+    count = Count("mine", Environment(), {"forward": {"stablehlo": level_count(table, Request())}})
+    assert json.loads(dumps(count))["programs"]["forward"]["stablehlo"]["gathers"] == 2
+    again = loads(dumps(count), "it", Count)
+    assert again == count and table_of_count(again.programs["forward"]["stablehlo"]).figures["gathers"] == 2
+    assert ("stablehlo gathers", 2) in count_sheets(count)[-1].rows
 
 
 def test_a_request_passes_between_processes() -> None:

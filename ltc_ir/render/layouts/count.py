@@ -15,7 +15,6 @@ MOST_ROWS = 10
 """Rows of loops and functions shown without ``--top``; JSON has them all."""
 LEADING = 5
 """Operations that lead a gradient's table, of a target that names none."""
-_FACTS = ("max_depth", "lines", "bytes", "private_functions", "fusions", "flops", "bytes_accessed")
 _FIRST = frozenset({1})
 """A rule below the total."""
 
@@ -162,9 +161,7 @@ def _facts_sheet(count: Count) -> Sheet:
 
 
 def _facts(level_count: LevelCount) -> dict[str, Cell]:
-    facts: dict[str, Cell] = {
-        name: getattr(level_count, name) for name in _FACTS if getattr(level_count, name) is not None
-    }
+    facts: dict[str, Cell] = dict(level_count.plain_figures)
     if level_count.expanded is not None:
         facts["expanded total"] = level_count.expanded.total
     facts |= {f"constants {name}": size for name, size in (level_count.constants or {}).items()}
@@ -350,9 +347,8 @@ def _level_rows(level_count: LevelCount) -> Iterator[Row]:
     for view, groups in (("by", level_count.by), ("expanded_by", level_count.expanded_by)):
         for group in groups or ():
             yield from _tally_rows(view, group.key, group.tally)
-    for name in _FACTS:
-        if getattr(level_count, name) is not None:
-            yield ("fact", "", name, "", getattr(level_count, name))
+    for name, figure in level_count.plain_figures.items():
+        yield ("fact", "", name, "", figure)
     for prefix, facts in (("constants", level_count.constants), ("memory", level_count.memory)):
         for name, value in (facts or {}).items():
             yield ("fact", prefix, name, "", value)
