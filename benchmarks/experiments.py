@@ -16,8 +16,7 @@ from ltc_ir.lab.plans import Settings
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
 from ltc_ir.lab.records import Experiment, Row
 from ltc_ir.records.serialization import dumps_all, from_data
-from ltc_ir.render.csv import to_csv
-from ltc_ir.render.markdown import to_markdown
+from ltc_ir.render.tabular import to_csv, to_markdown
 
 PAGE = ROOT / "docs" / "experiments.md"
 STORED = DATA / "experiments.json"

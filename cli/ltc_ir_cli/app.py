@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from ltc_ir.errors import LtcIrError
-from ltc_ir_cli.commands import named_command
+from ltc_ir_cli.commands import COMMANDS, command_at, named_command
 from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, unwritable
 from ltc_ir_cli.parameters import plain_arguments
 
@@ -118,7 +118,7 @@ def _invoked(argv: list[str]) -> int:
             return command(**arguments) or 0
     from ltc_ir_cli.typer_app import invoke
 
-    return invoke(argv)
+    return invoke(argv, COMMANDS, command_at)
 
 
 def _usage_or_bug(error: Exception) -> int:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args
 
 import typer
 
-from ltc_ir_cli.commands import COMMANDS, GROUP_HELP, HELP, command_at
 from ltc_ir_cli.options import Version
 from ltc_ir_cli.parameters import Argument, Parameter, grouped, parameters_of
 
 WRONG_USAGE = 2
 COMPLETION = "_LTC_IR_COMPLETE"
 """The variable by which a shell asks for completions."""
+HELP = "Count, attribute and compare the IR of a JAX function and its gradient."
+GROUP_HELP = {"snapshot": "Snapshot the IR of programs and detect growth."}
+Commands = Mapping[str, str | Mapping[str, str]]
 _SETTINGS: dict[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
     "rich_markup_mode": None,
@@ -24,16 +26,23 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-def invoke(argv: list[str]) -> int:
+def invoke(argv: list[str], commands: Commands, load: Callable[[str], Callable[..., Any]]) -> int:
     """Run a command line and return its exit code.
+
+    Args:
+        argv: the words of the line.
+        commands: the place of each command, and of each command of a group.
+        load: returns the function at a place.
 
     Not by Typer's own main, which would make exit 1 of a closed pipe and swallow an interrupt's line. Only the command that
     the line begins with is built; a line that names none needs their names and first lines of help, not their parameters.
     """
     completes = COMPLETION in os.environ
-    names_none = not (completes or any(word in COMMANDS for word in argv))
-    begins_with_one = bool(argv) and argv[0] in COMMANDS and not completes
-    app = _app(argv[:1] if begins_with_one else COMMANDS, _documented if names_none else _typed)
+    names_none = not (completes or any(word in commands for word in argv))
+    begins_with_one = bool(argv) and argv[0] in commands and not completes
+    build = _documented if names_none else _typed
+    named = {argv[0]: commands[argv[0]]} if begins_with_one else commands
+    app = _app(named, lambda place: build(load(place)))
     if completes:
         app(args=argv, prog_name="ltc-ir")
     command: Any = typer.main.get_command(app)
@@ -47,17 +56,16 @@ def invoke(argv: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _app(names: Iterable[str], built: Callable[[Callable[..., Any]], Callable[..., Any]]) -> typer.Typer:
-    """The program with these of its commands, each as ``built`` makes it."""
+def _app(commands: Commands, built: Callable[[str], Callable[..., Any]]) -> typer.Typer:
+    """The program with these commands; ``built`` makes the one at a place."""
     app = typer.Typer(name="ltc-ir", help=HELP, pretty_exceptions_enable=False, callback=_top, **_SETTINGS)
-    for name in names:
-        place = COMMANDS[name]
+    for name, place in commands.items():
         if isinstance(place, str):
-            app.command(name)(built(command_at(place)))
+            app.command(name)(built(place))
         else:
             group = typer.Typer(name=name, help=GROUP_HELP[name], callback=_group, **_SETTINGS)
             for below, part in place.items():
-                group.command(below)(built(command_at(part)))
+                group.command(below)(built(part))
             app.add_typer(group)
     return app
 

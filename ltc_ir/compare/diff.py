@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 
 from ltc_ir.compare.comparability import check_filters, collect_notes, compare_environments
 from ltc_ir.errors import NotComparableError, UsageError
-from ltc_ir.records.aliases import needed_renamings
 from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
 from ltc_ir.records.figures import Value, figures_of
 from ltc_ir.records.op_table import Row, Table, Weights, rows_of, table_of_count, types_of
 from ltc_ir.records.snapshot import Block
-from ltc_ir.records.vocabulary import Level, Phase
+from ltc_ir.records.vocabulary import Level, Phase, needed_renamings
 
 _ORDER = {phase.value: rank for rank, phase in enumerate(Phase)}
 _DIFFERENTIATED = {Phase.FORWARD.value, Phase.BACKWARD.value, Phase.RECOMPUTE.value}

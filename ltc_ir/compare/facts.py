@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from ltc_ir.compare.diff import TableDiff, compare_tables
 from ltc_ir.errors import UsageError
-from ltc_ir.records.aliases import newer_names
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.figures import figures_of
@@ -22,7 +21,7 @@ from ltc_ir.records.op_table import (
 )
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot import TWICE, Block, HloFacts, Identity, LevelFacts, Provenance, Snapshot
-from ltc_ir.records.vocabulary import By, Level
+from ltc_ir.records.vocabulary import By, Level, newer_names
 
 EXPANDED_NOTE = "stablehlo: a snapshot holds each operation once per call path, not as it stands in the text"
 _NOT_KEPT = "a snapshot does not keep it; count the program itself"

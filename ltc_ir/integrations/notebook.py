@@ -55,8 +55,8 @@ class ShownCount(_Views, Count):
         return self._frame_of_csv("count", ("count",))
 
     def _repr_html_(self) -> str:
-        from ltc_ir.render.html import to_html
         from ltc_ir.render.layouts.count import count_sheets
+        from ltc_ir.render.tabular import to_html
 
         return to_html(count_sheets(self, grad=set(self.programs) == {"forward", "grad"}))
 
@@ -70,8 +70,8 @@ class ShownSweep(_Views, Sweep):
         return self._frame_of_csv("sweep", ("value", "figure", "low", "high", "runs"))
 
     def _repr_html_(self) -> str:
-        from ltc_ir.render.html import to_html
         from ltc_ir.render.layouts.sweep import sweep_sheets
+        from ltc_ir.render.tabular import to_html
 
         return to_html(sweep_sheets(self))
 
@@ -92,8 +92,8 @@ class ShownTiming(_Views, Timing):
         return pd.DataFrame(rows, columns=["target", "program", "stage", *_FIGURES, "reason"])
 
     def _repr_html_(self) -> str:
-        from ltc_ir.render.html import to_html
         from ltc_ir.render.layouts.timing import timing_sheets
+        from ltc_ir.render.tabular import to_html
 
         return to_html(timing_sheets([self]))
 

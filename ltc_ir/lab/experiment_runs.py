@@ -25,7 +25,7 @@ from ltc_ir.lab.records import Experiment
 from ltc_ir.lab.training_pool import plan_trainings, run_trainings
 from ltc_ir.records.serialization import dumps
 from ltc_ir.records.timing import Machine
-from ltc_ir.render import csv
+from ltc_ir.render import tabular
 from ltc_ir.targets.stages import environment
 from ltc_ir.timing import machine
 
@@ -172,7 +172,7 @@ def write_experiments(experiments: Sequence[Experiment], folder: Path) -> list[s
     for record in experiments:
         contents = {
             "json": dumps(record).encode(),
-            "csv": csv.to_csv(experiment_rows([record])).encode(),
+            "csv": tabular.to_csv(experiment_rows([record])).encode(),
             "svg": experiment_picture(record),
         }
         for ending, data in contents.items():

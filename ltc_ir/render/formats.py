@@ -68,8 +68,8 @@ def tabular(layout: str, *options: str, json: Renderer | None = None) -> dict[st
     return {
         "table": Renderer("ltc_ir.render.table:to_table", f"{layout}_sheets", options),
         "json": json or JSON,
-        "csv": Renderer("ltc_ir.render.csv:to_csv", f"{layout}_rows"),
-        "markdown": Renderer("ltc_ir.render.markdown:to_markdown", f"{layout}_sheets", options),
+        "csv": Renderer("ltc_ir.render.tabular:to_csv", f"{layout}_rows"),
+        "markdown": Renderer("ltc_ir.render.tabular:to_markdown", f"{layout}_sheets", options),
     }
 
 

@@ -8,11 +8,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ltc_ir.compare.diff import compare_rows
 from ltc_ir.errors import UsageError
-from ltc_ir.records.aliases import newer_names
 from ltc_ir.records.check import CheckChange, Problem
 from ltc_ir.records.op_table import ProgramTables, Row, table_of_facts
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.records.vocabulary import Level, Phase
+from ltc_ir.records.vocabulary import Level, Phase, newer_names
 from ltc_ir.rules.grammar import Complete, Filter, Rule, Selector, covers, holds, is_named
 from ltc_ir.rules.locate import Place, most_moved, place_of, place_of_constants, place_of_growth
 from ltc_ir.rules.names import is_collective, resolve_name

@@ -7,12 +7,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from ltc_ir.compare.diff import Difference, TableDiff
-from ltc_ir.records.aliases import newer_names
 from ltc_ir.records.check import CheckChange
 from ltc_ir.records.figures import stored_names
 from ltc_ir.records.op_table import Constant, Table, Weights
 from ltc_ir.records.snapshot import Block
-from ltc_ir.records.vocabulary import NO_SOURCE
+from ltc_ir.records.vocabulary import NO_SOURCE, newer_names
 
 _MOST = 3
 

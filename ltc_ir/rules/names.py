@@ -10,9 +10,8 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.aliases import newer_names
 from ltc_ir.records.op_table import ProgramTables, Row
-from ltc_ir.records.vocabulary import COLLECTIVES, Level
+from ltc_ir.records.vocabulary import COLLECTIVES, Level, newer_names
 from ltc_ir.rules.grammar import Rule, Selector, calls, levels_of_figure
 
 LEVELS = ("jaxpr", "stablehlo")

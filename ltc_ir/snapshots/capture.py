@@ -31,7 +31,9 @@ def capture_request(
     Snapshots are lowered for the CPU unless the caller or the target names a platform, so that they hold on any machine.
     """
     levels = tuple(level for level in Level if level is not Level.HLO or hlo)
-    return Request(levels=levels, details=details, facts=True, platform=platform, default_platform=default_platform, **more)
+    return Request(
+        levels=levels, details=details, facts=True, platform=platform, default_platform=default_platform, **more
+    )
 
 
 def capture_request_here(platform: str | None, *, hlo: bool = False, details: bool = False) -> Request:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from ltc_ir.compare.diff import compare_rows
 from ltc_ir.compare.facts import snapshot_of, stable
-from ltc_ir.records.aliases import newer_names
 from ltc_ir.records.op_table import Row, Table, facts_of
+from ltc_ir.records.vocabulary import newer_names
 from tests.compare.inventories import HERE, JAXPR, MADE, STABLEHLO, Entry, inventory, table
 
 ENTRIES = st.lists(

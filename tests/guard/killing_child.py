@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ltc_ir.api import snapshot as guarding
+from ltc_ir.api import snapshot as ruling
 from ltc_ir.snapshots import capture as capturing
-from ltc_ir.snapshots import judge as ruling
 from ltc_ir.snapshots import survey as looking
 from ltc_ir.snapshots.update import record
 from ltc_ir.targets import derive, find, stages

@@ -16,7 +16,7 @@ from ltc_ir.lab.plans import PLANS
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
 from ltc_ir.lab.plots.publication_figures import FIGURES
 from ltc_ir.lab.records import Experiment
-from ltc_ir.render.csv import to_csv
+from ltc_ir.render.tabular import to_csv
 
 TEXT = PAGE.read_text(encoding="utf-8")
 MADE = stored()

@@ -26,7 +26,7 @@ from ltc_ir.lab.training_pool import IN_THIS_PROCESS
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.serialization import dumps, loads
 from ltc_ir.records.timing import Machine
-from ltc_ir.render.csv import to_csv
+from ltc_ir.render.tabular import to_csv
 
 pytestmark = [pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 

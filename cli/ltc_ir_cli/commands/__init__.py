@@ -23,8 +23,6 @@ COMMANDS: Mapping[str, str | Mapping[str, str]] = {
     },
 }
 """The function of each command, and of each command of a group, in the order of the help; the lab is named here only."""
-HELP = "Count, attribute and compare the IR of a JAX function and its gradient."
-GROUP_HELP = {"snapshot": "Snapshot the IR of programs and detect growth."}
 
 
 def command_at(place: str) -> Callable[..., int | None]:
