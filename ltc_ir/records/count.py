@@ -288,7 +288,7 @@ class Count:
     notes: tuple[str, ...] = ()
     headline: tuple[str, ...] = ()
     kind: str = "count"
-    SHAPE: ClassVar = Shape(optional=("unavailable", "grouped", "filters", "notes"))
+    SHAPE: ClassVar = Shape(optional=("unavailable", "grouped", "filters", "headline", "notes"))
 
     def levels(self) -> tuple[str, ...]:
         """The levels that any program has, in reading order."""
