@@ -38,7 +38,7 @@ def read_jaxpr(program: Any, ownership: Any) -> tuple[int, frozenset[Any]]:
 
 def read_stablehlo(module: Any, ownership: Any, phases: frozenset[Any]) -> int:
     """Count a StableHLO module with phase and source: the total."""
-    from ltc_ir.ir.name_evidence import Evidence
+    from ltc_ir.ir.origin import Evidence
     from ltc_ir.ir.stablehlo import reader as stablehlo
     from ltc_ir.records.op_table import level_count
     from ltc_ir.records.request import Request

@@ -19,8 +19,7 @@ from ltc_ir.targets.find import find
 from ltc_ir.targets.stages import clear_caches
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import isolation
-from ltc_ir.timing.calls import time_steady
-from ltc_ir.timing.cold_start import Measuring, time_cold
+from ltc_ir.timing.cold_start import Measuring, time_cold, time_steady
 from ltc_ir.timing.inputs import Inputs, argument_values, copy_function
 
 FOREVER = 10**18

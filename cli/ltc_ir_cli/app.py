@@ -7,19 +7,57 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from typing import Any
 
 from ltc_ir.errors import LtcIrError
-from ltc_ir_cli.commands import COMMANDS, command_at, named_command
 from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, unwritable
 from ltc_ir_cli.parameters import plain_arguments
 
 BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 2
 COMPLETION = "_LTC_IR_COMPLETE"
 """The variable by which a shell asks for completions."""
+
+
+COMMANDS: Mapping[str, str | Mapping[str, str]] = {
+    "count": "ltc_ir_cli.commands.count:count",
+    "lower": "ltc_ir_cli.commands.lower:lower",
+    "diff": "ltc_ir_cli.commands.diff:diff",
+    "time": "ltc_ir_cli.commands.time:time",
+    "experiment": "ltc_ir.lab.commands:experiment",
+    "targets": "ltc_ir_cli.commands.listings:targets",
+    "doctor": "ltc_ir_cli.commands.listings:doctor",
+    "snapshot": {
+        "check": "ltc_ir_cli.commands.snapshot:check",
+        "update": "ltc_ir_cli.commands.snapshot:update",
+        "list": "ltc_ir_cli.commands.snapshot:listing",
+        "show": "ltc_ir_cli.commands.snapshot:show",
+        "prune": "ltc_ir_cli.commands.snapshot:prune",
+    },
+}
+"""The function of each command, and of each command of a group, in the order of the help; the lab is named here only."""
+
+
+def command_at(place: str) -> Callable[..., int | None]:
+    """The command function at ``module:name``."""
+    module, _, name = place.partition(":")
+    command: Callable[..., int | None] = getattr(import_module(module), name)
+    return command
+
+
+def named_command(argv: Sequence[str]) -> tuple[Callable[..., int | None], Sequence[str]] | None:
+    """The command that a command line begins with, and the words after it; ``None`` where it begins with none."""
+    place: Any = COMMANDS
+    for number, word in enumerate(argv[:2], 1):
+        place = place.get(word)
+        if isinstance(place, str):
+            return command_at(place), argv[number:]
+        if place is None:
+            break
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,8 +23,8 @@ from ltc_ir.records.figures import Value
 from ltc_ir.records.op_table import Table, Weights, narrowed
 from ltc_ir.records.request import Request
 from ltc_ir.records.vocabulary import Level
+from ltc_ir.tables.compiled_hlo import xla_figures
 from ltc_ir.tables.live import Reading
-from ltc_ir.tables.xla_costs import xla_figures
 from ltc_ir.targets.example_values import NeedsValuesError, leaves_of, parse_filling
 from ltc_ir.targets.stages import Staged, platform_here, users_failure, wait_until_ready
 

@@ -16,7 +16,6 @@ from enum import IntEnum
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
-from ltc_ir.records.figures import Value
 from ltc_ir.records.vocabulary import By, Phase
 
 Key = TypeVar("Key", bound=Hashable)
@@ -209,7 +208,7 @@ class Stream:
     bodies: list[Body] = field(default_factory=list)
     roots: list[int] = field(default_factory=list)
     codes: dict[Hashable, int] = field(default_factory=dict)
-    figures: dict[str, Value] = field(default_factory=dict)
+    figures: dict[str, int | float | None] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def add_op(self, op: Op) -> int:

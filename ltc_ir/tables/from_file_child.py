@@ -13,8 +13,8 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
-from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import Stream
+from ltc_ir.ir.origin import Evidence
 from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.ir.stablehlo.facts import devices_of, printed, text_figures, text_size
 from ltc_ir.records.count import Count

@@ -10,9 +10,8 @@ from ltc_ir import compat
 from ltc_ir.ir import fingerprint
 from ltc_ir.ir.jaxpr import closures
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
-from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import Stream, paused_collector
-from ltc_ir.ir.origin import Ownership
+from ltc_ir.ir.origin import Evidence, Ownership
 from ltc_ir.ir.stablehlo import reader as stablehlo_level
 from ltc_ir.ir.stablehlo.facts import devices_of, text_figures
 from ltc_ir.records.count import LevelCount
@@ -140,8 +139,7 @@ def _stored_bytes(value: Any) -> int:
 
 
 def _read_hlo(program: _Program) -> Reading:
-    from ltc_ir.tables.compiled_hlo import optimised
-    from ltc_ir.tables.xla_costs import xla_figures
+    from ltc_ir.tables.compiled_hlo import optimised, xla_figures
 
     request = program.request
     compiled = optimised(program.staged, request.wants, program.ownership, program.evidence, **reading_options(request))

@@ -17,8 +17,17 @@ from ltc_ir.tables.unfold import place_of
 from ltc_ir.targets.stages import Staged, users_failure
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import isolation
-from ltc_ir.timing.event_tree import SECOND, inherited_kinds, merge_by_path, own_times, seconds_by_kind
-from ltc_ir.timing.profiler import Clock, PassesUnknownError, profile_compile, require_profile_data
+from ltc_ir.timing.profiler import (
+    SECOND,
+    Clock,
+    PassesUnknownError,
+    inherited_kinds,
+    merge_by_path,
+    own_times,
+    profile_compile,
+    require_profile_data,
+    seconds_by_kind,
+)
 
 NOT_IN_HLO = "the optimised HLO has no instruction of that name"
 NO_LINE = "its instruction bears no source line"

@@ -19,8 +19,7 @@ from ltc_ir.targets.example_values import parse_filling
 from ltc_ir.targets.stages import Staged, environment, platform_here
 from ltc_ir.targets.target import Program, Target
 from ltc_ir.timing import isolation, machine
-from ltc_ir.timing.calls import time_eager, time_steady
-from ltc_ir.timing.cold_start import Cycle, Measuring, time_cold, time_warm
+from ltc_ir.timing.cold_start import Cycle, Measuring, time_cold, time_eager, time_steady, time_warm
 from ltc_ir.timing.inputs import Inputs, argument_values
 from ltc_ir.timing.passes import PassesUnknownError, passes_of
 from ltc_ir.timing.sampling import RESERVED, SECOND, Clock

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ltc_ir.errors import LtcIrError
-from ltc_ir_cli.commands import COMMANDS, command_at
+from ltc_ir_cli.app import COMMANDS, command_at
 from ltc_ir_cli.parameters import parameters_of, plain_arguments
 from ltc_ir_cli.typer_app import _typed
 

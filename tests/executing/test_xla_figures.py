@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 import ltc_ir
-from ltc_ir.tables.xla_costs import xla_figures
+from ltc_ir.tables.compiled_hlo import xla_figures
 
 pytestmark = pytest.mark.versions
 

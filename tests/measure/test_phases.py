@@ -14,8 +14,7 @@ from jax import lax
 import ltc_ir
 from ltc_ir.ir.hlo import parser as hlo_text
 from ltc_ir.ir.hlo import reader as hlo
-from ltc_ir.ir.name_evidence import Evidence
-from ltc_ir.ir.origin import ambiguous
+from ltc_ir.ir.origin import Evidence, ambiguous
 from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.lab.models.common import HEADLINE
 from ltc_ir.records.count import LevelCount

@@ -14,7 +14,7 @@ from jax.extend import core
 from ltc_ir import compat
 from ltc_ir.errors import LimitError
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
-from ltc_ir.ir.name_evidence import Evidence
+from ltc_ir.ir.origin import Evidence
 from ltc_ir.ir.stablehlo import reader as stablehlo_level
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.op_table import level_count

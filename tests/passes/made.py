@@ -5,7 +5,7 @@ from __future__ import annotations
 from ltc_ir.records.count import Count, Group, LevelCount, Tally
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.passes import HLO, KERNELS, LLVM, Kernel, Passes, Thread
-from ltc_ir.timing.event_tree import Event, merge_by_path, nest_events, seconds_by_kind
+from ltc_ir.timing.profiler import Event, merge_by_path, nest_events, seconds_by_kind
 
 MS = 1_000_000
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltc_ir.records.passes import HLO, LLVM, REST, Thread
-from ltc_ir.timing.event_tree import Event, merge_by_path, nest_events, own_times, seconds_by_kind
+from ltc_ir.timing.profiler import Event, merge_by_path, nest_events, own_times, seconds_by_kind
 from tests.passes.made import event, thread
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from ltc_ir.ir.hlo.parser import parse
 from ltc_ir.ir.hlo.reader import read
-from ltc_ir.ir.name_evidence import Evidence
-from ltc_ir.ir.origin import Ownership
+from ltc_ir.ir.origin import Evidence, Ownership
 from ltc_ir.records.passes import Kernel
 from ltc_ir.records.vocabulary import By
 from ltc_ir.timing.passes import LINES_DIFFER, NO_LINE, NO_PHASE, NOT_IN_HLO, Origins

@@ -17,7 +17,7 @@ from ltc_ir.records.passes import Passes, Thread
 from ltc_ir.records.serialization import dumps, from_data
 from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.layouts.passes import passes_sheets
-from ltc_ir.timing.event_tree import Event, nest_events
+from ltc_ir.timing.profiler import Event, nest_events
 from tests.passes.made import STACKS, by_stack, made
 
 

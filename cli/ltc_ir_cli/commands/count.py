@@ -14,7 +14,7 @@ from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import rare_collection, say, stdout_is_data
 from ltc_ir_cli.emit import emit
 from ltc_ir_cli.parameters import Option
-from ltc_ir_cli.sweeps import swept
+from ltc_ir_cli.progress import swept
 
 if TYPE_CHECKING:
     from ltc_ir.records.count import Count

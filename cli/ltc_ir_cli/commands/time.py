@@ -15,8 +15,7 @@ from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import complain, stdout_is_data
 from ltc_ir_cli.emit import emit, laid_out
 from ltc_ir_cli.parameters import Option
-from ltc_ir_cli.progress import bar
-from ltc_ir_cli.sweeps import swept
+from ltc_ir_cli.progress import bar, swept
 
 if TYPE_CHECKING:
     from ltc_ir.records.timing import Timing

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from ltc_ir.ir.hlo.details import of_instruction, shape_bytes
 from ltc_ir.ir.hlo.parser import Computation, HloModule, Instruction
-from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import NEEDS_FRAMES, Body, Details, Frame, Op, Origin, Region, Stream, callers_first, paused_collector
-from ltc_ir.ir.origin import Element, Ownership, digest, is_call, parse_name
+from ltc_ir.ir.origin import Element, Evidence, Ownership, digest, is_call, parse_name
 from ltc_ir.records.figures import of_collectives
 from ltc_ir.records.vocabulary import COLLECTIVES, By
 

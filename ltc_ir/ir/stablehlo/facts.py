@@ -9,7 +9,6 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.details import tensor_bytes
-from ltc_ir.records.figures import Value
 
 NOT_PRINTED = "the text was not printed (--no-text)"
 
@@ -51,7 +50,7 @@ def text_size(module: Any) -> dict[str, Any]:
     return {"lines": text.count(b"\n") + (not text.endswith(b"\n")), "bytes": len(text)}
 
 
-def text_figures(module: Any, print_text: bool) -> tuple[dict[str, Value], dict[str, str]]:
+def text_figures(module: Any, print_text: bool) -> tuple[dict[str, int | float | None], dict[str, str]]:
     """The lines and bytes of a module's text, where that is wanted; else why they are unknown."""
     return (text_size(module), {}) if print_text else ({}, dict.fromkeys(("lines", "bytes"), NOT_PRINTED))
 

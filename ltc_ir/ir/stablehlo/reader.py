@@ -8,9 +8,8 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.details import MlirDetails
-from ltc_ir.ir.name_evidence import Evidence
 from ltc_ir.ir.op import NEEDS_FRAMES, Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
-from ltc_ir.ir.origin import Element, Ownership, digest, parse_name
+from ltc_ir.ir.origin import Element, Evidence, Ownership, digest, parse_name
 from ltc_ir.ir.stablehlo.facts import Constants, trip_count
 from ltc_ir.records.vocabulary import By
 
