@@ -48,6 +48,6 @@ def test_it_declares_what_it_needs(wheel):
     metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
     needed = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert {line.split()[1].split(">")[0] for line in needed} == {
-        "jax", "jaxlib", "rich", "typer", "networkx", "pandas", "matplotlib",
+        "jax", "jaxlib", "rich", "typer", "networkx", "pandas", "matplotlib", "msgspec",
     }  # fmt: skip
     assert "License-Expression: MIT" in metadata
