@@ -241,7 +241,7 @@ def by_hand(steps: int, runs: int) -> Result:
 
 def by_interpreting(runs: int, *, quick: bool) -> Result:
     """All of `count --executed` beside a recursion over the jaxpr that runs it operation by operation, as the tests do."""
-    from tests.executing import oracle
+    from tests.execution import oracle
 
     program = scans_with_a_while(10 if quick else 100)
     asked: dict[str, Any] = {"programs": ["forward"], "levels": ["jaxpr"], "executed": True}

@@ -179,7 +179,7 @@ OURS = {
 """Messages wholly ours, by the name of their golden: the exit code and the command line."""
 
 ELSEWHERE = {"fill_unknown", "fill_without_executed", "executed_of_a_file", "executed_with_a_rule"}
-"""Goldens of tests/executing, whose programs these need."""
+"""Goldens of tests/execution, whose programs these need."""
 
 VARIABLES = {"snapshot_update_under_ci": {"CI": "true"}}
 """What stands in the environment of a command; else it is no machine of continuous integration."""

@@ -14,7 +14,7 @@ from ltc_ir import Target, TargetError
 from ltc_ir.records.request import Options
 from ltc_ir.targets.find import find
 from tests.frameworks.conftest import Held
-from tests.programs.conftest import project  # noqa: F401 - a fixture
+from tests.targets.conftest import project  # noqa: F401 - a fixture
 
 eqx = pytest.importorskip("equinox", reason="needs the frameworks extra: equinox")
 

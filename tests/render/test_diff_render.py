@@ -14,7 +14,7 @@ from ltc_ir.compare.diff import diff_counts, diff_programs
 from ltc_ir.records.diff import Change, Diff
 from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.layouts.diff import phrase, ratio_in_words
-from tests.compare.test_diffing import GRADIENT, count, level
+from tests.compare.test_diff import GRADIENT, count, level
 
 LINE = "ltc_ir/lab/models/ltc.py:57"
 

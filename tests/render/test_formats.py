@@ -12,7 +12,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.records.count import Count
 from ltc_ir.render import formats
 from ltc_ir.render.formats import FORMATS, Renderer, formats_in_words, renderer
-from tests.compare.test_diffing import GRADIENT
+from tests.compare.test_diff import GRADIENT
 
 ENTRIES = [(kind, name) for kind, entries in FORMATS.items() for name in entries]
 
