@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -38,8 +39,14 @@ class Tally:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> dict[str, Any]:
-        """In the order of `make_tally`, where JSON is sorted by name; both parts are there."""
+        """In the order of `make_tally`, where JSON is sorted by name; refused where the phases do not partition the counts.
+
+        A rule is judged on the phases: an operation that is missing there would be a bound that always holds.
+        """
         tally = make_tally(data["ops"], data["phases"])
+        partition = sum(map(Counter, tally.phases.values()), Counter())
+        if partition != Counter(data["ops"]) or not set(data["phases"]) <= set(map(str, Phase)):
+            raise ValueError
         return data | {"ops": tally.ops, "phases": tally.phases}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 from enum import Enum
@@ -103,4 +104,11 @@ _SPECIAL: dict[Any, dict[str, st.SearchStrategy[Any]]] = {
         ).map(lambda stages: {**dict.fromkeys(STAGES), **stages})
     },
 }
-_CONSISTENT: dict[Any, Any] = {Tally: lambda tally: make_tally(tally.ops, tally.phases), LevelCount: _level}
+
+
+def _tally(tally: Tally) -> Tally:
+    """With operations that its phases partition."""
+    return make_tally(sum(map(Counter, tally.phases.values()), Counter()), tally.phases)
+
+
+_CONSISTENT: dict[Any, Any] = {Tally: _tally, LevelCount: _level}
