@@ -48,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from ltc_ir.snapshots.project import under_ci
 
         if under_ci():
-            raise pytest.UsageError("CI is set, and --ir-update writes snapshots: update where you work and commit")
+            why = "the CI environment variable is set: update where you work and commit"
+            raise pytest.UsageError(f"refusing --ir-update because {why}")
     config.pluginmanager.register(_Listener(config), "ltc-ir-listener")
 
 
