@@ -5,10 +5,18 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root
+from ltc_ir.records.shape import Check
+
+_Text = Annotated[str, Check("a text of at least one character", lambda value: isinstance(value, str) and value)]
+
+
+def _path() -> Path:
+    return project_root() / "pyproject.toml"
 
 
 def table() -> Mapping[str, Any]:
@@ -17,7 +25,7 @@ def table() -> Mapping[str, Any]:
     Raises:
         UsageError: the file is no TOML, or the table is no table.
     """
-    path = project_root() / "pyproject.toml"
+    path = _path()
     if not path.is_file():
         return {}
     try:
@@ -25,7 +33,7 @@ def table() -> Mapping[str, Any]:
             data = tomllib.load(file)
     except OSError as error:
         raise UsageError(f"cannot read {path.name}: {error.strerror}", "mend it, or run from another folder") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path.name} is not valid TOML: {error}", "mend it, or run from another folder") from error
     found = data.get("tool", {})
     found = found.get("ltc-ir", {}) if isinstance(found, Mapping) else found
@@ -97,77 +105,52 @@ class GuardConfig:
     waivers: tuple[Mapping[str, Any], ...] = ()
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """A rule with the targets it applies to: ``{rule = "...", targets = ["name"]}``."""
+
+    rule: str
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Snapshots:
+    """``[tool.ltc-ir.snapshots]``."""
+
+    dir: _Text = GuardConfig.directory
+    targets: tuple[_Text, ...] = ()
+    rules: tuple[str | _Rule, ...] = ()
+    waivers: tuple[Mapping[str, Any], ...] = ()
+
+
 def guard() -> GuardConfig:
     """The project's ``[tool.ltc-ir.snapshots]``, and the rules that stand with its targets.
 
     Raises:
         UsageError: an unknown key, or a value of another type than that key takes.
     """
-    entries = table().get("snapshots", {})
-    if not isinstance(entries, Mapping):
-        raise UsageError("pyproject.toml: tool.ltc-ir.snapshots is no table", 'write dir = "snapshots" under it')
-    for key in entries:
-        if key not in _GUARD_KEYS:
-            raise _no_snapshots_key(key)
-    directory = entries.get("dir", GuardConfig.directory)
-    if not isinstance(directory, str) or not directory:
-        raise _wrong("dir", directory)
-    rules = [_rule(entry) for entry in _items(entries, "rules")]
+    settings = _snapshots(table().get("snapshots", {}))
+    rules = [
+        WrittenRule(rule) if isinstance(rule, str) else WrittenRule(rule.rule, rule.targets) for rule in settings.rules
+    ]
     for name, options in targets().items():
         own = options.get("rules", [])
         rules += [WrittenRule(text, (name,)) for text in (own if isinstance(own, list) else [own])]
-    return GuardConfig(
-        directory,
-        tuple(name for name in _items(entries, "targets") if _is_name("targets", name)),
-        tuple(rules),
-        tuple(entry for entry in _items(entries, "waivers") if _is_table("waivers", entry)),
-    )
+    return GuardConfig(settings.dir, settings.targets, tuple(rules), settings.waivers)
 
 
-def _items(entries: Mapping[str, Any], key: str) -> list[Any]:
-    found = entries.get(key, [])
-    if not isinstance(found, list):
-        raise _wrong(key, found)
-    return found
+def _snapshots(data: Any) -> _Snapshots:
+    from ltc_ir.records import strict_toml
+    from ltc_ir.records.serialization import DamageError, convert
 
-
-def _rule(entry: Any) -> WrittenRule:
-    """A rule, a string or ``{rule = "...", targets = ["name"]}``."""
-    if isinstance(entry, str):
-        return WrittenRule(entry)
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("rule"), str):
-        raise _wrong("rules", entry)
-    for key in entry:
-        if key not in {"rule", "targets"}:
-            raise UsageError(f"pyproject.toml: a rule has an unknown key {key!r}", "keys are rule, targets")
-    names = entry.get("targets", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"pyproject.toml: rule {entry['rule']!r} has targets = {names!r}", 'write targets = ["ltc"]')
-    return WrittenRule(entry["rule"], tuple(names))
-
-
-def _is_name(key: str, item: Any) -> bool:
-    if not isinstance(item, str) or not item:
-        raise _wrong(key, item)
-    return True
-
-
-def _is_table(key: str, item: Any) -> bool:
-    if not isinstance(item, Mapping):
-        raise _wrong(key, item)
-    return True
-
-
-def _no_snapshots_key(key: str) -> UsageError:
-    return UsageError(
-        f"pyproject.toml: tool.ltc-ir.snapshots has an unknown key {key!r}", f"keys are {', '.join(_GUARD_KEYS)}"
-    )
-
-
-def _wrong(key: str, value: Any) -> UsageError:
-    return UsageError(
-        f"pyproject.toml: tool.ltc-ir.snapshots has {key} = {value!r}", f"write {key} = {_GUARD_KEYS[key]}"
-    )
+    path = ("tool", "ltc-ir", "snapshots")
+    try:
+        return convert(data, _Snapshots, path)
+    except DamageError as error:
+        key = error.path[3] if len(error.path) > 3 else None
+        hint = f"write {key} = {_GUARD_KEYS[str(key)]}" if key else f"keys are {', '.join(_GUARD_KEYS)}"
+        file = strict_toml.File(_path().read_text(encoding="utf-8"), "pyproject.toml")
+        raise strict_toml.refusal(error, data, file, hint, path) from error
 
 
 _GUARD_KEYS: Mapping[str, str] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -55,18 +57,18 @@ waivers = [{op = "dot_general", reason = "wanted", until = 2027-01-31}]
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("directory = 'x'", "unknown key 'directory'"),
-        ("dir = 3", "dir = 3"),
-        ("dir = ''", "dir = ''"),
-        ("targets = 'ltc'", "targets = 'ltc'"),
-        ("targets = [3]", "targets = 3"),
-        ("rules = 'while = 0'", "rules = 'while = 0'"),
-        ("rules = [3]", "rules = 3"),
-        ("rules = [{targets = ['ltc']}]", "rules = {"),
-        ("rules = [{rule = 'while = 0', target = 'ltc'}]", "unknown key 'target'"),
-        ("rules = [{rule = 'while = 0', targets = 'ltc'}]", "targets = 'ltc'"),
-        ("waivers = {}", "waivers = {}"),
-        ("waivers = ['x']", "waivers = 'x'"),
+        ("directory = 'x'", 'unknown field "directory"'),
+        ("dir = 3", "dir is 3, not a text"),
+        ("dir = ''", "dir is ''"),
+        ("targets = 'ltc'", "targets is 'ltc', not a list"),
+        ("targets = [3]", "targets holds 3, not a text"),
+        ("rules = 'while = 0'", "rules is 'while = 0', not a list"),
+        ("rules = [3]", "rules holds 3, not text or table"),
+        ("rules = [{targets = ['ltc']}]", 'missing field "rule" in [tool.ltc-ir.snapshots.rules.0]'),
+        ("rules = [{rule = 'while = 0', target = 'ltc'}]", 'unknown field "target"'),
+        ("rules = [{rule = 'while = 0', targets = 'ltc'}]", "targets is 'ltc', not a list"),
+        ("waivers = {}", "waivers is a table, not a list"),
+        ("waivers = ['x']", "waivers holds 'x', not a table"),
     ],
 )
 def test_what_a_project_cannot_mean(project, line, says):
@@ -74,14 +76,28 @@ def test_what_a_project_cannot_mean(project, line, says):
     with pytest.raises(UsageError) as caught:
         config.guard()
     assert says in caught.value.message
-    assert caught.value.message.startswith("pyproject.toml: ")
+    assert caught.value.message.startswith("pyproject.toml:2: ")
     assert caught.value.hint
 
 
 def test_snapshots_that_are_no_table(project):
     project("[tool.ltc-ir]\nsnapshots = 3\n")
-    with pytest.raises(UsageError, match="is no table"):
+    with pytest.raises(UsageError, match=r"^pyproject\.toml:2: snapshots is 3, not a table"):
         config.guard()
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000, f"{'[' * 5000}{']' * 5000}"])
+def test_a_file_that_cannot_be_read_is_refused(project, value):
+    project(f"[tool.other]\nvalue = {value}\n")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        config.targets()
+
+
+def test_targets_are_read_without_msgspec(project, tmp_path):
+    project("[tool.ltc-ir.targets]\nstep = 'm:step'\n")
+    code = "import sys; from ltc_ir import config; config.targets(); print('msgspec' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_targets_rules_are_strings(project):

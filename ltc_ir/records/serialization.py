@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.shape import PLAIN, Natural, Shape
+from ltc_ir.records.shape import PLAIN, Check, Shape
 
 SCHEMA = 1
 """The schema of JSON that this version writes, and the newest that it reads."""
@@ -39,12 +39,13 @@ _AGAIN = "write it again with --format json"
 
 
 class DamageError(Exception):
-    """Data that does not fit its type: what is wrong, and the path of keys to it."""
+    """Data that does not fit its type: what is wrong, the path of keys to it, and a wrong key under that path."""
 
-    def __init__(self, message: str, path: Path = ()) -> None:
+    def __init__(self, message: str, path: Path = (), key: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.path = path
+        self.key = key
 
     @property
     def in_words(self) -> str:
@@ -258,12 +259,12 @@ def _default(one: Field[Any]) -> Any:
 
 def _make_reader(kind: Any) -> _Reader | None:
     """What brings data of a type into the form of its fields, and refuses what msgspec does not; ``None`` for nothing."""
-    if kind == Natural:
-        return _natural
     if is_dataclass(kind):
         return partial(_read_record, kind)
     arguments = get_args(kind)
     origin = get_origin(kind)
+    if origin is Annotated and isinstance(arguments[1], Check):
+        return partial(_read_checked, arguments[1])
     if origin in {Union, UnionType}:
         readers = [reader for one in arguments if one is not NoneType and (reader := _reader(one))]
         return partial(_read_unless_none, readers[0]) if readers else None
@@ -278,9 +279,9 @@ def _make_reader(kind: Any) -> _Reader | None:
 _reader: Callable[[Any], _Reader | None] = cache(_make_reader)
 
 
-def _natural(value: Any, path: Path) -> Any:
-    if type(value) is not int or value < 0:
-        raise DamageError(f"expected an integer of at least 0, not {_shown(value)}", path)
+def _read_checked(check: Check, value: Any, path: Path) -> Any:
+    if not check.holds(value):
+        raise DamageError(f"expected {check.expected}, not {_shown(value)}", path)
     return value
 
 
@@ -313,7 +314,7 @@ def _read_record(kind: Any, value: Any, path: Path) -> Any:
             raise DamageError(f"missing field {_quoted(plan.shape.renamed.get(name, name))}", path)
     for name in data:
         if name not in plan.hints:
-            raise DamageError(f"unknown field {_quoted(name)}", path)
+            raise DamageError(f"unknown field {_quoted(name)}", path, name)
     for name, hint in plan.hints.items():
         if name in data and (reader := _reader(hint)):
             data[name] = reader(data[name], path if name == plan.shape.spread else (*path, name))
@@ -427,5 +428,5 @@ def _shown(value: Any) -> str:
         return "a table" if isinstance(value, dict) else "a list"
     if type(value) is int and abs(value) >= 10**20:
         return "a number of more than 20 digits"
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:60]}…"

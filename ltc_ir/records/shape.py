@@ -14,11 +14,20 @@ take. It runs before types are checked: what it raises for wrong types is report
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-Natural = Annotated[int, "at least 0"]
+
+@dataclass(frozen=True)
+class Check:
+    """What a value must be beyond its type, as ``Annotated[int, Check(...)]``: in words for a message, and as a test."""
+
+    expected: str
+    holds: Callable[[Any], object]
+
+
+Natural = Annotated[int, Check("an integer of at least 0", lambda value: type(value) is int and value >= 0)]
 """A count: an integer of at least 0. A field of this type, or a mapping to it, is read no other way."""
 
 Number = int | float

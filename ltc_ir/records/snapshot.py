@@ -84,7 +84,7 @@ class Acceptance:
     """A growth that somebody accepted: why, and what grew (``"jaxpr total 120 -> 1320"``), one line each."""
 
     reason: str
-    growth: tuple[str, ...]
+    growth: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.records.serialization import DamageError, convert
+from ltc_ir.records.shape import Check
 from ltc_ir.records.snapshot import (
     IN_PROCESS,
     SCHEMA,
     TWICE,
     Acceptance,
-    Block,
     HloFacts,
     Identity,
     LevelFacts,
     Provenance,
     Snapshot,
 )
-from ltc_ir.records.snapshot_migration import RESTORE, migrated
-from ltc_ir.records.strict_toml import MOST, File, Table, decoded, encoded, parsed
+from ltc_ir.records.strict_toml import MOST, File, encoded, parsed, refusal, shown
 from ltc_ir.records.vocabulary import Level, Phase
 
 HEAD = """# ltc-ir snapshot: what the IR of one program holds, each operation once per call path.
 # Written by `ltc-ir snapshot update`; after a merge conflict take either side and run it again.
 """
 
+_METRICS: Mapping[str, tuple[str, ...]] = {"jaxpr": (), "stablehlo": ("lines", "constants.embedded.bytes")}
+"""The figures that a level always has; a file that lost one would let it grow unseen."""
+
 LEVELS = (Level.JAXPR.value, Level.STABLEHLO.value)
 """The levels that are held, in the order they are written."""
+
+RESTORE = "restore the file from version control, or delete it and run `ltc-ir snapshot update`"
+"""What helps where a snapshot cannot be read."""
 
 _PHASES = tuple(phase.value for phase in Phase)
 _MINOR = re.compile(r"\d+\.\d+")
@@ -129,17 +137,16 @@ def loads(text: str, where: str) -> Snapshot:
         UsageError: it is cut short, in conflict, of a newer schema, or holds what no snapshot holds; the message begins
             with ``where``, and the line where that can be told.
     """
-    data = parsed(text, where)
+    data = parsed(text, where, RESTORE)
     if "schema" not in data and not text.startswith(HEAD[:10]):
         raise UsageError(f"{where}: no snapshot: it has no schema", RESTORE)
-    newest = migrated(data, where) if "schema" in data else data
+    newest = _migrated(data, where) if "schema" in data else data
     if newest.get("kind", "snapshot") == "snapshot" and newest.get("end") != {"whole": True}:
         raise UsageError(f"{where}: the file is cut short: its last line is missing", RESTORE)
-    table = Table(newest, File(text, where))
-    table.word("kind", ("snapshot",))
-    table.take("schema", int)
-    table.take("end", dict)
-    return _snapshot(table)
+    try:
+        return _snapshot(convert(newest, _Layout))
+    except DamageError as error:
+        raise refusal(error, newest, File(text, where), RESTORE) from error
 
 
 def loads_bytes(data: bytes, where: str) -> Snapshot:
@@ -155,86 +162,129 @@ def loads_bytes(data: bytes, where: str) -> Snapshot:
         raise UsageError(f"{where}:{line}: no UTF-8", RESTORE) from error
 
 
-def _snapshot(table: Table) -> Snapshot:
-    made = Snapshot(
-        target=table.take("target", str),
-        program=table.take("program", str),
-        captured=table.word("captured", (TWICE, IN_PROCESS)),
-        identity=_read_identity(table.table("identity")),
-        provenance=_read_provenance(table.table("provenance")),
-        accepted=tuple(map(_read_acceptance, table.tables("accepted"))),
-        levels={level: _closed_facts(table.table(level), _METRICS[level]) for level in LEVELS},
-        hlo=_read_hlo(table.table("hlo")) if "hlo" in table.left() else None,
+_Data = dict[str, Any]
+
+
+def _from_0(data: _Data) -> _Data:
+    """Schema 0, used before the first release, did not say how a snapshot was captured: once, in the process at hand."""
+    return {**data, "captured": IN_PROCESS}
+
+
+_STEPS: Mapping[int, Callable[[_Data], _Data]] = {0: _from_0}
+"""For each older schema, what makes its data that of the next one."""
+
+
+def _migrated(data: _Data, where: str) -> _Data:
+    """Data in the schema of today.
+
+    Raises:
+        UsageError: a newer ltc-ir wrote it, or the schema is none there ever was.
+    """
+    schema = data.get("schema")
+    if type(schema) is int and schema > SCHEMA:
+        raise UsageError(
+            f"{where}: written by a newer ltc-ir: schema {shown(schema)}, and this one reads up to {SCHEMA}",
+            "upgrade ltc-ir",
+        )
+    if type(schema) is not int or (schema != SCHEMA and schema not in _STEPS):
+        raise UsageError(f"{where}: schema is {shown(schema)}, which no snapshot has", RESTORE)
+    while schema < SCHEMA:
+        data = _STEPS[schema](data)
+        schema += 1
+    return {**data, "schema": SCHEMA}
+
+
+def _whole(least: int) -> Check:
+    words = f"a whole number of {least} or more (at most 100 digits)"
+    return Check(words, lambda value: type(value) is int and least <= value < MOST)
+
+
+def _word(*words: str) -> Check:
+    return Check(" or ".join(words), words.__contains__)
+
+
+def _is_minor(value: Any) -> bool:
+    return isinstance(value, str) and _MINOR.fullmatch(value) is not None
+
+
+_Counts = Mapping[str, Annotated[int, _whole(1)]]
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """An `Identity` as a file holds it: every key is written, but for an empty ``config``."""
+
+    jax: Annotated[str, Check("a minor version such as 0.10", _is_minor)]
+    platform: str
+    devices: Annotated[int, _whole(1)]
+    x64: bool
+    declaration: str
+    arguments: str
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Level:
+    """`LevelFacts` as a file holds them: ``types[phase][element type]``, ``ops[phase][function][name]``."""
+
+    fingerprint: str | None = None
+    unstable: tuple[str, ...] = ()
+    metrics: Mapping[str, Annotated[int, _whole(0)]] = field(default_factory=dict)
+    types: Mapping[str, _Counts] = field(default_factory=dict)
+    ops: Mapping[str, Mapping[str, _Counts]] = field(default_factory=dict)
+
+    def facts(self, level: str) -> LevelFacts:
+        """The facts of a level.
+
+        Raises:
+            DamageError: a phase is unknown, or a fact is missing that every capture has, and no two captures disagreed on.
+        """
+        for key, phases in {"ops": self.ops, "types": self.types}.items():
+            for phase in phases:
+                if phase not in _PHASES:
+                    raise DamageError(f"{phase!r} is none of {', '.join(_PHASES)}", (level, key), phase)
+        for metric in _METRICS.get(level, ()):
+            if metric not in self.metrics and f"metric|{metric}" not in self.unstable:
+                raise DamageError(f"the metric {metric} is missing", (level,), "metrics")
+        if level in _METRICS and self.fingerprint is None and "fingerprint" not in self.unstable:
+            raise DamageError("the fingerprint is missing", (level,))
+        ops = {(phase, name): counts for phase, functions in self.ops.items() for name, counts in functions.items()}
+        return LevelFacts(ops, self.types, self.metrics, self.fingerprint, self.unstable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hlo(_Level):
+    jaxlib: str
+    device: str
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """All that a file holds."""
+
+    schema: int
+    kind: Annotated[str, _word("snapshot")]
+    target: str
+    program: str
+    captured: Annotated[str, _word(TWICE, IN_PROCESS)]
+    identity: _Identity
+    provenance: Provenance
+    jaxpr: _Level
+    stablehlo: _Level
+    end: Mapping[str, bool]
+    hlo: _Hlo | None = None
+    accepted: tuple[Acceptance, ...] = ()
+
+
+def _snapshot(layout: _Layout) -> Snapshot:
+    hlo = layout.hlo
+    return Snapshot(
+        target=layout.target,
+        program=layout.program,
+        identity=Identity(**vars(layout.identity)),
+        provenance=layout.provenance,
+        levels={level: getattr(layout, level).facts(level) for level in LEVELS},
+        hlo=None if hlo is None else HloFacts(hlo.jaxlib, hlo.device, hlo.facts(Level.HLO.value)),
+        accepted=layout.accepted,
+        captured=layout.captured,
     )
-    table.close()
-    return made
-
-
-def _read_identity(table: Table) -> Identity:
-    jax = table.take("jax", str)
-    if not _MINOR.fullmatch(jax):
-        table.fail(f"jax is {jax!r}, not a minor version such as 0.10", "jax")
-    made = Identity(
-        jax=jax,
-        platform=table.take("platform", str),
-        devices=table.number("devices", 1),
-        x64=table.take("x64", bool),
-        config=table.strings("config"),
-        declaration=table.take("declaration", str),
-        arguments=table.take("arguments", str),
-    )
-    table.close()
-    return made
-
-
-def _read_provenance(table: Table) -> Provenance:
-    made = Provenance(table.take("jax", str), table.take("jaxlib", str))
-    table.close()
-    return made
-
-
-def _read_acceptance(table: Table) -> Acceptance:
-    made = Acceptance(table.take("reason", str), table.texts("growth"))
-    table.close()
-    return made
-
-
-def _read_hlo(table: Table) -> HloFacts:
-    jaxlib, device = table.take("jaxlib", str), table.take("device", str)
-    return HloFacts(jaxlib, device, _closed_facts(table, None))
-
-
-_METRICS: Mapping[str, tuple[str, ...]] = {"jaxpr": (), "stablehlo": ("lines", "constants.embedded.bytes")}
-"""The figures that a level always has; a file that lost one would let it grow unseen."""
-
-
-def _closed_facts(table: Table, needed: tuple[str, ...] | None) -> LevelFacts:
-    """The facts of a level, refused where one is missing that no capture leaves out, unless two captures disagreed on it."""
-    unstable = table.texts("unstable")
-    fingerprint = table.take("fingerprint", str) if "fingerprint" in table.left() else None
-    made = LevelFacts(
-        ops=_read_ops(table.each("ops", _PHASES)),
-        types=_read_types(table.each("types", _PHASES)),
-        metrics=table.numbers("metrics"),
-        fingerprint=fingerprint,
-        unstable=unstable,
-    )
-    for name in needed or ():
-        if name not in made.metrics and f"metric|{name}" not in unstable:
-            table.fail(f"the metric {name} is missing", "metrics")
-    if needed is not None and fingerprint is None and "fingerprint" not in unstable:
-        table.fail("the fingerprint is missing", "fingerprint")
-    table.close()
-    return made
-
-
-def _read_ops(phases: Mapping[str, Table]) -> dict[Block, dict[str, int]]:
-    found: dict[Block, dict[str, int]] = {}
-    for phase, table in phases.items():
-        for function in table.left():
-            found[phase, decoded(function)] = table.numbers(function, 1)
-    return found
-
-
-def _read_types(phases: Mapping[str, Table]) -> dict[str, dict[str, int]]:
-    return {phase: table.all_numbers(1) for phase, table in phases.items()}

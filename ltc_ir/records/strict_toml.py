@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import tomllib
-from collections.abc import Collection, Mapping
-from typing import Any, NoReturn, TypeVar
+from functools import reduce
+from typing import Any, cast
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.snapshot_migration import RESTORE
-
-Kind = TypeVar("Kind", str, int, bool, dict[str, Any], list[Any])
-Place = tuple[str | int, ...]
-"""The keys that lead to a value; a number is the place in a list of tables."""
+from ltc_ir.records.serialization import DamageError, Path
 
 MOST = 10**100
 """What a count stays below: more than any program holds, for 300 nested doublings are fewer."""
@@ -21,7 +18,7 @@ _CONFLICT = re.compile(r"^(?:<{7} |={7}\s*$|>{7} |\|{7} )", re.MULTILINE)
 _LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 _ESCAPE = "\x1a"
 _ESCAPED = re.compile(f"{_ESCAPE}([0-9a-f]{{4}})")
-_WORDS = {str: "text", int: "a whole number", bool: "true or false", dict: "a table", list: "a list"}
+_ARTICLES = {"table": "a table", "list": "a list"}
 
 
 def encoded(text: str) -> str:
@@ -31,13 +28,17 @@ def encoded(text: str) -> str:
     )
 
 
-def decoded(text: str) -> str:
-    """What `encoded` made text of."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if _ESCAPE in text else text
+def decoded(value: Any) -> Any:
+    """The text that `encoded` was called with; for a list or a table, the same of all its texts."""
+    if isinstance(value, str):
+        return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value) if _ESCAPE in value else value
+    if isinstance(value, dict):
+        return {decoded(key): decoded(item) for key, item in value.items()}
+    return [decoded(item) for item in value] if isinstance(value, list) else value
 
 
-def parsed(text: str, where: str) -> dict[str, Any]:
-    """What a TOML text holds.
+def parsed(text: str, where: str, hint: str) -> dict[str, Any]:
+    """The data of a TOML text that `encoded` wrote.
 
     Raises:
         UsageError: it holds the markers of a merge conflict, or is no TOML.
@@ -50,13 +51,13 @@ def parsed(text: str, where: str) -> dict[str, Any]:
             "settle it with either side, then run `ltc-ir snapshot update`",
         )
     try:
-        return tomllib.loads(text)
+        return cast("dict[str, Any]", decoded(tomllib.loads(text)))
     except RecursionError:
-        raise UsageError(f"{where}: nested too deeply", RESTORE) from None
+        raise UsageError(f"{where}: nested too deeply", hint) from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}{_place_in(str(error), text)}: {_said(str(error))}", RESTORE) from error
+        raise UsageError(f"{where}{_place_in(str(error), text)}: {_said(str(error))}", hint) from error
     except ValueError as error:
-        raise UsageError(f"{where}: a number has too many digits", RESTORE) from error
+        raise UsageError(f"{where}: a number has too many digits", hint) from error
 
 
 def _said(message: str) -> str:
@@ -70,113 +71,37 @@ def _place_in(message: str, text: str) -> str:
     return f":{max(1, len(text.splitlines()))}" if message.endswith("(at end of document)") else ""
 
 
-class Table:
-    """One table of a file: each key is taken once, with its type; `close` then refuses what was not taken."""
+def refusal(error: DamageError, data: Any, file: File, hint: str, path: Path = ()) -> UsageError:
+    """The error that says in one line what is wrong with a part of a file, and on which line.
 
-    def __init__(self, data: Mapping[str, Any], file: File, place: Place = ()) -> None:
-        self._left = dict(data)
-        self._file = file
-        self._place = place
-
-    def take(self, key: str, kind: type[Kind], default: Kind | None = None) -> Kind:
-        """A value of exactly that type: a bool is no number.
-
-        Raises:
-            UsageError: it is absent and has no default, or is of another type.
-        """
-        if key not in self._left:
-            if default is None:
-                self.fail(f"{key} is missing")
-            return default
-        value = self._left.pop(key)
-        if type(value) is not kind:
-            self.fail(f"{key} is {_shown(value)}, not {_WORDS[kind]}", key)
-        return decoded(value) if isinstance(value, str) else value
-
-    def word(self, key: str, words: Collection[str]) -> str:
-        """One of some words."""
-        found = self.take(key, str)
-        if found not in words:
-            self.fail(f"{key} is {_shown(found)}, not {' or '.join(words)}", key)
-        return found
-
-    def number(self, key: str, least: int = 0) -> int:
-        """A number from ``least`` on, and not beyond all sense."""
-        found = self.take(key, int)
-        if not least <= found < MOST:
-            self.fail(f"{key} is {_shown(found)}; it is {least} or more, of at most 100 digits", key)
-        return found
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts; nothing where it is absent."""
-        found = self.take(key, list, [])
-        for item in found:
-            if type(item) is not str:
-                self.fail(f"{key} holds {_shown(item)}, not text", key)
-        return tuple(decoded(item) for item in found)
-
-    def tables(self, key: str) -> list[Table]:
-        """A list of tables; nothing where it is absent."""
-        found = self.take(key, list, [])
-        for item in found:
-            if type(item) is not dict:
-                self.fail(f"{key} holds {_shown(item)}, not a table", key)
-        return [Table(item, self._file, (*self._place, key, number)) for number, item in enumerate(found)]
-
-    def table(self, key: str) -> Table:
-        """A table that must be there."""
-        return Table(self.take(key, dict), self._file, (*self._place, key))
-
-    def numbers(self, key: str, least: int = 0) -> dict[str, int]:
-        """A table of names and numbers; nothing where it is absent."""
-        return self._inner(key).all_numbers(least)
-
-    def all_numbers(self, least: int = 0) -> dict[str, int]:
-        """All that is left, as names and numbers."""
-        return {decoded(name): self.number(name, least) for name in self.left()}
-
-    def strings(self, key: str) -> dict[str, str]:
-        """A table of names and texts; nothing where it is absent."""
-        inner = self._inner(key)
-        return {decoded(name): inner.take(name, str) for name in inner.left()}
-
-    def each(self, key: str, words: Collection[str] | None = None) -> dict[str, Table]:
-        """The tables of a table, by name; nothing where it is absent. ``words`` are the names there may be."""
-        inner = self._inner(key)
-        for name in inner.left():
-            if words is not None and name not in words:
-                inner.fail(f"{name!r} is none of {', '.join(words)}", name)
-        return {name: inner.table(name) for name in inner.left()}
-
-    def left(self) -> list[str]:
-        """What has not been taken, as it stands in the file."""
-        return list(self._left)
-
-    def close(self) -> None:
-        """Refuse what nobody took.
-
-        Raises:
-            UsageError: there is such a key.
-        """
-        for key in self._left:
-            self.fail(f"unknown key {key!r}", key)
-
-    def fail(self, message: str, *key: str) -> NoReturn:
-        """Refuse the file at the line of a key, or of the table."""
-        path = ".".join(str(part) for part in self._place)
-        within = f" in [{path}]" if path else ""
-        raise UsageError(f"{self._file.at((*self._place, *key))}: {_plain(message)}{_plain(within)}", RESTORE)
-
-    def _inner(self, key: str) -> Table:
-        return Table(self.take(key, dict, {}), self._file, (*self._place, key))
+    Args:
+        error: what `serialization.convert` raised.
+        data: the part, as `parsed` returned it.
+        file: the file that holds it.
+        hint: what helps.
+        path: the keys that lead to the part.
+    """
+    message, table = error.message, error.path
+    if message.startswith("expected "):
+        expected = message.removeprefix("expected ").partition(", not ")[0]
+        value = reduce(operator.getitem, error.path[len(path) :], data)
+        is_item = isinstance(error.path[-1], int)
+        table = error.path[: -2 if is_item else -1]
+        verb = "holds" if is_item else "is"
+        message = f"{error.path[len(table)]} {verb} {shown(value)}, not {_ARTICLES.get(expected, expected)}"
+    within = f" in [{'.'.join(map(str, table))}]" if table else ""
+    place = error.path if error.key is None else (*error.path, error.key)
+    return UsageError(f"{file.at(place)}: {_plain(message + within)}", hint)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as a message shows it: short, on one line."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= MOST:
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) >= MOST:
         return "a number of more than 100 digits"
-    shown = _WORDS.get(type(value), "") if isinstance(value, dict | list) else repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}…"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _plain(text: str) -> str:
@@ -191,7 +116,7 @@ class File:
         self._text = text
         self._where = where
 
-    def at(self, place: Place) -> str:
+    def at(self, place: Path) -> str:
         """``file:line`` of a value, of its table where the value has no line, else the file alone."""
         lines = self._lines()
         while place:
@@ -200,11 +125,11 @@ class File:
             place = place[:-1]
         return self._where
 
-    def _lines(self) -> dict[Place, int]:
-        """The line of each key and table that stands on one."""
-        found: dict[Place, int] = {}
-        table: Place = ()
-        repeated: dict[Place, int] = {}
+    def _lines(self) -> dict[Path, int]:
+        """The first line of each key and table."""
+        found: dict[Path, int] = {}
+        table: Path = ()
+        repeated: dict[Path, int] = {}
         for number, line in enumerate(self._text.split("\n"), 1):
             path = _keys(line)
             if line.startswith("[["):
@@ -215,11 +140,13 @@ class File:
                 table, path = path, ()
             elif not path:
                 continue
-            found.setdefault(table + path, number)
+            place = table + path
+            for length in range(1, len(place) + 1):
+                found.setdefault(place[:length], number)
         return found
 
 
-def _keys(line: str) -> Place:
+def _keys(line: str) -> Path:
     """The keys a line names, in a table's head or before a value; none where it does neither."""
     for text in (line, f"{line.partition('=')[0]}= 0"):
         try:
@@ -232,6 +159,6 @@ def _keys(line: str) -> Place:
                 data = data[0]
                 continue
             key, data = next(iter(data.items()))
-            keys.append(key)
+            keys.append(decoded(key))
         return tuple(keys)
     return ()

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.snapshot import IN_PROCESS, LevelFacts, Snapshot
@@ -32,6 +33,45 @@ def refused(text: str | bytes) -> str:
 
 def line_of(line: str, text: str = TEXT) -> int:
     return text.splitlines().index(line) + 1
+
+
+VALUE = re.compile(r'("(?:[^"\\]|\\.)*"|[\w-]+) = (?!\[)')
+"""The key of a value on one line."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(snapshots, st.sampled_from(["-1", "nan", "1979-05-27", "[1]", "{a = 1}", f"0x{'f' * 5000}"]), st.randoms())
+def test_any_wrong_value_is_refused_on_its_line(snapshot: Snapshot, value: str, chosen: random.Random):
+    lines = dumps(snapshot).split("\n")
+    places = [at for at, line in enumerate(lines) if VALUE.match(line) and not line.startswith(("schema", "whole"))]
+    at = chosen.choice(places)
+    lines[at] = f"{VALUE.match(lines[at])[1]} = {value}"
+    said = refused("\n".join(lines))
+    assert said.startswith(f":{at + 1}: ")
+    assert ", not " in said
+
+
+@settings(max_examples=300, deadline=None)
+@given(snapshots, st.randoms())
+def test_any_unknown_field_is_refused_on_its_line(snapshot: Snapshot, chosen: random.Random):
+    lines = dumps(snapshot).split("\n")
+    heads = ("[identity]", "[provenance]", "[[accepted]]", "[jaxpr]", "[stablehlo]", "[hlo]")
+    at = chosen.choice([at for at, line in enumerate(lines) if line in heads])
+    lines.insert(at + 1, "host = 1")
+    assert refused("\n".join(lines)).startswith(f':{at + 2}: unknown field "host" in [')
+
+
+@settings(max_examples=300, deadline=None)
+@given(snapshots, st.randoms())
+def test_a_snapshot_without_some_lines_is_read_or_refused_in_one_line(snapshot: Snapshot, chosen: random.Random):
+    lines = dumps(snapshot).split("\n")
+    for _ in range(chosen.randrange(1, 4)):
+        del lines[chosen.randrange(len(lines))]
+    try:
+        loads_bytes("\n".join(lines).encode(), WHERE)
+    except UsageError as error:
+        assert error.message.startswith(WHERE)
+        assert error.message.isprintable()
 
 
 @settings(max_examples=300, deadline=None)
@@ -94,26 +134,30 @@ def test_a_file_that_windows_line_ends_went_through_is_read():
         ("dot_general = 2", "dot_general = 2.0", "is 2.0, not a whole number"),
         ("dot_general = 2", "dot_general = nan", "is nan, not a whole number"),
         ("dot_general = 2", 'dot_general = "2"', "is '2', not a whole number"),
-        ("dot_general = 2", "dot_general = -2", "is -2; it is 1 or more"),
-        ("dot_general = 2", "dot_general = 0", "is 0; it is 1 or more"),
-        ("dot_general = 2", "dot_general = " + "9" * 101, "a number of more than 100 digits; it is"),
+        ("dot_general = 2", "dot_general = -2", "is -2, not a whole number of 1 or more"),
+        ("dot_general = 2", "dot_general = 0", "is 0, not a whole number of 1 or more"),
+        ("dot_general = 2", "dot_general = " + "9" * 101, "is a number of more than 100 digits, not a whole number"),
         ("dot_general = 2", "dot_general = 2024-01-01", "not a whole number"),
         ("max_depth = 2", "max_depth = -1", "0 or more"),
         ("devices = 1", "devices = true", "devices is True"),
-        ("devices = 1", "devices = 0", "devices is 0; it is 1 or more"),
+        ("devices = 1", "devices = 0", "devices is 0, not a whole number of 1 or more"),
         ("x64 = false", "x64 = 0", "x64 is 0, not true or false"),
         ('captured = "twice"', 'captured = "once"', "captured is 'once', not twice or in-process"),
         ('jax = "0.10"', 'jax = "0.10.2"', "not a minor version"),
-        ('program = "grad"', 'programme = "grad"', "program is missing"),
-        ('arguments = "f32[8]"', 'arguments = "f32[8]"\nhost = "a"', "unknown key 'host' in [identity]"),
+        ('program = "grad"', 'programme = "grad"', 'missing field "program"'),
+        ('arguments = "f32[8]"', 'arguments = "f32[8]"\nhost = "a"', 'unknown field "host" in [identity]'),
         ('reason = "a deeper network"', "reason = 5", "reason is 5, not text in [accepted.0]"),
         ('  "jaxpr total 12 -> 19",', "  12,", "growth holds 12, not text"),
-        ("[jaxpr.metrics]", "[jaxpr.measures]", "unknown key 'measures' in [jaxpr]"),
-        ("[stablehlo]", "[stablehlo]\ntotal = 3", "unknown key 'total' in [stablehlo]"),
+        ("[jaxpr.metrics]", "[jaxpr.measures]", 'unknown field "measures" in [jaxpr]'),
+        ("[stablehlo]", "[stablehlo]\ntotal = 3", 'unknown field "total" in [stablehlo]'),
         ("[jaxpr.types.backward]", "[jaxpr.types.sideways]", "'sideways' is none of primal"),
-        ("[provenance]", "[origin]", "provenance is missing"),
+        ("[provenance]", "[origin]", 'missing field "provenance"'),
         ('kind = "snapshot"', 'kind = "count"', "kind is 'count', not snapshot"),
         ("schema = 1", 'schema = "1"', "schema is '1', which no snapshot has"),
+        ("schema = 1", f"schema = 0x{'f' * 5000}", "schema a number of more than 100 digits, and this one reads"),
+        ("schema = 1", f"schema = [0x{'f' * 5000}]", "schema is a list, which no snapshot has"),
+        ('captured = "twice"', "captured = ['twice']", "captured is a list, not twice or in-process"),
+        ("[stablehlo]", '[stablehlo]\n"a, not b" = 3', 'unknown field "a, not b" in [stablehlo]'),
         ("schema = 1", "schema = true", "schema is True, which no snapshot has"),
         ("schema = 1", "schema = -1", "schema is -1, which no snapshot has"),
         ("whole = true", "whole = false", "cut short"),
@@ -129,6 +173,7 @@ def test_a_wrong_value_is_refused(old, new, words):
     ("old", "new"),
     [
         ("dot_general = 4", "dot_general = -4"),
+        ("dot_general = 4", "dot_general = {a = 4}"),
         ('"stablehlo.add" = 3', '"stablehlo.add" = true'),
         ("x64 = false", "x64 = 1"),
         ("lines = 40", "lines = 1e3"),
@@ -150,9 +195,15 @@ def test_of_two_acceptances_the_wrong_one_is_named():
     assert refused(text).startswith(f":{line_of('reason = 7', text)}: reason is 7")
 
 
+def test_an_unknown_table_is_named_with_the_first_line_that_has_it():
+    text = TEXT.replace("[provenance]", "[origin.deep]", 1)
+    data = text.replace("[jaxpr]\n", '[provenance]\njax = "0.10.2"\njaxlib = "0.10.2"\n\n[jaxpr]\n', 1)
+    assert refused(data) == f':{line_of("[origin.deep]", data)}: unknown field "origin"'
+
+
 def test_a_missing_key_is_said_of_its_table():
     text = TEXT.replace('declaration = "c0ffee"\n', "")
-    assert refused(text) == f":{line_of('[identity]', text)}: declaration is missing in [identity]"
+    assert refused(text) == f':{line_of("[identity]", text)}: missing field "declaration" in [identity]'
 
 
 @pytest.mark.parametrize("marker", ["<<<<<<< HEAD", "=======", ">>>>>>> branch", "||||||| 1234abc"])
@@ -174,7 +225,7 @@ def test_what_a_newer_version_wrote_is_refused_whatever_else_it_holds():
 def test_what_was_written_before_the_first_release_is_brought_up_to_date():
     old = TEXT.replace("schema = 1", "schema = 0").replace('captured = "twice"\n', "")
     assert loads(old, WHERE) == replace(USUAL, captured=IN_PROCESS)
-    assert "captured is missing" in refused(TEXT.replace('captured = "twice"\n', ""))
+    assert 'missing field "captured"' in refused(TEXT.replace('captured = "twice"\n', ""))
 
 
 def test_a_file_cut_at_any_line_is_seen_to_be_cut():
@@ -281,8 +332,8 @@ def test_branches_that_touch_two_levels_merge(tmp_path):
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        (r"^\[jaxpr\]\n(?:.*\n)*?(?=\[stablehlo\])", "jaxpr is missing"),
-        (r"^\[stablehlo\]\n(?:.*\n)*?(?=\[end\])", "stablehlo is missing"),
+        (r"^\[jaxpr\]\n(?:.*\n)*?(?=\[stablehlo\])", 'missing field "jaxpr"'),
+        (r"^\[stablehlo\]\n(?:.*\n)*?(?=\[end\])", 'missing field "stablehlo"'),
         (r'^fingerprint = "0f.*\n', "the fingerprint is missing in [jaxpr]"),
         (r'^fingerprint = "88.*\n', "the fingerprint is missing in [stablehlo]"),
         (r"^lines = .*\n", "the metric lines is missing in [stablehlo]"),
