@@ -27,3 +27,4 @@ def quick_compile() -> Iterator[None]:
         jax.config.update("jax_disable_most_optimizations", before)
         for name in VARIABLES:
             del os.environ[name]
+        jax.clear_caches()  # what was compiled so is not for tests after this one

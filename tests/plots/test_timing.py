@@ -75,7 +75,7 @@ def test_stages_that_were_asked_for_are_there():
 def test_the_machine_and_what_is_not_there_stand_below():
     ended = Ended(5, "forward took longer than 600 s")
     words = said(replace(timing(), unavailable={"grad": "it returns integers"}, ended=ended))
-    assert "A processor, 2 of 8 cores, 16.0 GiB, on cpu; Python 3.11.7, JAX 0.10.2, jaxlib 0.10.2" in words
+    assert "A processor, 2 of 8 cores, 16 GiB, on cpu; Python 3.11.7, JAX 0.10.2, jaxlib 0.10.2" in words
     assert "ltc: load 0.50 before, 1.25 after" in words
     assert "ltc grad left out: it returns integers" in words
     assert "ltc: cut short: forward took longer than 600 s" in words

@@ -89,7 +89,7 @@ def main() -> None:
                 os.waitpid(child, 0)
         else:
             write_source((number + 1) % 2)
-            kill_one(took * chosen.random() if number % 4 > 1 else None, 0.02 * chosen.random() ** 3)
+            kill_one(took * chosen.random() if number % 4 > 1 else None, 0.02 * max(1.0, took) * chosen.random() ** 3)
         print(*sorted(word_of(path, data, old, new) for path, data in held().items()), flush=True)
 
 
