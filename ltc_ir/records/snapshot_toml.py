@@ -141,7 +141,10 @@ def loads(text: str, where: str) -> Snapshot:
     if "schema" not in data and not text.startswith(HEAD[:10]):
         raise UsageError(f"{where}: no snapshot: it has no schema", RESTORE)
     newest = _migrated(data, where) if "schema" in data else data
-    if newest.get("kind", "snapshot") == "snapshot" and newest.get("end") != {"whole": True}:
+    if newest.get("kind", "snapshot") != "snapshot":
+        place = File(text, where).at(("kind",))
+        raise UsageError(f"{place}: kind is {shown(newest['kind'])}, not snapshot", RESTORE)
+    if newest.get("end") != {"whole": True}:
         raise UsageError(f"{where}: the file is cut short: its last line is missing", RESTORE)
     try:
         return _snapshot(convert(newest, _Layout))

@@ -23,7 +23,7 @@ def test_a_snapshot_without_a_level_lets_nothing_grow(project: Project) -> None:
     project.write(GROWN)
     checked = project.check()
     assert checked.code == 2
-    assert "stablehlo is missing" in checked.out + checked.err
+    assert 'missing field "stablehlo"' in checked.out + checked.err
     before = file.read_bytes()
     assert project.update().code == 2
     assert file.read_bytes() == before
