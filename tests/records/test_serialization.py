@@ -32,7 +32,7 @@ from ltc_ir.records.vocabulary import By
 from ltc_ir.render.layouts.count import count_sheets
 from tests.records.strategies import CLASSES, records
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(params=CLASSES, ids=lambda kind: kind.kind)
@@ -87,7 +87,7 @@ JUNK = st.one_of(
 )  # fmt: skip
 
 
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=80)
 @given(data=st.data())
 def test_whatever_is_changed_a_record_is_read_or_refused_in_one_line(kind: Any, data: st.DataObject) -> None:
     tree = json.loads(dumps(data.draw(records(kind))))
@@ -106,7 +106,7 @@ def test_whatever_is_changed_a_record_is_read_or_refused_in_one_line(kind: Any, 
         assert type(record) is kind
 
 
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=50)
 @given(data=st.data())
 def test_a_cut_record_is_refused(kind: Any, data: st.DataObject) -> None:
     text = dumps(data.draw(records(kind)))
