@@ -15,7 +15,6 @@ from ltc_ir import compat
 from ltc_ir.ir.op import Detail, Details
 from ltc_ir.records import element_types
 
-Attributes = tuple[tuple[str, str], ...]
 _LONGEST = 200
 """Characters of an attribute's value that are kept: a rule names short ones."""
 _CONSTANT = frozenset({"value"})

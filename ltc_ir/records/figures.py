@@ -29,7 +29,6 @@ class Figure:
         key: its key in the JSON of a count, ``group.key`` where a group holds several; its name where empty (new ones).
         stored: whether snapshots keep it. Growth of such a figure counts against a program, as growth of operations does.
         bounded: whether a rule can bound it.
-        estimated: whether it is an estimate of XLA's, which need not be a whole number.
     """
 
     name: str
@@ -38,7 +37,6 @@ class Figure:
     key: str = ""
     stored: bool = False
     bounded: bool = True
-    estimated: bool = False
 
     @property
     def json_key(self) -> str:
@@ -68,8 +66,8 @@ FIGURES: dict[str, Figure] = {
         Figure("bytes", _MODULE, "bytes", bounded=False),
         Figure("private_functions", _MODULE, bounded=False),
         Figure("fusions", _COMPILED, bounded=False),
-        Figure("flops", _COMPILED, "flops", estimated=True),
-        Figure("bytes_accessed", _COMPILED, "bytes", estimated=True),
+        Figure("flops", _COMPILED, "flops"),
+        Figure("bytes_accessed", _COMPILED, "bytes"),
         Figure("constants.bytes", _MODULE, "bytes", "constants.bytes", stored=True),
         Figure("constants.embedded.bytes", _MODULE, "bytes", "constants.embedded_bytes", stored=True),
         Figure("memory.*", _COMPILED, "bytes", "memory.*"),
@@ -103,12 +101,6 @@ def figures_of(level: str) -> list[Figure]:
 def stored_names() -> tuple[str, ...]:
     """The figures that snapshots keep, in reading order."""
     return tuple(figure.name for figure in FIGURES.values() if figure.stored)
-
-
-def unit_of(name: str) -> str:
-    """The unit of a figure; empty where the name is not a figure's."""
-    figure = figure_of(name)
-    return figure.unit if figure else ""
 
 
 def to_json(level: str, figures: Figures) -> dict[str, Any]:
