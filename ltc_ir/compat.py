@@ -24,6 +24,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
 from types import CodeType
 from typing import Any
 
@@ -31,7 +32,9 @@ OLDEST = (0, 6, 1)
 NEWEST_TRIED = (0, 12)
 
 MOST_FRAMES = 10_000
-"""Frames read of one location at most: nested call sites can name more than fit in memory, in a few lines of text."""
+"""Places visited of one location at most: nested call sites can name more than fit in memory, in a few lines of text."""
+MOST_REMEMBERED = 1_000_000
+"""Frames of callers remembered at a time: nested call sites without end have as many as there are pairs of them."""
 
 
 def jaxpr_types(example: Any) -> tuple[type, ...]:
@@ -322,10 +325,14 @@ def read_artifact(context: Any, data: bytes) -> Any:
 
 RawFrame = tuple[str, int, str]
 """A frame as a location holds it: file, line, function."""
+Frames = tuple[RawFrame, ...]
 
 
 class LocationReader:
     """Reads MLIR locations: an operation's name and its frames, outermost first; a caller shared by many is read once.
+
+    Call sites nest on both sides. The location of an operation that a library makes in a loop's body is
+    ``callsite(callsite(library at body) at callsite(loop at program))``: the frames of the callee are inside the caller's.
 
     Newer bindings have a class per kind of location, older ones a single class with predicates (asking a location of another
     kind for its ``name_str`` ends the process on 0.6.x, so the kind is checked first).
@@ -338,7 +345,8 @@ class LocationReader:
         self.is_file = _kind_of(ir.FileLineColLoc) if typed else _says("is_a_file")
         self.is_call = _kind_of(ir.CallSiteLoc) if typed else _says("is_a_callsite")
         self.is_fused = _kind_of(ir.FusedLoc) if typed else _says("is_a_fused")
-        self.callers: dict[Any, tuple[RawFrame, ...]] = {}
+        self.callers: dict[Any, Frames] = {}
+        self.remembered = 0
 
     def name_of(self, location: Any) -> tuple[str | None, Any]:
         """The name an operation's location gives it, and the location of its source.
@@ -352,50 +360,66 @@ class LocationReader:
             return child.name_str, child.child_loc
         return name, child
 
-    def frames(self, location: Any) -> tuple[RawFrame, ...]:
-        """The frames of a source location, outermost first, at most `MOST_FRAMES` of the innermost."""
-        inner: list[tuple[RawFrame, ...]] = []
-        outer: tuple[RawFrame, ...] = ()
-        current = location
-        while self.is_call(current) and len(inner) < MOST_FRAMES:
-            inner.append(self.single(current.callee))
-            caller = current.caller
-            frames = self.callers.get(caller.attr)
-            if frames is not None:
-                outer = frames
-                break
-            current = caller
-        else:
-            outer = self.single(current)
-        return self._joined(location, inner, outer)
+    def frames(self, location: Any) -> Frames:
+        """The frames of a source location, outermost first, from at most `MOST_FRAMES` of its innermost places."""
+        callers: list[Any] = []
+        function, location = self._bare(location)
+        while self.is_call(location) and len(callers) < MOST_FRAMES:
+            callers.append(location.caller)
+            function, location = self._bare(location.callee)
+        frames, room = self._frame(function, location), MOST_FRAMES - len(callers)
+        while callers and room > 0:
+            outer, visited = self._of_caller(callers.pop(), room)
+            room -= visited
+            frames = outer + frames
+        return frames
 
-    def _joined(
-        self, location: Any, inner: list[tuple[RawFrame, ...]], outer: tuple[RawFrame, ...]
-    ) -> tuple[RawFrame, ...]:
-        """The frames of the chain below ``location``; those of its immediate caller are remembered."""
-        if len(inner) > 1:
-            for frames in reversed(inner[1:]):
-                outer += frames
-        if inner:
-            self.callers.setdefault(location.caller.attr, outer)
-            outer += inner[0]
-        return outer[-MOST_FRAMES:]
+    def _of_caller(self, caller: Any, room: int) -> tuple[Frames, int]:
+        """The frames of a caller, and how many places that took: the innermost ``room`` of them are visited."""
+        inner: list[Frames] = []
+        pending, visited = [caller], 0
+        while pending and visited < room:
+            visited += 1
+            place = pending.pop()
+            known = self.callers.get(place.attr)
+            if known is not None:
+                inner.append(known)
+                visited += len(known)
+                continue
+            function, location = self._bare(place)
+            if self.is_call(location):
+                pending += (location.caller, location.callee)
+            else:
+                inner.append(self._frame(function, location))
+        frames = tuple(chain.from_iterable(reversed(inner)))
+        if not pending:
+            self._remember(caller.attr, frames)
+        return frames, visited
 
-    def single(self, location: Any) -> tuple[RawFrame, ...]:
-        """The frame of a location that is not a call: a file position with its function; the first of fused ones."""
+    def _remember(self, key: Any, frames: Frames) -> None:
+        self.remembered += 1 + len(frames)
+        if self.remembered > MOST_REMEMBERED:
+            self.callers.clear()
+            self.remembered = 1 + len(frames)
+        self.callers[key] = frames
+
+    def _bare(self, location: Any) -> tuple[str, Any]:
+        """The call site or the file position that a location is, without names around it, and the innermost such name.
+
+        Of fused locations, the first.
+        """
         function = ""
         for _ in range(MOST_FRAMES):
-            if self.is_file(location):
-                return ((location.filename, location.start_line, function),)
             if self.is_name(location):
                 function, location = location.name_str, location.child_loc
-            elif self.is_fused(location) and location.locations:
-                location = location.locations[0]
-            elif self.is_call(location):
-                location = location.callee
+            elif self.is_fused(location):
+                function, location = "", location.locations[0]
             else:
                 break
-        return ()
+        return function, location
+
+    def _frame(self, function: str, location: Any) -> Frames:
+        return ((location.filename, location.start_line, function),) if self.is_file(location) else ()
 
 
 def _kind_of(kind: type) -> Callable[[Any], bool]:
