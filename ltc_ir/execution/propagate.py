@@ -8,7 +8,7 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.execution.counter_plan import CounterPlace, Node, Plan
-from ltc_ir.execution.flops import Amounts, of_equation
+from ltc_ir.execution.flops import KINDS, Amounts, of_equation
 from ltc_ir.execution.trip_counts import Run, runs
 from ltc_ir.ir.jaxpr.reader import Reader, region_of
 from ltc_ir.ir.op import Edge, Origin, Stream
@@ -48,9 +48,8 @@ class DeviceRun:
 
     def work(self, xla_flops: float | None, xla_bytes: float | None) -> Work:
         """The arithmetic of the operations that ran, with XLA's estimates."""
-        kinds = ("dot_general", "conv", "elementwise", "reductions")
         amounts = self.amounts.by_kind
-        flops = {kind: amounts[kind] for kind in kinds if amounts[kind]}
+        flops = {kind: amounts[kind] for kind in KINDS if amounts[kind]}
         left_out = sorted((+self.amounts.left_out).items(), key=lambda item: (-item[1], item[0]))
         return Work(flops, amounts["transcendentals"], amounts["bytes"], xla_flops, xla_bytes, dict(left_out))
 
@@ -131,9 +130,10 @@ class Fold:
         amounts = self.amounts.get(index)
         if amounts is None:
             amounts = self.amounts[index] = Amounts()
+            used = _used_variables(self.jaxprs[index])
             for eqn, inside in zip(self.jaxprs[index].eqns, self.inner_runs(index), strict=True):
                 if not inside or all(run.reason for _, run in inside):
-                    amounts.add(of_equation(eqn))
+                    amounts.add(of_equation(eqn, used))
         return amounts
 
     def count_runs(self, read: Read) -> DeviceRun:
@@ -198,3 +198,8 @@ class Fold:
                     total.update(self.total(edge.child))
             self.totals[index] = total
         return total
+
+
+def _used_variables(jaxpr: Any) -> set[int]:
+    """The identities of the variables that equations of a jaxpr take, or that it returns."""
+    return {id(variable) for eqn in jaxpr.eqns for variable in eqn.invars} | set(map(id, jaxpr.outvars))
