@@ -88,6 +88,29 @@ def whole_names() -> Iterator[None]:
         transform.wrap = original
 
 
+@contextmanager
+def whole_locations() -> Iterator[None]:
+    """While open, JAX keeps all frames of a location, and not the innermost ones only: 10 on 0.6.x, 100 from 0.7 on.
+
+    Public configuration. No operation changes; where a library nests deeply, the user's frame is not among the innermost.
+    """
+    import jax
+
+    config: Any = jax.config
+    before = config.values.get(_FRAME_LIMIT)
+    if before is None:
+        yield
+        return
+    config.update(_FRAME_LIMIT, -1)
+    try:
+        yield
+    finally:
+        config.update(_FRAME_LIMIT, before)
+
+
+_FRAME_LIMIT = "jax_traceback_in_locations_limit"
+
+
 def open_jaxpr(jaxpr: Any) -> Any:
     """The jaxpr with the equations, of a closed or an open one (0.12 merged the two)."""
     return getattr(jaxpr, "jaxpr", jaxpr)

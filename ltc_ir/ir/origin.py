@@ -181,8 +181,9 @@ def _is_same(file: str, other: str) -> bool:
 
 
 def without_repeats(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """A stack, outermost first, in which no frame follows itself and no comprehension its function.
+    """A stack, outermost first, in which no frame or series of frames follows itself and no comprehension its function.
 
+    Where JAX or XLA puts one stack into another, the inner one can begin with the frames outside it: ``f, g, f, g, h``.
     Up to Python 3.11 a comprehension is a separate function, called where it is written; from 3.12 on it is part of its
     function, whose line is then the one inside.
     """
@@ -195,9 +196,22 @@ def without_repeats(frames: Sequence[Frame]) -> tuple[Frame, ...]:
             frame = frame._replace(function=function)  # noqa: PLW2901 - the frame as 3.12 would have it
         if not stack or frame != stack[-1]:
             stack.append(frame)
-    return tuple(stack)
+    return tuple(stack if len(set(stack)) == len(stack) else _without_repeated_series(stack))
 
 
+def _without_repeated_series(frames: Sequence[Frame]) -> list[Frame]:
+    stack: list[Frame] = []
+    for frame in frames:
+        stack.append(frame)
+        for length in range(2, min(_LONGEST_SERIES, len(stack) // 2) + 1):
+            if stack[-1 - length] == frame and stack[-length:] == stack[-2 * length : -length]:
+                del stack[-length:]
+                break
+    return stack
+
+
+_LONGEST_SERIES = 100
+"""Frames of a series that can be found repeated."""
 _COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
 
 

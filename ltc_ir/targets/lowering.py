@@ -16,6 +16,9 @@ from ltc_ir.targets.stages import Staged, users_failure
 
 def text_of(staged: Staged, form: str, debug_info: bool = False) -> bytes:
     """The IR of a program in one form: ``jaxpr``, ``stablehlo``, ``hlo`` or ``bytecode``."""
+    if form == "hlo" or (debug_info and form != "jaxpr"):
+        with compat.whole_locations():
+            staged.module()
     if form == "bytecode":
         return portable_artifact(staged.module(), staged.label, debug_info)
     text: str

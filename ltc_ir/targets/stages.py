@@ -58,6 +58,7 @@ class Staged:
         """
         if self.clear:
             clear_caches()
+        self.outside |= _frames_outside()
         program = self.program
         with users_failure(self.label, "trace", program.explain):
             return jitted(program).trace(*program.args, **program.kwargs)
@@ -71,6 +72,7 @@ class Staged:
         """
         platforms = None if self.platform is None else (_backend_name(self.platform),)
         traced = self.traced
+        self.outside |= _frames_outside()
         with users_failure(self.label, "lower"), compat.whole_names():
             return traced.lower() if platforms is None else traced.lower(lowering_platforms=platforms)
 
