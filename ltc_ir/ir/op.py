@@ -16,7 +16,7 @@ from enum import IntEnum
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
-from ltc_ir.records.vocabulary import By, Phase
+from ltc_ir.records.vocabulary import By, Part, Phase
 
 Key = TypeVar("Key", bound=Hashable)
 JVP, TRANSPOSE, REMAT = 1, 2, 4
@@ -52,6 +52,7 @@ class Origin(NamedTuple):
 
     ``complete`` is false where transforms may be missing in the text: then only a transpose proves a phase.
     ``marked`` is false where the operation itself has no name: it takes the phase of its caller or has none.
+    ``parts`` are those of an operation that was merged from several phases, a part for each phase.
     """
 
     flags: int = 0
@@ -62,15 +63,20 @@ class Origin(NamedTuple):
     source: Frame | None = None
     stack: tuple[Frame, ...] = ()
     region: str = ""
+    parts: tuple[Part, ...] = ()
 
     @property
     def phase(self) -> Phase:
         """The phase by the transforms: any transpose is backward, else any jvp forward, else primal if that is proved."""
+        if self.parts:
+            return Phase.MIXED
         return _PHASES[self.flags, self.complete, self.marked]
 
     def at(self, source: Frame | None, stack: tuple[Frame, ...], region: str) -> Origin:
         """The origin with another place; quicker than ``_replace``, for a reader makes one per operation."""
-        return Origin(self.flags, self.complete, self.marked, self.transforms, self.scope, source, stack, region)
+        return Origin(
+            self.flags, self.complete, self.marked, self.transforms, self.scope, source, stack, region, self.parts
+        )
 
     def within(self, outer: Origin) -> Origin:
         """The origin as seen from outside the body: missing parts are taken from the operation that contains it."""
@@ -88,6 +94,7 @@ class Origin(NamedTuple):
             source=source,
             stack=joined(outer.stack, self.stack),
             region=outer.region + self.region if self.region.startswith("/") or not self.region else self.region,
+            parts=self.parts,
         )
 
 

@@ -13,7 +13,7 @@ from ltc_ir.records.count import EXPANDED, MODULE, Count, Executed, Function, Gr
 from ltc_ir.records.figures import Figures, from_json, stored_names, to_json
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot import Block, LevelFacts, Snapshot
-from ltc_ir.records.vocabulary import NO_SOURCE, By, Level, Phase
+from ltc_ir.records.vocabulary import NO_SOURCE, By, Level, Part, Phase
 
 NO_SCOPE, TOP, NO_TRANSFORMS = "(no scope)", "(top)", "(none)"
 """What groupings print where an operation has no scope, stands in no region, and was transformed by nothing."""
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     comes from, ``source`` its ``file:line``; ``scope``, ``region``, ``stack`` and ``transforms`` are read only where they
     are asked for. ``results`` and ``operands`` are element types in short (``("f32", "i32")``), ``attributes`` names and
     values as text (a custom call's target is ``target``), ``bytes`` those of one such operation's results on one device;
-    each is empty, or ``None``, where it was not read.
+    each is empty, or ``None``, where it was not read. ``parts`` are those of a row of phase ``mixed``, one for each phase.
     """
 
     name: str
@@ -44,6 +44,14 @@ class Row(NamedTuple):
     operands: tuple[str, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     bytes: int | None = None
+    parts: tuple[Part, ...] = ()
+
+    def part(self, phase: str) -> Part | None:
+        """What one such operation contributes to a phase; ``None`` for nothing."""
+        if self.phase == phase:
+            return Part(phase, self.bytes)
+        part = next((part for part in self.parts if part.phase == phase), None)
+        return part if part is None or part.bytes is not None else Part(phase, self.bytes)
 
 
 Weights = Mapping[Row, int]
@@ -366,5 +374,6 @@ def _table_of_plain(level: str, data: Mapping[str, Any]) -> Table:
 
 
 def _row(columns: list[Any]) -> Row:
-    *words, results, operands, attributes, size = columns
-    return Row._make([*words, tuple(results), tuple(operands), tuple(map(tuple, attributes)), size])
+    *words, results, operands, attributes, size, parts = columns
+    pairs = tuple(map(tuple, attributes))
+    return Row._make([*words, tuple(results), tuple(operands), pairs, size, tuple(map(Part._make, parts))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ltc_ir.errors import UsageError
 
@@ -22,8 +22,8 @@ class Level(StrEnum):
 class Phase(StrEnum):
     """The part of automatic differentiation an operation belongs to.
 
-    ``shared`` exists in StableHLO module counts only (a function called from several phases); ``unattributed`` says that
-    the IR does not tell.
+    ``shared`` exists in StableHLO module counts only (a function called from several phases); ``mixed`` in HLO only (an
+    instruction that XLA merged from several phases); ``unattributed`` says that the IR does not tell.
     """
 
     PRIMAL = "primal"
@@ -31,7 +31,18 @@ class Phase(StrEnum):
     BACKWARD = "backward"
     RECOMPUTE = "recompute"
     SHARED = "shared"
+    MIXED = "mixed"
     UNATTRIBUTED = "unattributed"
+
+
+class Part(NamedTuple):
+    """What a phase contributes to an operation of phase ``mixed``: its phase, and the bytes of its results.
+
+    The bytes are ``None`` where nothing tells the results apart.
+    """
+
+    phase: str
+    bytes: int | None = None
 
 
 class By(StrEnum):

@@ -125,7 +125,9 @@ def _unbreakable(rule: Rule, programs: Collection[ProgramTables]) -> list[Proble
 
 
 def _is_differentiated(tables: ProgramTables) -> bool:
-    return any(row.phase in _DIFFERENTIATED for table in tables.levels.values() for row in table.weights)
+    return any(
+        row.phase in {*_DIFFERENTIATED, Phase.MIXED} for table in tables.levels.values() for row in table.weights
+    )
 
 
 def _name(tables: ProgramTables) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ltc_ir.compare.facts import metric_name, without
 from ltc_ir.errors import UsageError
-from ltc_ir.records.op_table import ProgramTables, Table, Weights, facts_of, narrowed, table_of_facts
+from ltc_ir.records.op_table import ProgramTables, Row, Table, Weights, facts_of, table_of_facts
 from ltc_ir.records.snapshot import Block, LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
 from ltc_ir.rules.grammar import COUNTED, Selector
@@ -56,7 +56,8 @@ def measure(selector: Selector, tables: ProgramTables, among: Collection[Program
         raise UsageError(f"the types and attributes behind {selector.label} were not read", "take a detailed inventory")
     rows = select_rows(selector, meaning, table)
     counted, unplaced = in_phase(rows, selector), unplaced_rows(rows, selector)
-    return Measured(_sum(counted, selector), counted, meaning, _sum(unplaced, selector))
+    unplaced_value = _sum(unplaced, selector, Phase.UNATTRIBUTED)
+    return Measured(_sum(counted, selector, selector.phase), counted, meaning, unplaced_value)
 
 
 def measure_step(selector: Selector, meaning: Meaning, tables: ProgramTables, baseline: Snapshot) -> Stepped:
@@ -87,14 +88,26 @@ def select_rows(selector: Selector, meaning: Meaning, table: Table) -> Weights:
 
 
 def in_phase(rows: Weights, selector: Selector) -> Weights:
-    """The rows of the selector's phase; all where it names none."""
-    return narrowed(rows, (), () if selector.phase is None else (selector.phase,))
+    """The rows of the selector's phase, and those merged from several phases with a part in it; all where it names none."""
+    phase = selector.phase
+    return rows if phase is None else {row: number for row, number in rows.items() if row.part(phase) is not None}
 
 
 def unplaced_rows(rows: Weights, selector: Selector) -> Weights:
-    """The rows whose phase is unknown, where the selector asks for another phase: they could be of that phase."""
-    asks = selector.phase not in {None, Phase.UNATTRIBUTED.value}
-    return narrowed(rows, (), (Phase.UNATTRIBUTED.value,)) if asks else {}
+    """The rows whose phase, or that of a part, is unknown where the selector asks for a known one: they could be of it."""
+    phase = selector.phase
+    if phase is None or phase in {Phase.UNATTRIBUTED, Phase.MIXED}:
+        return {}
+    return {
+        row: number
+        for row, number in rows.items()
+        if _has_unknown_part(row) and (selector.bytes or row.part(phase) is None)
+    }
+
+
+def _has_unknown_part(row: Row) -> bool:
+    """Whether nothing tells the phase of a row, or of a part of it; a stored count does not keep the parts of mixed ones."""
+    return row.part(Phase.UNATTRIBUTED) is not None or (row.phase == Phase.MIXED and not row.parts)
 
 
 def level_of(tables: ProgramTables, level: str) -> Table:
@@ -130,12 +143,15 @@ def _kept(name: str, facts: LevelFacts, stored: LevelFacts) -> float:
     return facts.metrics[name]
 
 
-def _sum(rows: Weights, selector: Selector) -> int:
+def _sum(rows: Weights, selector: Selector, phase: str | None) -> int:
+    """The number or the bytes of rows, of a row merged from several phases the bytes of its part in this one."""
     if not selector.bytes:
         return sum(rows.values())
     total = 0
     for row, number in rows.items():
-        if row.bytes is None:
+        part = None if phase is None else row.part(phase)
+        size = row.bytes if part is None else part.bytes
+        if size is None:
             raise UsageError(f"the bytes of {row.name} are not known, so {selector.label} is not", "bound its number")
-        total += row.bytes * number
+        total += size * number
     return total

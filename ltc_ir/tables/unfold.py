@@ -91,6 +91,7 @@ class Unfolding:
             _stack(origin) if origin.stack else NO_SOURCE,
             "/".join(origin.transforms) or NO_TRANSFORMS,
             *(op.detail or NO_DETAIL),
+            origin.parts,
         )
         return _new_row(Row, columns)
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from ltc_ir.compare.facts import snapshot_of
 from ltc_ir.records.op_table import Constant, ProgramTables, Row, Table
 from ltc_ir.records.snapshot import Identity, Provenance, Snapshot
-from ltc_ir.records.vocabulary import NO_SOURCE
+from ltc_ir.records.vocabulary import NO_SOURCE, Part
+
+_COLUMNS = ("results", "operands", "attributes", "bytes", "parts")
 
 
 class Entry(NamedTuple):
@@ -23,12 +25,11 @@ class Entry(NamedTuple):
     operands: tuple[str, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     bytes: int | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def row(self) -> Row:
-        return Row(
-            *self[:4], results=self.results, operands=self.operands, attributes=self.attributes, bytes=self.bytes
-        )
+        return Row(*self[:4], **{name: getattr(self, name) for name in _COLUMNS})
 
 
 def table(level, entries, figures=None, **fields) -> Table:

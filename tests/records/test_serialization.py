@@ -306,7 +306,8 @@ def test_only_serialization_imports_msgspec() -> None:
 
 
 def test_tables_pass_between_processes_row_by_row() -> None:
-    row = Row("dot_general", "backward", results=("f32",), attributes=(("target", "x"),), bytes=4)
+    parts = (Part("forward", 4), Part("backward"))
+    row = Row("dot_general", "mixed", results=("f32",), attributes=(("target", "x"),), bytes=4, parts=parts)
     constants = (Constant(8, "f32[2]", "primal"),)
     table = Table("hlo", static={row: 3}, figures={"flops": 16, "lines": None}, constants=constants)
     tables = ProgramTables("mine", "grad", 1, {"hlo": table})

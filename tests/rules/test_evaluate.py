@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ltc_ir.errors import UsageError
+from ltc_ir.records.vocabulary import Part
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import holds, parse_rule
 from ltc_ir.rules.value import measure
@@ -179,6 +180,68 @@ def test_one_device_shows_no_collectives():
 )
 def test_an_asynchronous_pair_counts_once_at_hlo(text, expected):
     assert outcome(text, inventory(hlo=ASYNC, devices=4)) == expected
+
+
+MERGED = (
+    Entry(
+        "all-reduce",
+        "mixed",
+        "m:net",
+        "m.py:9",
+        1,
+        ("f32", "f32"),
+        bytes=52,
+        parts=(Part("forward", 4), Part("backward", 48)),
+    ),
+    Entry("all-reduce", "backward", "m:net", "m.py:9", 1, ("f32",), bytes=100),
+    Entry("dot", "mixed", "m:net", "m.py:4", 3, ("f32",), bytes=16, parts=(Part("forward"), Part("recompute"))),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hlo:backward.collectives = 0", "broken"),
+        ("hlo:backward.collectives <= 1", "broken"),
+        ("hlo:backward.collectives = 2", "holds"),
+        ("hlo:forward.all_reduce = 1", "holds"),
+        ("hlo:all_reduce = 2", "holds"),
+        ("hlo:mixed.all_reduce = 1", "holds"),
+        ("hlo:primal.all_reduce = 0", "holds"),
+        ("hlo:unattributed.all_reduce = 0", "holds"),
+        ("hlo:backward.collectives.bytes <= 148", "holds"),
+        ("hlo:backward.collectives.bytes <= 147", "broken"),
+        ("hlo:forward.all_reduce.bytes = 4", "holds"),
+        ("hlo:mixed.all_reduce.bytes = 52", "holds"),
+        ("hlo:all_reduce.bytes = 152", "holds"),
+        ("hlo:forward.dot = 3", "holds"),
+        ("hlo:recompute.dot = 0", "broken"),
+        ("hlo:recompute.dot.bytes = 48", "holds"),
+        ("hlo:dot = 3", "holds"),
+    ],
+)
+def test_what_was_merged_from_several_phases_counts_once_for_each(text, expected):
+    assert outcome(text, inventory(hlo=MERGED, devices=4)) == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "bound", "expected"),
+    [
+        ((), "backward.collectives = 0", "problem"),
+        ((), "backward.collectives <= 1", "holds"),
+        ((), "backward.collectives.bytes <= 51", "problem"),
+        ((Part("forward", 4), Part("unattributed", 48)), "backward.collectives = 0", "problem"),
+        ((Part("forward", 4), Part("unattributed", 48)), "backward.collectives.bytes <= 47", "problem"),
+        ((Part("forward", 4), Part("unattributed", 48)), "backward.collectives.bytes <= 48", "holds"),
+        ((Part("forward", 4), Part("unattributed", 48)), "forward.collectives = 1", "holds"),
+        ((Part("forward", 4), Part("unattributed", 48)), "forward.collectives.bytes <= 4", "problem"),
+        ((Part("forward", 4), Part("unattributed", 48)), "primal.collectives = 0", "problem"),
+        ((Part("forward", 4), Part("primal", 48)), "backward.collectives = 0", "holds"),
+    ],
+)
+def test_a_part_of_unknown_phase_is_never_a_pass(parts, bound, expected):
+    merged = Entry("all-reduce", "mixed", "m:net", "m.py:9", 1, ("f32", "f32"), bytes=52, parts=parts)
+    assert outcome(f"hlo:{bound}", inventory(hlo=(merged,), devices=4)) == expected
 
 
 def test_a_figure_that_is_not_known_names_its_program_and_level():
