@@ -12,6 +12,8 @@
 | `partial_eval.dce_jaxpr` | a dead loop must not be counted as run; JAX exposes no other way to remove it | 0.6.2 to 0.12.0 |
 | `Primitive.get_bind_params`, `eqn.ctx.manager` | what `jax.core.eval_jaxpr` does to bind one equation | 0.6.2 to 0.12.0 |
 | `PjitFunction.__getstate__` | what a `jax.jit` keeps static; pickling has it, no other place | 0.6.2 to 0.12.0 |
+| `Traced._params`, `Traced._lower_callable` | to lower a marked copy of a jaxpr, see `with_jaxpr` | 0.6.2 to 0.12.0 |
+| the slots of `JaxprEqn` | copying one by its slots takes a third of the time of its ``replace`` | 0.6.2 to 0.12.0 |
 
 `missing()` says which of them an unknown JAX lacks; everything else goes on working. JAX itself is imported when
 first needed: a stored file is read with ``jaxlib`` alone, in a third of the time.
@@ -19,6 +21,8 @@ first needed: a stored file is read with ``jaxlib`` alone, in a third of the tim
 
 from __future__ import annotations
 
+import copy
+import functools
 import importlib
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
@@ -141,6 +145,78 @@ def missing() -> list[str]:
         "jaxlib.mlir.ir": (_private("jaxlib.mlir.ir", "Operation"), "no StableHLO"),
     }
     return [f"{name}: {effect}" for name, (value, effect) in required.items() if value is None]
+
+
+KERNELS = frozenset({"pallas_call", "core_map", "mpmd_map", "run_scoped"})
+"""Primitives whose inner jaxprs are compiled as a whole: their text becomes an attribute of the operation."""
+_EQUATION_SLOTS = ("invars", "outvars", "primitive", "params", "effects", "source_info", "ctx")
+
+
+def equation_copier() -> Callable[[Any, Any, Any], Any]:
+    """A function that copies an equation with other parameters and another source info."""
+    kind = _private("jax._src.core", "JaxprEqn")
+    if tuple(getattr(kind, "__slots__", ())) != _EQUATION_SLOTS:
+        return lambda eqn, params, info: eqn.replace(params=params, source_info=info)
+    make = object.__new__
+
+    def copied(eqn: Any, params: Any, info: Any) -> Any:
+        copy = make(kind)
+        copy.invars, copy.outvars, copy.primitive, copy.effects = eqn.invars, eqn.outvars, eqn.primitive, eqn.effects
+        copy.params, copy.source_info, copy.ctx = params, info, eqn.ctx
+        return copy
+
+    return copied
+
+
+def with_jaxpr(traced: Any, jaxpr: Any) -> Any:
+    """A ``Traced`` that lowers another jaxpr in its place; ``None`` where this JAX keeps it elsewhere.
+
+    Private: ``_params["jaxpr"]``; on 0.6.x the keyword ``jaxpr`` of ``_lower_callable``.
+    """
+    held = getattr(traced, "jaxpr", None)
+    params, lower = getattr(traced, "_params", None), getattr(traced, "_lower_callable", None)
+    other = copy.copy(traced)
+    if isinstance(params, dict) and params.get("jaxpr") is held and held is not None:
+        other._params = {**params, "jaxpr": jaxpr}
+        if hasattr(other, "_lojax"):
+            other._lojax = None  # what an earlier lowering of the same program has kept
+    elif isinstance(lower, functools.partial) and lower.keywords.get("jaxpr") is held:
+        other._lower_callable = functools.partial(lower.func, *lower.args, **{**lower.keywords, "jaxpr": jaxpr})
+        other.jaxpr = jaxpr
+    else:
+        return None
+    return other
+
+
+@contextmanager
+def persistent_cache(**options: Any) -> Iterator[None]:
+    """Set options of JAX's persistent compilation cache while open, and reset that cache at both ends.
+
+    JAX decides once per process whether it uses a cache: without the reset a changed option has no effect.
+    """
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    config: Any = jax.config
+    reset: Any = compilation_cache.reset_cache
+    before = {name: getattr(config, name) for name in options}
+    for name, value in options.items():
+        config.update(name, value)
+    reset()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            config.update(name, value)
+        reset()
+
+
+def no_persistent_cache() -> Any:
+    """A context in which JAX neither reads nor writes its persistent compilation cache, whatever is configured.
+
+    The key of that cache ignores names: a hit has the names of another program, and a write hands this one's to later runs.
+    """
+    return persistent_cache(jax_enable_compilation_cache=False)
 
 
 def profile_data() -> Any:

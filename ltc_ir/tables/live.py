@@ -9,16 +9,15 @@ from typing import Any, TypeVar
 from ltc_ir import compat
 from ltc_ir.ir import fingerprint
 from ltc_ir.ir.jaxpr import closures
-from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.op import Stream, paused_collector
-from ltc_ir.ir.origin import Evidence, Ownership
-from ltc_ir.ir.stablehlo import reader as stablehlo_level
+from ltc_ir.ir.origin import Ownership
 from ltc_ir.ir.stablehlo.facts import devices_of, text_figures
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.op_table import Constant, ProgramTables, Table, level_count
 from ltc_ir.records.request import Request
-from ltc_ir.records.vocabulary import By, Level, Phase
-from ltc_ir.tables.build import build, reading_options
+from ltc_ir.records.vocabulary import Level
+from ltc_ir.tables.build import build
+from ltc_ir.tables.inspected import Inspected, inspect
 from ltc_ir.tables.unfold import place_of
 from ltc_ir.targets.stages import Staged
 
@@ -34,38 +33,28 @@ class Reading:
     module: Any = None
 
 
-@dataclass(frozen=True)
-class _Program:
-    """A program whose jaxpr was read: what the readers of the levels below it need."""
-
-    staged: Staged
-    request: Request
-    ownership: Ownership
-    evidence: Evidence
-    constants: tuple[Constant, ...]
-
-
 def read_program(
     staged: Staged, request: Request, ownership: Ownership, use: Callable[[Reading], Result]
 ) -> dict[str, Result]:
     """What becomes of each level of a program.
 
     Args:
-        staged: the program, on its way through the stages; optimised HLO is compiled.
+        staged: the program, on its way through the stages. A marked copy of it is lowered, and compiled for optimised HLO.
         request: the levels, and what of them is read.
         ownership: whose the source files are.
         use: makes what is kept of a level; what it does not keep of a large level is gone before the next is read.
     """
-    levels = request.read_levels
+    return _read_levels(_inspected(staged, request, ownership), use)
+
+
+def _read_levels(program: Inspected, use: Callable[[Reading], Result]) -> dict[str, Result]:
+    levels = program.request.read_levels
     results: dict[str, Result] = {}
-    if any(level in levels for level in _READERS):
-        staged.module()  # so that it is lowered while garbage is collected
-    reading, program = _read_jaxpr(staged, request, ownership)
     if Level.JAXPR in levels:
-        results[Level.JAXPR.value] = use(reading)
-    del reading
+        results[Level.JAXPR.value] = use(Reading(program.table, program.reader.stream))
     for level, read in _READERS.items():
         if level in levels:
+            program.staged.module()  # so that it is lowered while garbage is collected
             results[level.value] = use(read(program))
     return results
 
@@ -77,30 +66,21 @@ def count_program(staged: Staged, request: Request, ownership: Ownership) -> dic
 
 def tables_of(staged: Staged, request: Request, ownership: Ownership, names: tuple[str, str]) -> ProgramTables:
     """The tables of one program, called by the names of its target and of itself."""
-    levels = read_program(staged, request, ownership, lambda reading: reading.table)
-    return ProgramTables(*names, devices_of(staged.module()), levels, request.details)
-
-
-def jaxpr_evidence(staged: Staged, ownership: Ownership) -> Evidence:
-    """What a program's own jaxpr proves of the names in what it is lowered to; called before anything else is read."""
-    return _read_jaxpr(staged, Request(levels=(), sources=False), ownership)[1].evidence
+    program = _inspected(staged, request, ownership)
+    levels = _read_levels(program, lambda reading: reading.table)
+    return ProgramTables(*names, devices_of(program.staged.module()), levels, request.details)
 
 
 @paused_collector()
-def _read_jaxpr(staged: Staged, request: Request, ownership: Ownership) -> tuple[Reading, _Program]:
-    wants = request.wants if Level.JAXPR in request.read_levels else frozenset[By]()
+def _inspected(staged: Staged, request: Request, ownership: Ownership) -> Inspected:
+    """A program whose jaxpr was read, with the facts that were requested of it."""
+    staged.traced  # noqa: B018 - traced
+    program = inspect(staged, request, ownership)
+    if not request.facts:
+        return program
     jaxpr = staged.traced.jaxpr
-    reader = jaxpr_level.Reader(wants, ownership, **reading_options(request))
-    stream = reader.read_program(jaxpr)
-    table = build(Level.JAXPR, stream, wants)
-    constants: tuple[Constant, ...] = ()
-    if request.facts:
-        constants = tuple(map(_constant, closures.of_jaxpr(jaxpr, reader)))
-        table = replace(table, constants=constants, fingerprint=fingerprint.of_jaxpr(jaxpr))
-    ownership.outside |= staged.outside
-    phases = frozenset(Phase(phase) for phase in {row.phase for row in table.weights})
-    evidence = Evidence.of_program(stream.facts["scopes"], phases)
-    return Reading(table, stream), _Program(staged, request, ownership, evidence, constants)
+    constants = tuple(map(_constant, closures.of_jaxpr(jaxpr, program.reader)))
+    return replace(program, table=replace(program.table, constants=constants, fingerprint=fingerprint.of_jaxpr(jaxpr)))
 
 
 def _constant(closure: closures.Closure) -> Constant:
@@ -108,19 +88,16 @@ def _constant(closure: closures.Closure) -> Constant:
 
 
 @paused_collector()
-def _read_stablehlo(program: _Program) -> Reading:
+def _read_stablehlo(program: Inspected) -> Reading:
     request, module = program.request, program.staged.module()
-    stream = stablehlo_level.read(
-        module, request.wants, program.ownership, program.evidence, **reading_options(request)
-    )
+    stream = program.stablehlo()
     figures, reasons = text_figures(module, request.text)
     figures["constants.bytes"] = _constant_bytes(stream, program.staged.lowered)
     if figures["constants.bytes"] is None:
         reasons["constants.bytes"] = "this JAX does not say what it hoisted"
     hashed = fingerprint.of_module(module) if request.facts else None
-    table = build(
-        Level.STABLEHLO, stream, request.wants, figures, reasons, constants=program.constants, fingerprint=hashed
-    )
+    constants = program.table.constants
+    table = build(Level.STABLEHLO, stream, request.wants, figures, reasons, constants=constants, fingerprint=hashed)
     return Reading(table, stream, module)
 
 
@@ -138,14 +115,13 @@ def _stored_bytes(value: Any) -> int:
     return int(value.nbytes) if getattr(value, "ndim", 0) else 0
 
 
-def _read_hlo(program: _Program) -> Reading:
-    from ltc_ir.tables.compiled_hlo import optimised, xla_figures
+def _read_hlo(program: Inspected) -> Reading:
+    from ltc_ir.tables.compiled_hlo import xla_figures
 
-    request = program.request
-    compiled = optimised(program.staged, request.wants, program.ownership, program.evidence, **reading_options(request))
-    figures, reasons = xla_figures(compiled.compiled, compiled.module)
-    table = build(Level.HLO, compiled.stream, request.wants, figures, reasons)
-    return Reading(table, compiled.stream, compiled.module)
+    stream = program.hlo()
+    figures, reasons = xla_figures(program.staged.compiled, program.hlo_module)
+    table = build(Level.HLO, stream, program.request.wants, figures, reasons)
+    return Reading(table, stream, program.hlo_module)
 
 
-_READERS: Mapping[Level, Callable[[_Program], Reading]] = {Level.STABLEHLO: _read_stablehlo, Level.HLO: _read_hlo}
+_READERS: Mapping[Level, Callable[[Inspected], Reading]] = {Level.STABLEHLO: _read_stablehlo, Level.HLO: _read_hlo}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -48,6 +49,27 @@ class Staged:
         self.platform = platform
         self.clear = clear
         self.outside = _frames_outside()
+        self.marked = False
+
+    @property
+    def function_name(self) -> str:
+        """The name of the program's function, by which JAX calls what it lowers."""
+        return str(getattr(self.program.fn, "__name__", ""))
+
+    def with_marks(self, jaxpr: Any) -> Staged | None:
+        """The same program on its way from another, marked jaxpr; ``None`` where this JAX does not lower one that is given.
+
+        What is lowered from it differs in its names only. It is compiled without JAX's persistent cache, which would mix up
+        the names of both.
+        """
+        traced = compat.with_jaxpr(self.traced, jaxpr)
+        if traced is None:
+            return None
+        staged = copy.copy(self)
+        for stage in ("lowered", "compiled"):
+            vars(staged).pop(stage, None)
+        vars(staged).update(traced=traced, marked=True)
+        return staged
 
     @cached_property
     def traced(self) -> Any:
@@ -91,7 +113,7 @@ class Staged:
                 "leave out --platform, or look at --stablehlo, which lowers for any platform",
             )
         lowered = self.lowered
-        with users_failure(self.label, "compile"):
+        with users_failure(self.label, "compile"), compat.no_persistent_cache() if self.marked else nullcontext():
             return lowered.compile()
 
     def module(self) -> Any:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
-from jax.experimental.compilation_cache import compilation_cache
 
+from ltc_ir import compat
 from ltc_ir.targets.stages import wait_until_ready
 
 HITS = "/jax/compilation_cache/cache_hits"
@@ -50,13 +50,6 @@ def call_and_wait(call: Callable[..., Any], arguments: tuple[tuple[Any, ...], di
 
 
 @contextmanager
-def no_persistent_cache() -> Iterator[None]:
-    """While open, compiling uses no persistent compilation cache, whatever the configuration of this process."""
-    with _configured({"jax_enable_compilation_cache": False}):
-        yield
-
-
-@contextmanager
 def own_persistent_cache() -> Iterator[None]:
     """While open, compiling keeps every program in a temporary persistent compilation cache."""
     with tempfile.TemporaryDirectory(prefix="ltc-ir-cache-") as folder:
@@ -66,28 +59,8 @@ def own_persistent_cache() -> Iterator[None]:
             "jax_persistent_cache_min_compile_time_secs": 0.0,
             "jax_persistent_cache_min_entry_size_bytes": -1,
         }
-        with _configured(keeping):
+        with compat.persistent_cache(**keeping):
             yield
-
-
-@contextmanager
-def _configured(options: dict[str, Any]) -> Iterator[None]:
-    """Set options of JAX while open, and reset its persistent cache at both ends.
-
-    JAX decides once per process whether it uses a cache: without the reset a changed option has no effect.
-    """
-    config: Any = jax.config
-    reset: Any = compilation_cache.reset_cache
-    before = {name: getattr(config, name) for name in options}
-    for name, value in options.items():
-        config.update(name, value)
-    reset()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            config.update(name, value)
-        reset()
 
 
 class _Hits:

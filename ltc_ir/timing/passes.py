@@ -6,13 +6,14 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from ltc_ir import compat
 from ltc_ir.ir.hlo.parser import HloModule
 from ltc_ir.ir.op import Origin, Stream
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.passes import CODE_GENERATION, Kernel, Passes, Thread
-from ltc_ir.records.vocabulary import By, Phase
-from ltc_ir.tables.compiled_hlo import optimised
-from ltc_ir.tables.live import jaxpr_evidence
+from ltc_ir.records.request import Request
+from ltc_ir.records.vocabulary import Level, Phase
+from ltc_ir.tables.inspected import Inspected, inspect
 from ltc_ir.tables.unfold import place_of
 from ltc_ir.targets.stages import Staged, users_failure
 from ltc_ir.targets.target import Program
@@ -37,12 +38,12 @@ UNNAMED = "{kind}: XLA names no kernel there"
 WAITING = "{kind}, on the compiling thread, which waits for the others here: XLA names no kernel there"
 
 
-def kernels_of(threads: Iterable[Thread], staged: Staged, ownership: Ownership) -> tuple[Kernel, ...]:
+def kernels_of(threads: Iterable[Thread], inspected: Inspected) -> tuple[Kernel, ...]:
     """The kernels whose code each thread generated, the longest first, then the time of each thread without a kernel's name.
 
     For each thread but the compiling one, which comes first, they add up to all its code generation.
     """
-    origins = Origins(*_read_module(staged, ownership))
+    origins = Origins(inspected.hlo_module, inspected.hlo())
     named: list[Kernel] = []
     unnamed: list[Kernel] = []
     for number, thread in enumerate(threads):
@@ -69,12 +70,6 @@ def _times_by_kernel(thread: Thread) -> tuple[dict[str, tuple[int, int]], dict[s
         spent, count = sums.get(key, (0, 0))
         sums[key] = (spent + own, count + (begins is not None))
     return named, unnamed
-
-
-def _read_module(staged: Staged, ownership: Ownership) -> tuple[HloModule, Stream]:
-    """The module of a compiled program, and its stream."""
-    compiled = optimised(staged, {By.SOURCE}, ownership, jaxpr_evidence(staged, ownership))
-    return compiled.module, compiled.stream
 
 
 class Origins:
@@ -135,8 +130,9 @@ def passes_of(program: Program, label: str, ownership: Ownership, clock: Clock =
         TargetError: the user's function failed.
     """
     require_profile_data()
-    staged = Staged(program, label)
-    with isolation.no_persistent_cache():
+    inspected = inspect(Staged(program, label), Request(levels=(Level.HLO,)), ownership)
+    staged = inspected.staged
+    with compat.no_persistent_cache():
         lowered = staged.lowered
         with isolation.paused_gc():
             compiled, profile = profile_compile(lambda: _compiled(lowered, label), clock)
@@ -147,7 +143,7 @@ def passes_of(program: Program, label: str, ownership: Ownership, clock: Clock =
         compile_s=profile.compile_s,
         compiling=compiling.name,
         times=tuple(pass_time for thread in profile.threads for pass_time in merge_by_path(thread)),
-        kernels=kernels_of(profile.threads, staged, ownership),
+        kernels=kernels_of(profile.threads, inspected),
         kinds=seconds_by_kind(compiling),
         timeline=profile.threads,
         notes=profile.notes,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ltc_ir import compat
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.request import Request
@@ -18,7 +19,7 @@ from ltc_ir.targets.derive import make_program, program_names
 from ltc_ir.targets.example_values import parse_filling
 from ltc_ir.targets.stages import Staged, environment, platform_here
 from ltc_ir.targets.target import Program, Target
-from ltc_ir.timing import isolation, machine
+from ltc_ir.timing import machine
 from ltc_ir.timing.cold_start import Cycle, Measuring, time_cold, time_eager, time_steady, time_warm
 from ltc_ir.timing.inputs import Inputs, argument_values
 from ltc_ir.timing.passes import PassesUnknownError, passes_of
@@ -141,7 +142,7 @@ def _measure(measuring: Measuring) -> Cycle:
     """Measure every requested stage; returns the last cold start."""
     settings = measuring.settings
     budget = Budget(settings, measuring.clock)
-    with isolation.no_persistent_cache():
+    with compat.no_persistent_cache():
         values = argument_values(measuring.program, measuring.fill, measuring.label)
         inputs = None if values is None else Inputs(values)
         cycle = time_cold(measuring, inputs, budget.deadline("cold"))

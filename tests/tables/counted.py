@@ -22,12 +22,14 @@ GROUPINGS = ("source", "function", "scope", "region", "stack", "transforms")
 
 @cache
 def staged(name: str) -> Staged:
-    """A test program as the tool stages it; the stages are passed when they are first asked for."""
+    """A test program as the tool stages it, traced and lowered in its own session."""
     program = get(name)
+    platform = None if program.lowers_on_cpu else program.platform
     with program.session():
         function, arguments = program.make()
-    platform = None if program.lowers_on_cpu else program.platform
-    return prepare.stage(Target(function, arguments, name=name), "forward", platform)
+        staged = prepare.stage(Target(function, arguments, name=name), "forward", platform)
+        staged.module()
+    return staged
 
 
 def levels_of(name: str) -> tuple[str, ...]:

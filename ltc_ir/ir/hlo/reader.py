@@ -31,7 +31,9 @@ _START, _DONE = "-start", "-done"
 
 
 @dataclass
-class _Reader:
+class Reader:
+    """The state of one reading of a module whose names tell origins."""
+
     module: HloModule
     wants: frozenset[By]
     ownership: Ownership
@@ -65,26 +67,31 @@ class _Reader:
 
     def read_computation(self, computation: Computation, body: Body, region: str) -> None:
         """Write the codes of one computation's own instructions."""
-        framed = bool(self.wants & NEEDS_FRAMES)
         region_path = region if By.REGION in self.wants else ""
         codes = self.stream.codes
         shapes = (
             {instruction.name: instruction.shape for instruction in computation.instructions} if self.details else {}
         )
         for instruction in computation.instructions:
-            place = (instruction.file, instruction.line, instruction.stack_frame) if framed else None
+            place = self.place(computation, instruction)
             detail = of_instruction(instruction, shapes, self.details) if self.details else None
             key: Hashable = (instruction.opcode, instruction.op_name, place, region_path, detail)
             code = codes.get(key)
             if code is None:
                 code = codes[key] = self.stream.add_op(
-                    Op(instruction.opcode, self.origin(instruction, region_path), detail)
+                    Op(instruction.opcode, self.origin(computation, instruction, region_path), detail)
                 )
             body.codes.append(code)
             if instruction.opcode == "while":
                 body.regions[Region("while", instruction.trip_count, code)] += 1
 
-    def origin(self, instruction: Instruction, region: str) -> Origin:
+    def place(self, _computation: Computation, instruction: Instruction) -> Hashable:
+        """What tells instructions of one name apart."""
+        if not self.wants & NEEDS_FRAMES:
+            return None
+        return instruction.file, instruction.line, instruction.stack_frame
+
+    def origin(self, _computation: Computation, instruction: Instruction, region: str) -> Origin:
         """The origin of an instruction; without an ``op_name`` it has no phase.
 
         A name that does not begin with ``jit(f)`` is a parameter's, or was written in a function for its callers to complete,
@@ -110,16 +117,12 @@ class _Reader:
         return origin._replace(source=source, stack=stack, region=region)
 
     def is_complete(self, instruction: Instruction, elements: tuple[Element, ...], flags: int) -> bool:
-        """Whether a name has kept all its transforms, so that the absence of one proves something.
-
-        Instructions that XLA rewrites in a loop's body may have the loop's name.
-        """
+        """Whether a name has kept all its transforms, so that the absence of one proves something."""
         if self.lossy or instruction.op_name in self.evidence.doubtful:
             return False
         if self.evidence.pure:
             return True
-        borrowed = elements[-1:] == ((False, "while"),) and instruction.opcode not in _LOOP_PLUMBING
-        return not borrowed and _is_whole(elements) and self.evidence.knows(elements, flags)
+        return not borrows_name(instruction) and _is_whole(elements) and self.evidence.knows(elements, flags)
 
     def frames(self, instruction: Instruction) -> tuple[Frame | None, tuple[Frame, ...]]:
         """The source and, if requested, the stack of an instruction."""
@@ -127,6 +130,11 @@ class _Reader:
             return None, ()
         written = [(frame.file, frame.line, frame.function or "?") for frame in self.module.stack(instruction)]
         return self.ownership.source_and_stack(written, library=self.library, whole=By.STACK in self.wants)
+
+
+def borrows_name(instruction: Instruction) -> bool:
+    """Whether an instruction has the name of the loop that contains it: XLA gives it to what it rewrites in a loop's body."""
+    return (instruction.op_name or "").endswith("/while") and instruction.opcode not in _LOOP_PLUMBING
 
 
 def _is_whole(elements: tuple[Element, ...]) -> bool:
@@ -191,4 +199,4 @@ def read(
     """The stream of a parsed HLO module; the arguments are those of the StableHLO reader."""
     who, evidence = ownership or Ownership(), evidence or Evidence()
     with paused_collector():
-        return _Reader(module, frozenset(wants), who, evidence, library, details).read()
+        return Reader(module, frozenset(wants), who, evidence, library, details).read()

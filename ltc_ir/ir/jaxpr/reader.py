@@ -22,6 +22,7 @@ class Reader:
         self.library = library
         self.details = details
         self.index: dict[int, int] = {}
+        self.program: Any = None
         self.pending: list[Any] = []
         self.alive: list[Any] = []
         self.types: tuple[type, ...] = ()
@@ -32,6 +33,7 @@ class Reader:
 
     def read_program(self, jaxpr: Any) -> Stream:
         """Read a (closed) jaxpr and all that is nested in it."""
+        self.program = jaxpr
         self.types = compat.jaxpr_types(jaxpr)
         self.stream.roots.append(self.visit(jaxpr, "main"))
         with paused_collector():

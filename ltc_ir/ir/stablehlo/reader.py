@@ -9,7 +9,7 @@ from typing import Any
 from ltc_ir import compat
 from ltc_ir.ir.details import MlirDetails
 from ltc_ir.ir.op import NEEDS_FRAMES, Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
-from ltc_ir.ir.origin import Element, Evidence, Ownership, digest, parse_name
+from ltc_ir.ir.origin import Evidence, Ownership, digest, parse_name
 from ltc_ir.ir.stablehlo.facts import Constants, trip_count
 from ltc_ir.records.vocabulary import By
 
@@ -28,12 +28,14 @@ MOST_LOCATIONS = 4096
 """Locations cached at a time: operations of one location are close together, and all locations would fill the memory."""
 
 
+Name = tuple[Any, ...]
+"""A name as read, outermost part first: its elements (see `parse_name`), or the marks in it."""
 Codes = dict[str, dict[Any, int]]
 """Codes by an operation's name and location."""
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """A block being read: its operations, the body they count to, and what they inherit.
 
     ``codes`` are those met where operations inherit the same, by name and location; ``depth`` is that of the block's
@@ -47,22 +49,24 @@ class _Place:
     region: str
     codes: Codes
     depth: int
-    base: tuple[Element, ...] = ()
-    holder_name: tuple[Element, ...] = ()
+    base: Name = ()
+    holder_name: Name = ()
 
 
 @dataclass(slots=True)
-class _Named:
+class Named:
     """A location read once: its name's elements (none for a nameless one), its source and its stack."""
 
     name: str | None
-    elements: tuple[Element, ...]
+    elements: Name
     source: Frame | None = None
     stack: tuple[Frame, ...] = ()
 
 
 @dataclass
-class _Reader:
+class Reader:
+    """The state of one reading of a module whose names tell origins."""
+
     wants: frozenset[By]
     ownership: Ownership
     evidence: Evidence
@@ -70,9 +74,9 @@ class _Reader:
     details: Details = Details.NONE
     stream: Stream = field(default_factory=Stream)
     functions: dict[str, int] = field(default_factory=dict)
-    locations: dict[Any, _Named] = field(default_factory=dict)
-    elements: list[tuple[Element, ...]] = field(default_factory=list)
-    digested: dict[tuple[tuple[Element, ...], str], Origin] = field(default_factory=dict)
+    locations: dict[Any, Named] = field(default_factory=dict)
+    elements: list[Name] = field(default_factory=list)
+    digested: dict[tuple[Name, str], Origin] = field(default_factory=dict)
     codes_by_place: dict[tuple[Hashable, ...], Codes] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
     names: list[str | None] = field(default_factory=list)
@@ -83,16 +87,15 @@ class _Reader:
     def read_module(self, module: Any) -> Stream:
         """Read the module's own operation, then everything below it."""
         self.locations_of = compat.LocationReader()
-        self.locations[None] = _Named(None, ())
+        self.locations[None] = Named(None, ())
         top = self.stream.add_body("module")
         self.functions[""] = 0
         root = module.operation
         detail = self.reader.of_operation(root, self.details) if self.details else None
-        place = _Place(iter(()), top, Origin(marked=False), "", {}, 0)
+        place = Place(iter(()), top, Origin(marked=False), "", {}, 0)
         top.codes.append(self.code(root, self.place_of(root), place, detail))
         self.walk(root, top)
-        if self.absolute():
-            self.relate()
+        self.relate_functions()
         self.stream.roots = self.roots()
         self.stream.figures = {
             "max_depth": max(body.depth for body in self.stream.bodies),
@@ -106,17 +109,16 @@ class _Reader:
         """The key of an operation's location; ``None`` where locations carry no information."""
         return operation.location.attr if self.evidence.sources else None
 
-    def absolute(self) -> bool:
-        """Whether names in functions begin at the program's top, as JAX 0.6.x writes them, and not at the function."""
-        return any(len(elements) > 2 and _is_absolute(elements) for elements in self.elements)
-
-    def relate(self) -> None:
+    def relate_functions(self) -> None:
         """Cut the prefix of the first caller from every function's names, so that each caller can add its own.
 
-        The first caller is the call whose name begins all names in the function. Where a file's names may have lost
-        transforms on the way, what is left proves backward or nothing.
+        Names in functions begin at the program's top as JAX 0.6.x writes them, and at the function as others do. The first
+        caller is the call whose name begins all names in the function. Where a file's names may have lost transforms on the
+        way, what is left proves backward or nothing.
         """
-        calls: dict[int, list[tuple[Element, ...]]] = {}
+        if not any(len(elements) > 2 and _is_absolute(elements) for elements in self.elements):
+            return
+        calls: dict[int, list[Name]] = {}
         for body in self.stream.bodies:
             for edge in body.edges:
                 calls.setdefault(edge.child, []).append(self.elements[edge.code][:-1])
@@ -132,6 +134,7 @@ class _Reader:
                 )
 
     def roots(self) -> list[int]:
+        """The bodies that run of themselves: the module's, and ``main`` or whatever is public."""
         main = self.functions.get("main")
         return [0, *(self.public if main is None else [main])]
 
@@ -145,7 +148,7 @@ class _Reader:
             else:
                 pending += inner
 
-    def block(self, place: _Place) -> list[_Place] | None:
+    def block(self, place: Place) -> list[Place] | None:
         """Read a block's operations up to one that holds regions; ``None`` at its end."""
         tables, append, flat = place.codes, place.body.codes.append, _FLAT
         operations, constants, located = place.operations, self.constants, self.evidence.sources
@@ -176,7 +179,7 @@ class _Reader:
         place.body.depth = max(place.body.depth, place.depth)
         return None
 
-    def function(self, operation: Any, code: int, depth: int) -> list[_Place]:
+    def function(self, operation: Any, code: int, depth: int) -> list[Place]:
         """Begin a function: its own operation counts as part of it."""
         attributes = operation.attributes
         name = attributes["sym_name"].value
@@ -189,6 +192,7 @@ class _Reader:
         return self.function_places(operation, f"@{name}", body, depth + 1)
 
     def function_index(self, name: str) -> int:
+        """The index of a function's body; it may be called before it is read."""
         index = self.functions.get(name)
         if index is None:
             index = self.functions[name] = len(self.stream.bodies)
@@ -204,18 +208,22 @@ class _Reader:
         elif name == "stablehlo.while":
             body.regions[Region("while", trip_count(operation), code)] += 1
 
-    def places(self, operation: Any, code: int, place: _Place) -> list[_Place]:
+    def places(self, operation: Any, code: int, place: Place) -> list[Place]:
         """The blocks of an operation's regions, the last first, so that the first is read next."""
         places = []
-        name, holder_name = operation.name, self.elements[code][:-1]
+        name, holder_name = operation.name, self.holder_name(code)
         base = holder_name if name in _RELATIVE else place.base
         holder, depth = self.stream.ops[code].origin, place.depth + 1
         for number, inner in enumerate(operation.regions):
             path = self.path(name, number, place.region)
             codes = self.codes_by_place.setdefault((holder, path, place.body.name, base, holder_name), {})
             for block in inner.blocks:
-                places.append(_Place(iter(block.operations), place.body, holder, path, codes, depth, base, holder_name))
+                places.append(Place(iter(block.operations), place.body, holder, path, codes, depth, base, holder_name))
         return places[::-1]
+
+    def holder_name(self, code: int) -> Name:
+        """What the operations in the regions of an operation may take from its name."""
+        return self.elements[code][:-1]
 
     def path(self, name: str, number: int, outer: str) -> str:
         """The path of an operation's region, below the region that contains the operation."""
@@ -225,14 +233,14 @@ class _Reader:
         label = labels[number] if number < len(labels) else f"[{number}]" if number else ""
         return f"{outer}/{name.rpartition('.')[2]}{label}"
 
-    def function_places(self, operation: Any, region: str, body: Body, depth: int) -> list[_Place]:
+    def function_places(self, operation: Any, region: str, body: Body, depth: int) -> list[Place]:
         """The blocks of a function or a module, whose operations inherit nothing."""
         holder = Origin(marked=False)
         codes = self.codes_by_place.setdefault((holder, region, body.name, (), ()), {})
         blocks = [block for inner in operation.regions for block in inner.blocks]
-        return [_Place(iter(block.operations), body, holder, region, codes, depth) for block in reversed(blocks)]
+        return [Place(iter(block.operations), body, holder, region, codes, depth) for block in reversed(blocks)]
 
-    def code(self, operation: Any, location: Any, place: _Place, detail: Detail | None = None) -> int:
+    def code(self, operation: Any, location: Any, place: Place, detail: Detail | None = None) -> int:
         """The code of an operation met for the first time at this location, in such a place."""
         named = self.locations.get(location)
         if named is None:
@@ -246,7 +254,7 @@ class _Reader:
         self.names.append(named.name)
         return code
 
-    def whole(self, named: _Named, place: _Place) -> tuple[Element, ...]:
+    def whole(self, named: Named, place: Place) -> Name:
         """The elements of a name as seen from the function that contains the operation; empty without a name.
 
         JAX 0.6.x writes ``/add`` for what it lowers outside any name stack (a scatter's update): the slash tells it from
@@ -256,24 +264,24 @@ class _Reader:
             return (*place.holder_name, (False, "")) if place.holder_name else ()
         return named.elements if not place.base or _is_absolute(named.elements) else place.base + named.elements
 
-    def origin(self, name: str, elements: tuple[Element, ...], named: _Named, place: _Place) -> Origin:
+    def origin(self, name: str, elements: Name, named: Named, place: Place) -> Origin:
         """The origin from a name and a location; missing parts are taken from the operation that holds this one."""
-        holder = Origin() if name in _BARE else place.holder
+        holder = Origin() if name in BARE else place.holder
         theirs = named.source is None or (named.source.owner != "user" and holder.source is not None)
         source, stack = holder.source if theirs else named.source, named.stack or holder.stack
         if elements:
             return self.of_elements(elements, name).at(source, stack, place.region)
-        marked = name not in _BARE and (self.evidence.pure or holder.marked)
+        marked = name not in BARE and (self.evidence.pure or holder.marked)
         return holder._replace(marked=marked, source=source, stack=stack, region=place.region)
 
-    def of_elements(self, elements: tuple[Element, ...], name: str) -> Origin:
+    def of_elements(self, elements: Name, name: str) -> Origin:
         """The origin from the elements of an operation's own name, the last of which is its primitive."""
         origin = self.digested.get((elements, name))
         if origin is None:
             origin = self.digested[elements, name] = self._digested(elements, name)
         return origin
 
-    def _digested(self, elements: tuple[Element, ...], name: str) -> Origin:
+    def _digested(self, elements: Name, name: str) -> Origin:
         flags, transforms, scope = digest(elements[:-1])
         flags = self.evidence.believed(flags)
         return Origin(
@@ -284,22 +292,22 @@ class _Reader:
             scope=scope if By.SCOPE in self.wants else "",
         )
 
-    def named(self, location: Any) -> _Named:
+    def named(self, location: Any) -> Named:
         """Read one location."""
         name, where = self.locations_of.name_of(location)
         elements = parse_name(name, self.evidence.masked, self.evidence.lowered) if name else ()
         if not self.wants & NEEDS_FRAMES:
-            return _Named(name, elements)
+            return Named(name, elements)
         raw = self.locations_of.frames(where)
         source, stack = self.ownership.source_and_stack(raw, library=self.library, whole=By.STACK in self.wants)
-        return _Named(name, elements, source, stack)
+        return Named(name, elements, source, stack)
 
 
-def _is_absolute(elements: tuple[Element, ...]) -> bool:
+def _is_absolute(elements: Name) -> bool:
     return len(elements) > 1 and elements[1] == (False, "jit(main)")
 
 
-def _begins(call: tuple[Element, ...], names: Collection[tuple[Element, ...]]) -> bool:
+def _begins(call: Name, names: Collection[Name]) -> bool:
     return all(name[: len(call)] == call for name in names)
 
 
@@ -308,7 +316,8 @@ def _name_fields(origin: Origin) -> dict[str, Any]:
     return {field: getattr(origin, field) for field in ("flags", "marked", "transforms", "scope")}
 
 
-_BARE = frozenset({"func.func", "builtin.module"})
+BARE = frozenset({"func.func", "builtin.module"})
+"""Operations whose location is not that of an equation."""
 _RELATIVE = frozenset({"sdy.manual_computation"})
 """Operations in whose regions names begin again (the body of a ``shard_map``, from 0.7 on)."""
 _LABELS = {"stablehlo.while": (".cond", ".body"), "stablehlo.if": (".true", ".false")}
@@ -323,7 +332,7 @@ def read(
     library: bool = False,
     details: Details = Details.NONE,
 ) -> Stream:
-    """The stream of an MLIR module.
+    """The stream of an MLIR module, origins by its names and locations.
 
     Args:
         module: a ``jaxlib.mlir.ir.Module``.
@@ -333,6 +342,6 @@ def read(
         library: let library frames count as sources and appear in stacks.
         details: how much of each operation's types and attributes to keep.
     """
-    reader = _Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library, details)
+    reader = Reader(frozenset(wants), ownership or Ownership(), evidence or Evidence(), library, details)
     with paused_collector():
         return reader.read_module(module)

@@ -1,0 +1,141 @@
+"""Reads the optimised HLO of a marked program: an instruction has the origin of the equation that its name refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ltc_ir.ir.hlo.module import Computation, HloModule, Instruction
+from ltc_ir.ir.hlo.reader import Reader, borrows_name
+from ltc_ir.ir.marks import Marks, Path
+from ltc_ir.ir.op import Details, Origin, Stream, callers_first, paused_collector
+from ltc_ir.ir.origin import Evidence, Ownership
+from ltc_ir.records.vocabulary import By
+
+UNKNOWN = Origin(complete=False)
+"""The origin of what no equation is known of."""
+
+
+def agreed(origins: Iterable[Origin]) -> Origin:
+    """What origins have in common: the phase, the line and the scope, each where all agree on it."""
+    distinct = list(dict.fromkeys(origins))
+    if not distinct:
+        return UNKNOWN
+    first, others = distinct[0], distinct[1:]
+    same_phase = all(other.phase is first.phase for other in others)
+    same_source = all(other.source == first.source for other in others)
+    return Origin(
+        flags=first.flags if same_phase else 0,
+        complete=same_phase and first.complete,
+        marked=same_phase and first.marked,
+        transforms=first.transforms if all(other.transforms == first.transforms for other in others) else (),
+        scope=first.scope if all(other.scope == first.scope for other in others) else "",
+        source=first.source if same_source else None,
+        stack=first.stack if all(other.stack == first.stack for other in others) else (),
+    )
+
+
+class Attribution:
+    """The origins of a module's instructions, by the names of their computation and of themselves.
+
+    An instruction without a mark that names an equation has the origin on which all marked instructions of its computation
+    and what runs the computation agree.
+
+    Args:
+        module: the module of a marked program.
+        marks: what the marks mean.
+        doubtful: what is known of the paths that stand for several calls of a function (JAX 0.6.x).
+        pure: whether all equations are primal.
+    """
+
+    def __init__(self, module: HloModule, marks: Marks, doubtful: Mapping[Path, Origin], pure: bool) -> None:
+        self.module = module
+        self.marks = marks
+        self.doubtful = doubtful
+        self.default = Origin() if pure else UNKNOWN
+        self.origins: dict[tuple[str, str], Origin] = {}
+        self.paths: dict[tuple[str, str], Path] = {}
+        self._by_path: dict[Path, Origin | None] = {}
+        self._attribute()
+
+    def of_path(self, path: Path) -> Origin | None:
+        """The origin of the equation that a path leads to; ``None`` where it names none."""
+        if path not in self._by_path:
+            self._by_path[path] = self.doubtful.get(path) or self.marks.origin(path)
+        return self._by_path[path]
+
+    def _attribute(self) -> None:
+        computations = {computation.name: computation for computation in self.module.computations}
+        calls = {name: _called(computation, computations) for name, computation in computations.items()}
+        callers: dict[str, list[tuple[str, str]]] = {name: [] for name in computations}
+        order = callers_first({name: {callee for _, callee in pairs} for name, pairs in calls.items()})
+        for name in [*order, *(computations.keys() - set(order))]:
+            self._attribute_computation(computations[name], callers[name])
+            for instruction, callee in calls[name]:
+                callers[callee].append((name, instruction))
+
+    def _attribute_computation(self, computation: Computation, callers: Collection[tuple[str, str]]) -> None:
+        own: dict[str, Origin] = {}
+        for instruction in computation.instructions:
+            path = () if borrows_name(instruction) else self.marks.path(instruction.op_name)
+            origin = self.of_path(path) if path else None
+            if origin is not None:
+                own[instruction.name] = origin
+                self.paths[computation.name, instruction.name] = self.marks.completed(path) or path
+        outer = [self.origins[caller] for caller in callers]
+        inherited = self.default if computation.is_entry else agreed([*outer, *own.values()])
+        for instruction in computation.instructions:
+            self.origins[computation.name, instruction.name] = own.get(instruction.name, inherited)
+
+
+def _called(computation: Computation, computations: Collection[str]) -> list[tuple[str, str]]:
+    """The instructions of a computation that run others, each with the name of one; a damaged text may name undefined ones."""
+    return [
+        (instruction.name, callee)
+        for instruction in computation.instructions
+        for _, callee in instruction.called
+        if callee in computations
+    ]
+
+
+@dataclass
+class MarkedReader(Reader):
+    """The state of one reading by an attribution."""
+
+    attribution: Attribution = field(kw_only=True)
+
+    def place(self, computation: Computation, instruction: Instruction) -> Origin:
+        """What tells instructions of one name apart: their origin."""
+        return self.attribution.origins[computation.name, instruction.name]
+
+    def origin(self, computation: Computation, instruction: Instruction, region: str) -> Origin:
+        """The origin of an instruction."""
+        origin = self.attribution.origins[computation.name, instruction.name]
+        return origin.at(origin.source, origin.stack, region)
+
+
+def read(
+    module: HloModule,
+    marks: Marks,
+    wants: Collection[By] = (),
+    *,
+    doubtful: Mapping[Path, Origin] | None = None,
+    pure: bool = False,
+    details: Details = Details.NONE,
+) -> Stream:
+    """The stream of a marked program's optimised HLO.
+
+    Args:
+        module: the parsed module.
+        marks: what the marks in its names mean.
+        wants: the requested groupings, as the jaxpr was read with them.
+        doubtful: what is known of the paths that stand for several calls of a function.
+        pure: whether all equations are primal: then so is what has no mark.
+        details: how much of each operation's types and attributes to keep.
+    """
+    with paused_collector():
+        attribution = Attribution(module, marks, doubtful or {}, pure)
+        reader = MarkedReader(
+            module, frozenset(wants), Ownership(), Evidence(), False, details, attribution=attribution
+        )
+        return reader.read()

@@ -1,0 +1,277 @@
+"""Marks in the name stacks of a program's copy, by which the operations that it is lowered to name their equations.
+
+A name stack is lost on the way from a jaxpr to a module in many ways: helper functions are shared, hoisted equations have
+none, a compiler merges operations. A mark survives where any name does, and refers to an equation whose origin was read in
+the jaxpr. So the origin of an operation is looked up, not guessed again at each level.
+
+A mark is a scope such as ``ltcir1m17_``. One of several equations is the same mark where they have the same origin in the same
+body: JAX then makes as few locations as for the unmarked program. Nested marks spell the path of calls and loops:
+``jit(f)/jvp(ltcir1m13_)/while/body/ltcir1m14_/add`` is equation 14 in the body of the loop 13.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from itertools import count, pairwise
+from typing import Any, NamedTuple
+
+from ltc_ir import compat
+from ltc_ir.ir.jaxpr.reader import Reader, nested
+from ltc_ir.ir.op import NOWHERE, Origin, Stream, callers_first, paused_collector
+
+Path = tuple[int, ...]
+"""The marks in a name, outermost first; empty in a name without any."""
+_UNKNOWN = Origin(complete=False)
+
+
+class Equation(NamedTuple):
+    """The place of an equation: the index of its body in the stream, and its position there."""
+
+    body: int
+    position: int
+
+
+class Marks:
+    """The marks of one program, and the origin of each.
+
+    Args:
+        stream: the jaxpr as it was read.
+        prefix: what a mark begins with; no name of the program contains a word like it.
+        each: whether each equation has a separate mark; otherwise one for each distinct origin in a body.
+
+    ``numbers`` holds the mark of each equation, by body and position; ``holders`` the body of each mark.
+    """
+
+    def __init__(self, stream: Stream, prefix: str, *, each: bool = False) -> None:
+        self.stream = stream
+        self.prefix = prefix
+        self.each = each
+        self.origins: list[Origin] = []
+        self.holders: list[int] = []
+        self.numbers: list[list[int]] = [self._number(index, each) for index in range(len(stream.bodies))]
+        self._pattern = re.compile(rf"(?<!\w){re.escape(prefix)}(\d+)_(?!\w)")
+        self._inner = self._inner_bodies()
+        self._contexts: dict[int, list[Path]] = {}
+        self._origin_of: dict[Path, Origin] = {(): NOWHERE}
+
+    def _number(self, index: int, each: bool) -> list[int]:
+        """The marks of a body's equations, in order."""
+        codes = self.stream.bodies[index].codes
+        numbers: dict[Any, int] = {}
+        marks = []
+        for position, code in enumerate(codes):
+            origin = self.stream.ops[code].origin
+            key = position if each else origin
+            number = numbers.get(key)
+            if number is None:
+                number = numbers[key] = len(self.origins)
+                self.origins.append(origin)
+                self.holders.append(index)
+            marks.append(number)
+        return marks
+
+    def _inner_bodies(self) -> dict[int, set[int]]:
+        """The bodies that the equations of each mark run."""
+        inner: dict[int, set[int]] = defaultdict(set)
+        for index, body in enumerate(self.stream.bodies):
+            by_code: dict[int, set[int]] = defaultdict(set)
+            for edge in body.edges:
+                by_code[edge.code].add(edge.child)
+            for code, mark in zip(body.codes, self.numbers[index], strict=True) if by_code else ():
+                if code in by_code:
+                    inner[mark] |= by_code[code]
+        return dict(inner)
+
+    def path(self, name: str | None) -> Path:
+        """The marks in a name."""
+        return tuple(map(int, self._pattern.findall(name))) if name else ()
+
+    def without(self, name: str) -> str:
+        """A name as the unmarked program has it."""
+        pattern = re.escape(self.prefix) + r"\d+_"
+        return re.sub(rf"(?<!\w){pattern}/|/{pattern}(?!\w)|(?<!\w){pattern}(?!\w)", "", name)
+
+    def spelling(self, number: int) -> str:
+        """The scope of a mark."""
+        return f"{self.prefix}{number}_"
+
+    def is_absolute(self, path: Path) -> bool:
+        """Whether a path begins in the program itself, not in a function that it calls."""
+        return bool(path) and self.holders[path[0]] in self.stream.roots
+
+    def below(self, holder: Path, path: Path) -> Path:
+        """The path of an operation in a region of one with the path ``holder``, whether or not its own begins there."""
+        if not path:
+            return holder
+        begins_again = (
+            bool(holder) and path[0] < len(self.holders) and self.holders[path[0]] in self._inner_of(holder[-1])
+        )
+        return holder + path if begins_again else path
+
+    def _inner_of(self, mark: int) -> Collection[int]:
+        return self._inner.get(mark, ())
+
+    def relative_origin(self, path: Path) -> Origin:
+        """The origin of a path's last equation, seen from where the path begins; unknown where the path has a gap."""
+        origin = self._origin_of.get(path)
+        if origin is None:
+            outer, inner = path[:-1], path[-1]
+            if inner >= len(self.origins) or (outer and self.holders[inner] not in self._inner_of(outer[-1])):
+                origin = _UNKNOWN
+            else:
+                origin = self.origins[inner].within(self.relative_origin(outer))
+            self._origin_of[path] = origin
+        return origin
+
+    def origin(self, path: Path) -> Origin | None:
+        """The origin of a path's last equation, seen from the whole program; ``None`` where the path does not tell it.
+
+        A path with a gap is completed where the last equation's body is reached in one way only.
+        """
+        whole = self.completed(path)
+        return None if whole is None else self.relative_origin(whole)
+
+    def completed(self, path: Path) -> Path | None:
+        """The path from the program's own equations to the last one of ``path``; ``None`` where there are several."""
+        if not path or path[-1] >= len(self.origins):
+            return None
+        if self.is_absolute(path) and self._is_connected(path):
+            return path
+        candidates = [outer for outer in self.contexts(self.holders[path[-1]]) if _holds(outer, path[:-1])]
+        return (*candidates[0], path[-1]) if len(candidates) == 1 else None
+
+    def _is_connected(self, path: Path) -> bool:
+        return all(
+            inner < len(self.holders) and self.holders[inner] in self._inner_of(outer)
+            for outer, inner in pairwise(path)
+        )
+
+    def contexts(self, index: int) -> list[Path]:
+        """The paths that lead to a body, at most `MOST_CONTEXTS` of them."""
+        if not self._contexts:
+            self._contexts = self._all_contexts()
+        return self._contexts.get(index, [])
+
+    def _all_contexts(self) -> dict[int, list[Path]]:
+        contexts: dict[int, list[Path]] = {root: [()] for root in self.stream.roots}
+        order = callers_first(
+            {index: {edge.child for edge in body.edges} for index, body in enumerate(self.stream.bodies)}
+        )
+        marks: dict[int, list[int]] = defaultdict(list)
+        for mark in self._inner:
+            marks[self.holders[mark]].append(mark)
+        for index in order:
+            for mark in marks[index]:
+                for child in self._inner[mark]:
+                    found = contexts.setdefault(child, [])
+                    found += [(*outer, mark) for outer in contexts.get(index, [])[: MOST_CONTEXTS - len(found)]]
+        return contexts
+
+
+MOST_CONTEXTS = 64
+"""Paths to one body that are told apart; of more, none is chosen."""
+
+
+def _holds(outer: Path, part: Path) -> bool:
+    """Whether ``outer`` has the marks of ``part``, in this order."""
+    marks = iter(outer)
+    return all(mark in marks for mark in part)
+
+
+_MARKINGS = count(1)
+"""Numbers the markings of this process: a mark of another marking, from whatever cache, is then no mark."""
+
+
+def unused_prefix(names: Collection[str]) -> str:
+    """A prefix for the marks of one marking that no name of the program contains."""
+    prefix = f"ltcir{next(_MARKINGS)}m"
+    while any(prefix in name for name in names):
+        prefix += "m"
+    return prefix
+
+
+def mark(reader: Reader, names: Collection[str] = (), *, each: bool = False) -> tuple[Any, Marks]:
+    """A copy of a jaxpr with a mark in the name stack of each equation, and what the marks mean.
+
+    Args:
+        reader: the reader that has read the jaxpr.
+        names: further names that the lowered program may contain, such as that of its function.
+        each: whether each equation has a separate mark.
+    """
+    taken = {*names, *reader.scopes, *(body.name for body in reader.stream.bodies)}
+    marks = Marks(reader.stream, unused_prefix(taken), each=each)
+    with paused_collector():
+        return _Copy(reader, marks).program(), marks
+
+
+class _Copy:
+    """The copies of a program's jaxprs: one of each, so that what was shared stays shared."""
+
+    def __init__(self, reader: Reader, marks: Marks) -> None:
+        self.reader = reader
+        self.marks = marks
+        self.open: dict[int, Any] = {}
+        self.closed: dict[int, Any] = {}
+        self.stacks: dict[tuple[Any, int], Any] = {}
+        self.copied: Callable[[Any, Any, Any], Any] = compat.equation_copier()
+
+    def program(self) -> Any:
+        """The copy of the program, its innermost jaxprs copied first."""
+        bodies = self.reader.stream.bodies
+        order = callers_first({index: {edge.child for edge in body.edges} for index, body in enumerate(bodies)})
+        for index in reversed(order):
+            original = self.reader.pending[index]
+            self.open[id(original)] = original.replace(eqns=list(self.equations(original, index)))
+        return self.holder(self.reader.program)
+
+    def holder(self, jaxpr: Any) -> Any:
+        """The copy of an open or a closed jaxpr."""
+        inner = compat.open_jaxpr(jaxpr)
+        if inner is jaxpr:
+            return self.open[id(inner)]
+        copy = self.closed.get(id(jaxpr))
+        if copy is None:
+            copy = self.closed[id(jaxpr)] = jaxpr.replace(jaxpr=self.open[id(inner)])
+        return copy
+
+    def equations(self, jaxpr: Any, index: int) -> Iterator[Any]:
+        """The marked copies of a jaxpr's own equations."""
+        holding = {edge.code for edge in self.reader.stream.bodies[index].edges}
+        codes, numbers, copied = self.reader.stream.bodies[index].codes, self.marks.numbers[index], self.copied
+        infos: dict[tuple[Any, Any, int], Any] = {}
+        for eqn, code, number in zip(jaxpr.eqns, codes, numbers, strict=True):
+            info = eqn.source_info
+            key = (info.name_stack, info.traceback, number)
+            marked = infos.get(key)
+            if marked is None:
+                marked = infos[key] = info.replace(name_stack=self.stack(info.name_stack, number))
+            yield copied(eqn, self.params(eqn) if code in holding else eqn.params, marked)
+
+    def stack(self, name_stack: Any, number: int) -> Any:
+        """The name stack with a mark inside."""
+        marked = self.stacks.get((name_stack, number))
+        if marked is None:
+            marked = self.stacks[name_stack, number] = name_stack.extend(self.marks.spelling(number))
+        return marked
+
+    def params(self, eqn: Any) -> Any:
+        """An equation's parameters with the copies of the jaxprs among them; those of a kernel stay as they are.
+
+        A kernel is compiled as a whole, and its text, names included, is an attribute of the operation.
+        """
+        if eqn.primitive.name in compat.KERNELS:
+            return eqn.params
+        params = dict(eqn.params)
+        for key in {label.partition("[")[0] for label, _ in nested(eqn.params, self.reader.types)}:
+            params[key] = self.value(params[key])
+        return params
+
+    def value(self, value: Any) -> Any:
+        """A parameter with the copies of the jaxprs in it: one, or some among the items of a tuple or a list."""
+        types = self.reader.types
+        if isinstance(value, types):
+            return self.holder(value)
+        items = [self.holder(item) if isinstance(item, types) else item for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
