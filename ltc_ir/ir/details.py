@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ltc_ir import compat
+from ltc_ir.compat import mlir
 from ltc_ir.ir.op import Detail, Details
 from ltc_ir.records import element_types
 
@@ -167,7 +168,7 @@ def tensor_bytes(kind: Any) -> int:
 
 def element_bits(kind: Any) -> int:
     """The width of an element type in bits; a complex one has two parts."""
-    ir = compat.mlir_ir()
+    ir = mlir.mlir_ir()
     if str(kind).startswith("complex"):
         return 2 * element_bits(ir.ComplexType(kind).element_type)
     width = getattr(kind, "width", None)
@@ -179,7 +180,7 @@ def _tensor_bytes(kind: Any, element: str) -> int:
 
 
 def _named_attributes(attributes: Any, without: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-    ir = compat.mlir_ir()
+    ir = mlir.mlir_ir()
     for name, attribute in compat.named_attributes(attributes, without):
         if isinstance(attribute, ir.DictAttr):
             yield from _named_attributes(attribute)

@@ -30,7 +30,7 @@ _JAX_LIBRARIES = (
 frame of nearly everything, and would hide the library that called it."""
 _HERE = str(Path(__file__).resolve().parents[1]) + "/"
 ROOMS = frozenset({
-    "api", "compare", "execution", "integrations", "ir", "plots", "records", "render", "rules", "snapshots", "tables",
+    "api", "compare", "compat", "execution", "integrations", "ir", "plots", "records", "render", "rules", "snapshots", "tables",
     "targets", "timing", "workers",
 })  # fmt: skip
 """This tool's rooms. Any other folder of the package is a user of it, such as the one of the built-in targets."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ltc_ir import compat
+from ltc_ir.compat import mlir
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Evidence
@@ -195,7 +195,7 @@ def _parsed(data: bytes, message: Message) -> Any:
     Raises:
         UsageError: MLIR refused it; the message holds the first thing MLIR said.
     """
-    context = compat.mlir_context()
+    context = mlir.mlir_context()
     said: list[str] = []
 
     def hear(diagnostic: Any) -> bool:
@@ -205,9 +205,9 @@ def _parsed(data: bytes, message: Message) -> Any:
     handler = context.attach_diagnostic_handler(hear)
     try:
         if data.startswith(_ARTIFACT, 5):
-            module = compat.read_artifact(context, data)
+            module = mlir.read_artifact(context, data)
         else:
-            module = compat.mlir_ir().Module.parse(data, context)
+            module = mlir.mlir_ir().Module.parse(data, context)
     except Exception as error:
         said += [_said(diagnostic) for diagnostic in getattr(error, "error_diagnostics", ())]
         reason = said[0] if said else (str(error) or _name(error))

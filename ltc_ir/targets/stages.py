@@ -25,7 +25,7 @@ from ltc_ir.targets.target import Program
 
 _HERE = Path(__file__).resolve().parents[1]
 _OURS = (
-    "targets", "tables", "timing", "execution", "api", "compat.py", "snapshots", "integrations",
+    "targets", "tables", "timing", "execution", "api", "compat", "snapshots", "integrations",
 )  # fmt: skip
 for _part in _OURS:
     compat.exclude_from_tracebacks(str(_HERE / _part))

@@ -314,13 +314,13 @@ BYTECODE = {
 def test_bytecode_can_be_read_again_and_the_module_still_compiles(name: str) -> None:
     from jaxlib.mlir.dialects import stablehlo
 
-    from ltc_ir import compat
+    from ltc_ir.compat import mlir
     from ltc_ir.targets.lowering import text_of
 
     staged = prepare.stage(BYTECODE[name](), "forward")
     before = staged.lowered.as_text()
     artifact = text_of(staged, "bytecode")
-    read = stablehlo.deserialize_portable_artifact(compat.mlir_context(), artifact)
+    read = stablehlo.deserialize_portable_artifact(mlir.mlir_context(), artifact)
     assert _operations(str(read)) == _operations(before)
     assert staged.lowered.as_text() == before
     assert staged.compiled.as_text().startswith("HloModule")

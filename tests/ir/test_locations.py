@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ltc_ir import compat
+from ltc_ir.compat import mlir
 
 pytestmark = pytest.mark.versions
 
@@ -17,12 +17,12 @@ L, B, W, P = (f"{name}.py:{line}:{name}" for line, name in enumerate("lbwp", 1))
 def location_of(text: str, *aliases: str) -> object:
     """A location as MLIR parses it, with the context it lives in."""
     lines = [*aliases, "module {", "} loc(" + text + ")"]
-    context = compat.mlir_context()
-    return compat.mlir_ir().Module.parse("\n".join(lines), context=context).operation.location
+    context = mlir.mlir_context()
+    return mlir.mlir_ir().Module.parse("\n".join(lines), context=context).operation.location
 
 
 def frames_of(text: str, *aliases: str) -> list[str]:
-    frames = compat.LocationReader().frames(location_of(text, *aliases))
+    frames = mlir.LocationReader().frames(location_of(text, *aliases))
     return [":".join(map(str, frame)) for frame in frames]
 
 
@@ -51,7 +51,7 @@ def test_the_frames_of_a_location_are_those_of_its_callees_inside_those_of_its_c
 
 
 def test_a_caller_read_before_is_the_same_whatever_it_calls() -> None:
-    reader = compat.LocationReader()
+    reader = mlir.LocationReader()
     shared = f"#c = loc(callsite({LOOP} at {PROGRAM}))"
     text = f'fused<"keep">[callsite(callsite({LIBRARY} at {BODY}) at #c), callsite({BODY} at #c), #c]'
     pair = location_of(text, shared)
@@ -69,5 +69,5 @@ def test_call_sites_without_end_are_read_up_to_a_limit(leaf: str, side: str, dep
     aliases = [f"#l0 = loc({leaf})", *(f"#l{n + 1} = loc({side.format(n=n)})" for n in range(depth))]
     endless = location_of(f"#l{depth}", *aliases)
     start = time.perf_counter()
-    assert len(compat.LocationReader().frames(endless)) <= 2 * compat.MOST_FRAMES
+    assert len(mlir.LocationReader().frames(endless)) <= 2 * mlir.MOST_FRAMES
     assert time.perf_counter() - start < 5

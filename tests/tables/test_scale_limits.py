@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 from jax.extend import core
 
-from ltc_ir import compat
+from ltc_ir.compat import mlir
 from ltc_ir.errors import LimitError
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.origin import Evidence
@@ -130,8 +130,8 @@ def placed(level: int, which: int) -> str:
 
 def counted_module(text: str, *by: By) -> LevelCount:
     request = Request(by=by)
-    with compat.mlir_context():
-        module = compat.mlir_ir().Module.parse(text)
+    with mlir.mlir_context():
+        module = mlir.mlir_ir().Module.parse(text)
         stream = stablehlo_level.read(module, request.wants, None, Evidence(sources=bool(by)))
         return level_count(build(Level.STABLEHLO, stream, request.wants), request)
 

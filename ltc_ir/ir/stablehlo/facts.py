@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ltc_ir import compat
+from ltc_ir.compat import mlir
 from ltc_ir.ir.details import tensor_bytes
 
 NOT_PRINTED = "the text was not printed (--no-text)"
@@ -154,7 +154,7 @@ def _integer(value: Any) -> int | None:
     if not str(operation.results[0].type.element_type).startswith(("i", "ui")):
         return None
     attribute = operation.attributes["value"]
-    dense = compat.mlir_ir().DenseIntElementsAttr(attribute)
+    dense = mlir.mlir_ir().DenseIntElementsAttr(attribute)
     return int(dense[0]) if len(dense) == 1 else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ltc_ir import compat
+from ltc_ir.compat import mlir
 from ltc_ir.ir.details import MlirDetails
 from ltc_ir.ir.op import NEEDS_FRAMES, Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
 from ltc_ir.ir.origin import Evidence, Ownership, digest, parse_name
@@ -86,7 +86,7 @@ class Reader:
 
     def read_module(self, module: Any) -> Stream:
         """Read the module's own operation, then everything below it."""
-        self.locations_of = compat.LocationReader()
+        self.locations_of = mlir.LocationReader()
         self.locations[None] = Named(None, ())
         top = self.stream.add_body("module")
         self.functions[""] = 0

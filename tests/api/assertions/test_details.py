@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ltc_ir import compat, inspect
+from ltc_ir import inspect
+from ltc_ir.compat import mlir
 from ltc_ir.ir.details import MlirDetails
 from ltc_ir.ir.hlo import parser as hlo_text
 from ltc_ir.ir.hlo.details import of_instruction
@@ -272,7 +273,7 @@ def test_the_name_of_a_pallas_kernel():
 
 
 def test_a_string_that_is_no_text_ends_nothing():
-    ir = compat.mlir_ir()
+    ir = mlir.mlir_ir()
     with ir.Context() as context:
         context.allow_unregistered_dialects = True
         module = ir.Module.parse(r'module { "x.y"() {body = "\FF\00", word = "é"} : () -> () }')
