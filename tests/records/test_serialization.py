@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import ltc_ir
 from ltc_ir.errors import UsageError
-from ltc_ir.records import serialization
+from ltc_ir.records import serialization, vocabulary
 from ltc_ir.records.count import Count, Executed, LevelCount, Tally, make_tally
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
 from ltc_ir.records.environment import Environment
@@ -306,7 +306,7 @@ def test_only_serialization_imports_msgspec() -> None:
 
 
 def test_tables_pass_between_processes_row_by_row() -> None:
-    parts = (Part("forward", 4), Part("backward"))
+    parts = (vocabulary.Part("forward", 4), vocabulary.Part("backward"))
     row = Row("dot_general", "mixed", results=("f32",), attributes=(("target", "x"),), bytes=4, parts=parts)
     constants = (Constant(8, "f32[2]", "primal"),)
     table = Table("hlo", static={row: 3}, figures={"flops": 16, "lines": None}, constants=constants)
