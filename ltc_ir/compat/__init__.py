@@ -90,7 +90,7 @@ def whole_names() -> Iterator[None]:
 
 @contextmanager
 def whole_locations() -> Iterator[None]:
-    """While open, JAX keeps all frames of a location, and not the innermost ones only: 10 on 0.6.x, 100 from 0.7 on.
+    """While open, JAX keeps all frames of a location, and not the innermost ones only: 10 on 0.6.x, 100 on 0.10 and newer.
 
     Public configuration. No operation changes; where a library nests deeply, the user's frame is not among the innermost.
     """

@@ -16,6 +16,7 @@ from enum import IntEnum
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
+from ltc_ir.ir.cells import cell_place, is_cell, outermost_function
 from ltc_ir.records.vocabulary import By, Part, Phase
 
 Key = TypeVar("Key", bound=Hashable)
@@ -40,7 +41,9 @@ class Frame(NamedTuple):
 
     @property
     def place(self) -> str:
-        """``file:line``, as tables print it."""
+        """``file:line``, as tables print it; of a notebook's cell ``cell 3 (function):line``."""
+        if is_cell(self.file):
+            return cell_place(self.file, outermost_function(self.function), self.line)
         return f"{self.file}:{self.line}"
 
 

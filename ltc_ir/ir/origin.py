@@ -13,6 +13,7 @@ from pathlib import Path
 from types import CodeType
 
 from ltc_ir.files import project_above, project_root
+from ltc_ir.ir.cells import NOTEBOOK, is_cell, typed_file
 from ltc_ir.ir.op import JVP, REMAT, TRANSPOSE, Frame
 from ltc_ir.records.vocabulary import Phase
 
@@ -124,8 +125,8 @@ class Ownership:
             if folder in path:
                 below = path.rpartition(folder)[2]
                 return below, self._package_owner(below)
-        if _is_typed(path):
-            return NOTEBOOK, "user"
+        if typed := typed_file(path):
+            return typed, "user"
         if path in {"-", "<stdin>"} or path.endswith((".mlir", ".mlirbc")):
             return path, "ir"
         if path.startswith(("<frozen", "frozen ")) or path.startswith(self._stdlib):
@@ -153,17 +154,8 @@ class Ownership:
         return path.removeprefix(max(roots, key=len)) if roots else _of_module(path) or path
 
 
-NOTEBOOK = "<notebook>"
-"""The file name of typed code: the cells of a notebook, and input at a Python prompt."""
-_TYPED = re.compile(r"(?:.*/)?(?:ipykernel|xpython)_\d+/.*|<ipython-input-.*|<string>", re.S)
 _EDITABLE = re.compile(r".*/__editable__\.[^/]+/", re.S)
 """The folder of links that a strict editable install builds."""
-
-
-def _is_typed(path: str) -> bool:
-    """Whether a file is a cell or a prompt: its name is of one process. Stored IR has ``<stdin>`` too, from MLIR's tools."""
-    prompt = path == "<stdin>" and getattr(sys.modules.get("__main__"), "__file__", path) == path
-    return prompt or _TYPED.fullmatch(path) is not None
 
 
 def _of_module(path: str) -> str | None:
@@ -345,8 +337,11 @@ def _unwrap(component: str) -> tuple[list[str], str]:
 def function_key(frame: Frame) -> str:
     """A function's stable name, ``package.module:qualname``, without the parts that Python 3.11 and 3.12 spell differently.
 
-    A file of no project, import root or module gives its own name only: its folder differs between machines.
+    A file of no project, import root or module gives its own name only: its folder differs between machines. A cell gives
+    that of all cells.
     """
+    if is_cell(frame.file):
+        frame = frame._replace(file=NOTEBOOK)
     file = frame.file.rpartition("/")[2] if frame.file.startswith("/") else frame.file
     module = file.removesuffix(".py").replace("/", ".")
     parts = [part for part in frame.function.split(".") if part != "<locals>" and part not in _COMPREHENSIONS]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltc_ir.errors import LimitError
+from ltc_ir.ir.cells import cell_place, is_cell
 from ltc_ir.ir.op import NOWHERE, Detail, Edge, Frame, Op, Origin, Stream, callers_first
 from ltc_ir.ir.origin import function_key
 from ltc_ir.records.op_table import LIBRARY, NO_SCOPE, NO_TRANSFORMS, TOP, Row
@@ -250,4 +251,10 @@ def place_of(origin: Origin) -> tuple[str, str]:
 
 
 def _stack(origin: Origin) -> str:
-    return ";".join(f"{function_key(frame)}:{frame.line}" for frame in origin.stack)
+    return ";".join(map(_called, origin.stack))
+
+
+def _called(frame: Frame) -> str:
+    """A frame of a stack: its function's key and its line; of a cell, which of them it is."""
+    key = function_key(frame)
+    return cell_place(frame.file, key.partition(":")[2], frame.line) if is_cell(frame.file) else f"{key}:{frame.line}"

@@ -259,14 +259,15 @@ def _closed(text: str) -> bool:
 
 def _place(error: BaseException) -> str | None:
     """The innermost line of the user's in a failure's traceback."""
+    from ltc_ir.ir.op import Frame
     from ltc_ir.ir.origin import Ownership
 
     ownership = Ownership()
     place = None
     for frame, line in traceback.walk_tb(error.__traceback__):
-        file, owner, *_ = ownership.code(frame.f_code)
+        file, owner, function, _ = ownership.code(frame.f_code)
         if owner == "user":
-            place = f"{file}:{line}"
+            place = Frame(file, line, function).place
     return place
 
 

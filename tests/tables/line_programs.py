@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental import io_callback
 from jax.experimental import pallas as pl
 
 LIBRARY = """\
@@ -340,15 +341,21 @@ def vmapped_cond(x):
     return jax.vmap(one)(jnp.stack([x])).sum()
 
 
+def host(size: int) -> Callable[..., Any]:
+    return lambda v: np.full(size, v.sum(), np.float32)
+
+
 def callbacks(x):
-    shape = jax.ShapeDtypeStruct((), jnp.float32)
-    y = jax.pure_callback(lambda v: np.float32(v.sum()), shape, jnp.sin(x * jnp.arange(101.0)))
-    jax.debug.print("{v}", v=jnp.cos(y * jnp.arange(103.0)))
+    y = jax.pure_callback(host(101), jax.ShapeDtypeStruct((101,), jnp.float32), x).sum()
+    z = io_callback(host(103), jax.ShapeDtypeStruct((103,), jnp.float32), y, ordered=True).sum()
+    jax.debug.print("{v}", v=jnp.cos(z * jnp.arange(107.0)))
 
     def body(c, _):
-        return jax.pure_callback(lambda v: np.float32(v.sum()), shape, jnp.tanh(c * jnp.arange(107.0))), None
+        ones = jax.ShapeDtypeStruct((109,), jnp.float32)
+        d = library.through(lambda v: jax.pure_callback(host(109), ones, v), c).sum()
+        return library.act(d * jnp.arange(113.0)).sum(), jax.debug.callback(host(127), c * jnp.arange(127.0))
 
-    return lax.scan(body, y, None, length=2)[0]
+    return lax.scan(body, z, None, length=2)[0]
 
 
 def foreign(x):
@@ -379,6 +386,19 @@ def kernels(x):
         return library.through(lambda y: call(y, jnp.zeros(101)).sum(), c), None  # region
 
     return lax.scan(body, call(x, jnp.cos(jnp.arange(103.0)).sum()[None])[0], None, length=2)[0]
+
+
+def double_kernel(x_ref, o_ref):
+    o_ref[...] = x_ref[...] * 2.0  # in the kernel
+
+
+def tpu_kernel(x):
+    call = pl.pallas_call(double_kernel, jax.ShapeDtypeStruct((8, 128), jnp.float32))
+
+    def body(c, _):
+        return library.through(call, c), None  # kernel called
+
+    return lax.scan(body, jnp.broadcast_to(x, (8, 128)), None, length=2)[0].sum()
 
 
 PROGRAMS: tuple[Callable[..., Any], ...] = (

@@ -54,8 +54,7 @@ def compiles(function: Callable[..., Any]) -> bool:
     return function.__name__ not in line_programs.NOT_COMPILED
 
 
-def live(function: Callable[..., Any], program: Staged, target: Target) -> Mapping[str, Table]:
-    levels = tuple(Level)[: 3 if compiles(function) else 2]
+def live(program: Staged, target: Target, levels: tuple[Level, ...] = tuple(Level)) -> Mapping[str, Table]:
     request = Request(levels=levels, details=True, by=(By.SOURCE, By.STACK), text=False)
     return tables_of(program, request, prepare.ownership_of(target), ("lines", "forward")).levels
 
@@ -79,7 +78,9 @@ def tables(function: Callable[..., Any]) -> Mapping[str, Table]:
     """The tables of a program from its files, then from the live program."""
     program, target = staged(function)
     forms = ("stablehlo", "bytecode", "hlo")[: 3 if compiles(function) else 2]
-    return {f"{form} file": stored(program, form) for form in forms} | dict(live(function, program, target))
+    return {f"{form} file": stored(program, form) for form in forms} | dict(
+        live(program, target, tuple(Level)[: len(forms)])
+    )
 
 
 def size_of(row: Row) -> int | None:
@@ -139,6 +140,47 @@ def test_every_operation_has_the_line_that_names_its_size(function: Callable[...
     assert {name: wrong for name, table in levels.items() if (wrong := wrong_lines(table, "file" in name))} == {}
     lowered = {name: table for name, table in levels.items() if not name.startswith("hlo")}
     assert {name: found for name, table in lowered.items() if (found := without_line(table))} == {}
+
+
+OPAQUE = """
+    custom_call debug_callback debug_print ffi_call io_callback pallas_call pure_callback
+"""
+"""Operations that do not say what they do."""
+CALL = re.compile(r"callback\(|print\(|kernel\(x\)|library\.through\(|pallas_call\(")
+"""What the line of one of them says."""
+
+
+def opaque(table: Table) -> set[str]:
+    """The lines of the operations that call something outside the program."""
+    return {line_of(row).strip() for row in table.weights if plain(row.name) in OPAQUE.split()}
+
+
+@pytest.mark.parametrize(
+    ("function", "levels"),
+    [
+        (line_programs.callbacks, "jaxpr|stablehlo|hlo|stablehlo file|bytecode file|hlo file"),
+        (line_programs.foreign, "jaxpr|stablehlo|stablehlo file|bytecode file"),
+        (line_programs.kernels, "jaxpr"),
+    ],
+)
+def test_a_callback_a_kernel_and_a_foreign_call_have_the_line_that_calls_them(
+    function: Callable[..., Any], levels: str
+) -> None:
+    for level in levels.split("|"):
+        lines = opaque(tables(function)[level])
+        assert lines
+        assert [line for line in lines if not CALL.search(line)] == [], level
+
+
+def test_a_kernel_for_another_platform_has_the_line_that_calls_it() -> None:
+    target = Target(line_programs.tpu_kernel, (jnp.float32(1.5),))
+    program = prepare.stage(target, "forward", "tpu")
+    levels = {form: stored(program, form) for form in ("stablehlo", "bytecode")}
+    levels |= live(program, target, levels=tuple(Level)[:2])
+    called = ["return library.through(call, c), None  # kernel called"]
+    assert {name: sorted(opaque(table)) for name, table in levels.items()} == dict.fromkeys(levels, called)
+    inside = {line_of(row).strip() for row in levels["jaxpr"].weights if row.name in {"get", "swap"}}
+    assert inside == {"o_ref[...] = x_ref[...] * 2.0  # in the kernel"}
 
 
 @pytest.mark.skipif(JAX < (0, 7), reason="HLO of JAX 0.6.x has the innermost frame alone, which is often a library's")

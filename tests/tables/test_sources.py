@@ -7,8 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -295,7 +295,10 @@ def test_a_file_belongs_to(path: str, owner: str) -> None:
         ("/scratch/ipykernel_4117/2031849.py", "<notebook>"),
         ("/srv/ada/tmp/ipykernel_9/1.py", "<notebook>"),
         ("<ipython-input-3-0ac2>", "<notebook>"),
+        ("<python-input-12>", "<notebook>"),
+        (r"C:\Users\ada\Temp\ipykernel_9\1.py", "<notebook>"),
         ("<string>", "<notebook>"),
+        ("<timed exec>", "<notebook>"),
         ("/srv/ada/net/build/__editable__.edlib-0-py3-none-any/edlib/__init__.py", "edlib.__init__"),
         ("/srv/ada/elsewhere/alone.py", "alone"),
         ("/srv/ada/elsewhere/alone", "alone"),
@@ -328,13 +331,69 @@ def test_a_module_off_the_import_path_is_called_by_its_own_name(linked: bool, tm
         sys.modules.pop("offpath.layer", None)
 
 
-def test_a_notebook_s_function_has_the_same_key_in_every_session() -> None:
-    source = "import jax.numpy as jnp\ndef g(x):\n    return jnp.sin(x)\n"
-    for cell in ("/scratch/ipykernel_1/3411.py", "/scratch/ipykernel_2/77.py"):
-        names: dict[str, Any] = {}
-        exec(compile(source, cell, "exec"), names)
-        found = count(names["g"], jnp.ones(3), levels=("jaxpr",), by=("function", "source"))["jaxpr"]
-        assert keys_of(found)["sin"] == {"<notebook>:g | <notebook>:3"}
+@pytest.mark.parametrize(
+    ("path", "function", "place"),
+    [
+        ("<ipython-input-3-0ac2>", "train_step", "cell 3 (train_step):7"),
+        ("<ipython-input-3-0ac2>", "train_step.<locals>.body.<locals>.<lambda>", "cell 3 (train_step):7"),
+        ("<ipython-input-3-0ac2>", "Model.apply", "cell 3 (Model.apply):7"),
+        ("<ipython-input-3-0ac2>", "<module>", "cell 3:7"),
+        ("<ipython-input-3-0ac2>", "<lambda>", "cell 3:7"),
+        ("<ipython-input-3-0ac2>", "?", "cell 3:7"),
+        ("<python-input-12>", "f", "cell 12 (f):7"),
+        ("/scratch/ipykernel_4117/2031849.py", "f", "cell 2031849.py (f):7"),
+        ("/elsewhere/xpython_4117/2031849.py", "f", "cell 2031849.py (f):7"),
+        ("<timed exec>", "f", "<notebook>:7"),
+        ("/srv/ada/elsewhere/cell 3.py", "f", "/srv/ada/elsewhere/cell 3.py:7"),
+    ],
+)
+def test_a_cell_is_called_by_its_number_and_its_function(path: str, function: str, place: str) -> None:
+    assert Ownership().frame(path, 7, function).place == place
+
+
+CELLS = {
+    "<kernel>/3411.py": "import jax.numpy as jnp\ndef g(x):\n    return jnp.sin(x)\n",
+    "<kernel>/77.py": "def h(x):\n    return jax.lax.scan(lambda c, _: (jnp.tanh(g(c)), None), x, None, length=2)[0]\n",
+}
+
+
+def defined(kernel: str) -> Any:
+    """The function of the second of two cells, which calls that of the first, as a kernel compiles them."""
+    names: dict[str, Any] = {"jax": jax}
+    for path, source in CELLS.items():
+        exec(compile(source, path.replace("<kernel>", kernel), "exec"), names)
+    return names["h"]
+
+
+class Shell:
+    """IPython's shell as far as it tells the number of a cell."""
+
+    numbers: ClassVar = {"/scratch/ipykernel_1/3411.py": 2, "/scratch/ipykernel_1/77.py": 5}
+
+    def __init__(self) -> None:
+        self.compile = self
+
+    def format_code_name(self, name: str) -> tuple[str, str] | None:
+        return ("Cell", f"In[{self.numbers[name]}]") if name in self.numbers else None
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_two_cells_are_two_sources_by_number(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=Shell))
+    found = count(defined("/scratch/ipykernel_1"), jnp.ones(3), levels=(level,), by=("source", "stack"))[level]
+    keys = keys_of(found)
+    assert keys["sin"] == {"cell 2 (g):3 | cell 5 (h):2;cell 5 (h.<lambda>):2;cell 2 (g):3"}
+    assert keys["tanh"] == {"cell 5 (h):2 | cell 5 (h):2;cell 5 (h.<lambda>):2"}
+
+
+def test_a_cell_of_an_unknown_number_is_called_alike_in_every_session() -> None:
+    for kernel in ("/scratch/ipykernel_1", "/scratch/ipykernel_2"):
+        found = count(defined(kernel), jnp.ones(3), levels=("jaxpr",), by=("function", "source"))["jaxpr"]
+        keys = keys_of(found)
+        assert (keys["sin"], keys["tanh"]) == (
+            {"<notebook>:g | cell 3411.py (g):3"},
+            {"<notebook>:h.<lambda> | cell 77.py (h):2"},
+        )
 
 
 def test_what_python_reads_from_a_pipe_has_lines_too() -> None:
