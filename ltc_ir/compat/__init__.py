@@ -360,3 +360,13 @@ def tracing_options() -> dict[str, str]:
 
     config: Any = jax.config
     return {name.removeprefix("jax_"): str(getattr(config, name)) for name in TRACING_OPTIONS if hasattr(config, name)}
+
+
+def hlo_before_optimisation(lowered: Any) -> str:
+    """The HLO that a lowered program is compiled from, with its names; empty where this JAX does not print it.
+
+    `Lowered.compiler_ir` is public; ``XlaComputation.get_hlo_module`` is not, and its own text has no metadata.
+    """
+    computation = lowered.compiler_ir("hlo")
+    module = getattr(computation, "get_hlo_module", None)
+    return "" if module is None else str(module().to_string())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from ltc_ir import compat
 from ltc_ir.ir.hlo import marked as marked_hlo
 from ltc_ir.ir.hlo import reader as named_hlo
+from ltc_ir.ir.hlo.merged import Merges, TooManyValuesError
 from ltc_ir.ir.hlo.parser import HloModule, parse
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.marks import Marks, Path, mark
@@ -65,6 +67,16 @@ class Inspected:
         """The optimised HLO, compiled, printed and parsed once."""
         return parse(self.staged.compiled.as_text())
 
+    @cached_property
+    def merges(self) -> Merges | None:
+        """Which equations XLA merged into one instruction; ``None`` where that is not known."""
+        if self.marks is None:
+            return None
+        text = compat.hlo_before_optimisation(self.staged.lowered)
+        with suppress(TooManyValuesError):
+            return Merges(parse(text) if text else None, self.hlo_module, self.marks)
+        return None
+
     def hlo(self) -> Stream:
         """The instructions of the optimised HLO."""
         wants, options = self.request.wants, reading_options(self.request)
@@ -74,6 +86,7 @@ class Inspected:
                 self.marks,
                 wants,
                 doubtful=self._doubtful_paths(),
+                merges=self.merges,
                 pure=self.evidence.pure,
                 details=options["details"],
             )
@@ -123,7 +136,8 @@ def inspect(staged: Staged, request: Request, ownership: Ownership, *, each: boo
         staged: the program; it is traced here at the latest.
         request: the levels, and what of them is read.
         ownership: the owners of source files.
-        each: whether each equation has a separate mark; otherwise one for each distinct origin in a body.
+        each: whether each equation has a separate mark; otherwise one for each distinct origin in a body. Where optimised
+            HLO is requested each has one: what XLA merged is told by equation.
     """
     marking = any(level in request.read_levels for level in (Level.STABLEHLO, Level.HLO))
     wants = request.wants if marking or Level.JAXPR in request.read_levels else frozenset[By]()
@@ -136,6 +150,6 @@ def inspect(staged: Staged, request: Request, ownership: Ownership, *, each: boo
     inspected = Inspected(staged, request, ownership, reader, table, evidence)
     if not marking:
         return inspected
-    copy, marks = mark(reader, (staged.function_name,), each=each)
+    copy, marks = mark(reader, (staged.function_name,), each=each or Level.HLO in request.read_levels)
     lowering = staged.with_marks(copy)
     return inspected if lowering is None else replace(inspected, staged=lowering, marks=marks)

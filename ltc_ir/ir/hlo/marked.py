@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ltc_ir.ir.hlo.merged import Merges
 from ltc_ir.ir.hlo.module import Computation, HloModule, Instruction
 from ltc_ir.ir.hlo.reader import Reader, borrows_name
 from ltc_ir.ir.marks import Marks, Path
 from ltc_ir.ir.op import Details, Origin, Stream, callers_first, paused_collector
 from ltc_ir.ir.origin import Evidence, Ownership
-from ltc_ir.records.vocabulary import By
+from ltc_ir.records.vocabulary import By, Part, Phase
 
 UNKNOWN = Origin(complete=False)
 """The origin of what no equation is known of."""
@@ -45,13 +46,25 @@ class Attribution:
         module: the module of a marked program.
         marks: what the marks mean.
         doubtful: what is known of the paths that stand for several calls of a function (JAX 0.6.x).
+        merges: which equations were merged into one instruction.
         pure: whether all equations are primal.
+
+    ``paths`` are the paths of instructions as their names spell them.
     """
 
-    def __init__(self, module: HloModule, marks: Marks, doubtful: Mapping[Path, Origin], pure: bool) -> None:
+    def __init__(
+        self,
+        module: HloModule,
+        marks: Marks,
+        doubtful: Mapping[Path, Origin] | None = None,
+        merges: Merges | None = None,
+        *,
+        pure: bool = False,
+    ) -> None:
         self.module = module
         self.marks = marks
-        self.doubtful = doubtful
+        self.doubtful = doubtful or {}
+        self.merges = merges
         self.default = Origin() if pure else UNKNOWN
         self.origins: dict[tuple[str, str], Origin] = {}
         self.paths: dict[tuple[str, str], Path] = {}
@@ -64,28 +77,62 @@ class Attribution:
             self._by_path[path] = self.doubtful.get(path) or self.marks.origin(path)
         return self._by_path[path]
 
+    def merged_into(self, computation: str, instruction: Instruction) -> Collection[Path]:
+        """The paths of the equations that an instruction computes besides the one that it names."""
+        path = self.paths.get((computation, instruction.name))
+        return () if path is None or self.merges is None else self.merges.into(path, instruction.opcode)
+
     def _attribute(self) -> None:
         computations = {computation.name: computation for computation in self.module.computations}
+        own = {name: self._own_origins(computation) for name, computation in computations.items()}
         calls = {name: _called(computation, computations) for name, computation in computations.items()}
         callers: dict[str, list[tuple[str, str]]] = {name: [] for name in computations}
         order = callers_first({name: {callee for _, callee in pairs} for name, pairs in calls.items()})
         for name in [*order, *(computations.keys() - set(order))]:
-            self._attribute_computation(computations[name], callers[name])
-            for instruction, callee in calls[name]:
-                callers[callee].append((name, instruction))
+            computation = computations[name]
+            outer = [self.origins[caller] for caller in callers[name]]
+            inherited = self.default if computation.is_entry else agreed([*outer, *own[name].values()])
+            for instruction in computation.instructions:
+                origin = own[name].get(instruction.name)
+                if instruction.opcode == "fusion":
+                    fused = [one for _, callee in instruction.called for one in own.get(callee, {}).values()]
+                    origin = _of_fusion(origin, fused)
+                self.origins[name, instruction.name] = origin or inherited
+            for caller, callee in calls[name]:
+                callers[callee].append((name, caller))
 
-    def _attribute_computation(self, computation: Computation, callers: Collection[tuple[str, str]]) -> None:
+    def _own_origins(self, computation: Computation) -> dict[str, Origin]:
+        """The origins of the instructions of a computation that name equations."""
         own: dict[str, Origin] = {}
         for instruction in computation.instructions:
             path = () if borrows_name(instruction) else self.marks.path(instruction.op_name)
             origin = self.of_path(path) if path else None
             if origin is not None:
-                own[instruction.name] = origin
-                self.paths[computation.name, instruction.name] = self.marks.completed(path) or path
-        outer = [self.origins[caller] for caller in callers]
-        inherited = self.default if computation.is_entry else agreed([*outer, *own.values()])
-        for instruction in computation.instructions:
-            self.origins[computation.name, instruction.name] = own.get(instruction.name, inherited)
+                self.paths[computation.name, instruction.name] = path
+                others = [self.of_path(other) or UNKNOWN for other in self.merged_into(computation.name, instruction)]
+                own[instruction.name] = merged(origin, *others)
+        return own
+
+
+def merged(*origins: Origin) -> Origin:
+    """The origin of what several equations were merged into: of phase ``mixed``, with its parts, where their phases differ."""
+    if len(origins) == 1:
+        return origins[0]
+    phases = {phase for origin in origins for phase in origin.parts or (Part(origin.phase.value),)}
+    common = agreed(origins)
+    if len(phases) == 1:
+        return common
+    return common._replace(parts=tuple(sorted(phases, key=lambda part: list(Phase).index(Phase(part.phase)))))
+
+
+def _of_fusion(origin: Origin | None, fused: Collection[Origin]) -> Origin | None:
+    """The origin of a fusion: the line of the equation that it names, the phases of all that it fuses."""
+    if not fused:
+        return origin
+    whole = merged(*dict.fromkeys([*([] if origin is None else [origin]), *fused]))
+    if origin is None:
+        return whole
+    return whole.at(origin.source, origin.stack, "")
 
 
 def _called(computation: Computation, computations: Collection[str]) -> list[tuple[str, str]]:
@@ -120,6 +167,7 @@ def read(
     wants: Collection[By] = (),
     *,
     doubtful: Mapping[Path, Origin] | None = None,
+    merges: Merges | None = None,
     pure: bool = False,
     details: Details = Details.NONE,
 ) -> Stream:
@@ -130,11 +178,12 @@ def read(
         marks: what the marks in its names mean.
         wants: the requested groupings, as the jaxpr was read with them.
         doubtful: what is known of the paths that stand for several calls of a function.
+        merges: which equations were merged into one instruction.
         pure: whether all equations are primal: then so is what has no mark.
         details: how much of each operation's types and attributes to keep.
     """
     with paused_collector():
-        attribution = Attribution(module, marks, doubtful or {}, pure)
+        attribution = Attribution(module, marks, doubtful, merges, pure=pure)
         reader = MarkedReader(
             module, frozenset(wants), Ownership(), Evidence(), False, details, attribution=attribution
         )

@@ -1,0 +1,108 @@
+"""What XLA merges is found again: each phase has a part in an instruction that computes the values of several equations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
+import ltc_ir
+from ltc_ir.records.op_table import Table
+from ltc_ir.records.request import parse_request
+from ltc_ir.tables.live import tables_of
+from ltc_ir.targets import prepare
+from ltc_ir.targets.target import Target
+
+pytestmark = pytest.mark.versions
+
+
+def checkpointed(w: Any, x: Any) -> Any:
+    """Two products, run again in the backward pass: XLA merges them with those of the forward pass on some versions."""
+    inner = jax.checkpoint(lambda x: jnp.sin(jnp.cos(x @ w) @ w))
+    return jnp.sum(inner(x) ** 2)
+
+
+def checkpointed_layers(w: Any, x: Any) -> Any:
+    """The same in the body of a loop, which XLA does not merge with another loop's."""
+    layer = jax.checkpoint(lambda h, w: (jnp.tanh(h @ w), None))
+    return jnp.sum(lax.scan(layer, x, w)[0])
+
+
+def twice(x: Any) -> Any:
+    """One sine on two lines, of one phase."""
+    first = jnp.sin(x)
+    second = jnp.sin(x)
+    return first * 2.0 + second * jnp.cos(x)
+
+
+def apart(x: Any) -> Any:
+    """Sines of different values: nothing is merged."""
+    return jnp.sin(x) + jnp.sin(x + 1.0) * jnp.sin(x * 2.0)
+
+
+
+ARGUMENTS = {
+    checkpointed: (jnp.ones((4, 4)), jnp.ones((2, 4))),
+    checkpointed_layers: (jnp.ones((3, 4, 4)), jnp.ones((2, 4))),
+    twice: (jnp.ones(5),),
+    apart: (jnp.ones(5),),
+}
+
+
+def tables(function: Any, program: str) -> dict[str, Table]:
+    target = Target(function, ARGUMENTS[function], name=function.__name__)
+    request = parse_request(levels=("jaxpr", "hlo"))
+    staged = prepare.stage(target, program)
+    return dict(tables_of(staged, request, prepare.ownership_of(target), (function.__name__, program)).levels)
+
+
+def by_part(table: Table, name: str) -> Counter[str]:
+    """How many operations each phase has, or has a part in."""
+    phases: Counter[str] = Counter()
+    for row, number in table.weights.items():
+        for phase in {part.phase for part in row.parts} or {row.phase} if row.name == name else ():
+            phases[phase] += number
+    return phases
+
+
+def by_phase(table: Table, name: str) -> Counter[str]:
+    phases: Counter[str] = Counter()
+    for row, number in table.weights.items():
+        phases[row.phase] += number if row.name == name else 0
+    return +phases
+
+
+@pytest.mark.parametrize("function", [checkpointed, checkpointed_layers])
+def test_no_phase_loses_its_products_by_a_merge(function: Any) -> None:
+    levels = tables(function, "grad")
+    assert by_part(levels["hlo"], "dot") == by_phase(levels["jaxpr"], "dot_general")
+
+
+def test_what_was_merged_is_mixed_and_nothing_else() -> None:
+    levels = tables(checkpointed, "grad")
+    products = by_phase(levels["hlo"], "dot")
+    merged = by_phase(levels["jaxpr"], "dot_general").total() - products.total()
+    assert products["mixed"] == merged
+
+
+def test_a_rule_on_a_phase_sees_its_part() -> None:
+    arguments = ARGUMENTS[checkpointed]
+    for phase in ("forward", "recompute"):
+        with pytest.raises(AssertionError):
+            ltc_ir.assert_ir(checkpointed, arguments, f"hlo:grad/{phase}.dot = 0")
+        ltc_ir.assert_ir(checkpointed, arguments, f"hlo:grad/{phase}.dot = 2")
+
+
+def test_equations_of_one_phase_merge_into_that_phase_and_of_two_lines_into_neither() -> None:
+    sines = {row: number for row, number in tables(twice, "forward")["hlo"].weights.items() if row.name == "sine"}
+    assert {row.phase for row in sines} == {"primal"}
+    assert {row.source for row in sines} == {"(no source)"}
+
+
+def test_values_that_differ_are_not_merged() -> None:
+    rows = [row for row in tables(apart, "forward")["hlo"].weights if row.name == "sine"]
+    assert rows and all("test_hlo_merged.py" in row.source and not row.parts for row in rows)
