@@ -44,7 +44,6 @@ def apart(x: Any) -> Any:
     return jnp.sin(x) + jnp.sin(x + 1.0) * jnp.sin(x * 2.0)
 
 
-
 ARGUMENTS = {
     checkpointed: (jnp.ones((4, 4)), jnp.ones((2, 4))),
     checkpointed_layers: (jnp.ones((3, 4, 4)), jnp.ones((2, 4))),
