@@ -25,13 +25,15 @@ def read_all(program: Any, module: Any) -> tuple[int, int]:
 def read_jaxpr(program: Any, ownership: Any) -> tuple[int, frozenset[Any]]:
     """Count a jaxpr with phase and source: the total, and the phases that are in it."""
     from ltc_ir.ir.jaxpr import reader as jaxpr
+    from ltc_ir.ir.jaxpr.phases import corrected_flags
     from ltc_ir.records.op_table import level_count
     from ltc_ir.records.request import Request
     from ltc_ir.records.vocabulary import Level, Phase
     from ltc_ir.tables.build import build
 
     request = Request()
-    table = build(Level.JAXPR, jaxpr.read(program.jaxpr, request.wants, ownership), request.wants)
+    stream = jaxpr.read(program.jaxpr, request.wants, ownership, correct=corrected_flags)
+    table = build(Level.JAXPR, stream, request.wants)
     phases = frozenset(map(Phase, {row.phase for row in table.weights}))
     return level_count(table, request).tally.total, phases
 

@@ -16,6 +16,7 @@ from ltc_ir.execution.instrument import FULL, Instrumented, compare_results
 from ltc_ir.execution.propagate import DeviceRun, Fold
 from ltc_ir.execution.static import with_runs
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
+from ltc_ir.ir.jaxpr.phases import transferred_flags
 from ltc_ir.ir.op import Details
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.count import MEASURED, STATIC, Executed, RanRegion, Tally, Work
@@ -44,7 +45,8 @@ def with_executed(reading: Reading, staged: Staged, request: Request, ownership:
 def _count_runs(staged: Staged, request: Request, ownership: Ownership) -> tuple[Weights, Executed]:
     """How often each row ran on the device that ran most, and the record of the run."""
     closed = compat.without_dead_code(staged.traced.jaxpr)
-    reader = jaxpr_level.Reader(request.wants, ownership, request.library, Details.NONE)
+    corrections = transferred_flags(staged.traced.jaxpr, closed, staged.program.gradient)
+    reader = jaxpr_level.Reader(request.wants, ownership, request.library, Details.NONE, correct=lambda _: corrections)
     stream = reader.read_program(closed)
     platform = staged.platform or platform_here()
     planned = make_plan(closed, reader.types, platform)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ltc_ir import compat
-from ltc_ir.ir.jaxpr.reader import nested
+from ltc_ir.ir.jaxpr.nesting import nested
 from ltc_ir.ir.stablehlo.facts import trip_count
 
 

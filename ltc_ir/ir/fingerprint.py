@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from ltc_ir import compat
-from ltc_ir.ir.jaxpr.reader import nested
+from ltc_ir.ir.jaxpr.nesting import nested
 
 _NAMES = frozenset({"name", "debug_info", "jaxpr_name", "func_name"})
 """Parameters that are only names."""

@@ -18,7 +18,8 @@ from itertools import count, pairwise
 from typing import Any, NamedTuple
 
 from ltc_ir import compat
-from ltc_ir.ir.jaxpr.reader import Reader, nested
+from ltc_ir.ir.jaxpr.nesting import nested
+from ltc_ir.ir.jaxpr.reader import Reader
 from ltc_ir.ir.op import NOWHERE, Origin, Stream, callers_first, paused_collector
 
 Path = tuple[int, ...]

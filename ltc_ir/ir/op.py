@@ -22,6 +22,12 @@ from ltc_ir.records.vocabulary import By, Part, Phase
 Key = TypeVar("Key", bound=Hashable)
 JVP, TRANSPOSE, REMAT = 1, 2, 4
 """Bits of `Origin.flags`: the transforms that decide a phase, wherever in the stack they are."""
+UNKNOWN = 8
+"""A bit beside those, in corrections of flags: transforms may be missing."""
+FLAG_OF = {"jvp": JVP, "linearize": JVP, "transpose": TRANSPOSE}
+"""The bit of each transform, by its name in a name stack."""
+REMAT_SCOPE = "rematted_computation"
+"""The scope that JAX puts around what it runs again."""
 
 
 NEEDS_FRAMES = frozenset({By.SOURCE, By.FUNCTION, By.STACK})

@@ -14,13 +14,11 @@ from types import CodeType
 
 from ltc_ir.files import project_above, project_root
 from ltc_ir.ir.cells import NOTEBOOK, is_cell, typed_file
-from ltc_ir.ir.op import JVP, REMAT, TRANSPOSE, Frame
+from ltc_ir.ir.op import FLAG_OF, REMAT, REMAT_SCOPE, Frame
 from ltc_ir.records.vocabulary import Phase
 
-FLAG_OF = {"jvp": JVP, "linearize": JVP, "transpose": TRANSPOSE}
 _HIDDEN_OWNERS = frozenset({"jax", "ir"})
 """Owners whose frames are never shown: JAX's machinery, and IR text that was parsed (its lines made nothing)."""
-REMAT_SCOPE = "rematted_computation"
 CALL_WRAPPERS = frozenset({"jit", "pjit", "xla_call", "shard_map", "pmap_call"})
 TRANSFORM_WRAPPERS = frozenset({*FLAG_OF, "vmap", "pmap", "batch"})
 _JAX_LIBRARIES = (

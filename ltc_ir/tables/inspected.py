@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ltc_ir import compat
@@ -15,6 +15,7 @@ from ltc_ir.ir.hlo import reader as named_hlo
 from ltc_ir.ir.hlo.merged import Merges, TooManyValuesError
 from ltc_ir.ir.hlo.parser import HloModule, parse
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
+from ltc_ir.ir.jaxpr.phases import corrected_flags
 from ltc_ir.ir.marks import Marks, Path, mark
 from ltc_ir.ir.op import Origin, Stream
 from ltc_ir.ir.origin import Evidence, Ownership
@@ -141,7 +142,8 @@ def inspect(staged: Staged, request: Request, ownership: Ownership, *, each: boo
     """
     marking = any(level in request.read_levels for level in (Level.STABLEHLO, Level.HLO))
     wants = request.wants if marking or Level.JAXPR in request.read_levels else frozenset[By]()
-    reader = jaxpr_level.Reader(wants, ownership, **reading_options(request))
+    correct = partial(corrected_flags, whole=staged.program.gradient)
+    reader = jaxpr_level.Reader(wants, ownership, **reading_options(request), correct=correct)
     stream = reader.read_program(staged.traced.jaxpr)
     table = build(Level.JAXPR, stream, wants)
     ownership.outside |= staged.outside

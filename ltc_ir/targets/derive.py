@@ -105,7 +105,7 @@ def _gradient(target: Target) -> Program:
     fn = scalar(target)
     gradient = _of(target, jax.grad(fn, argnums=target.argnums, has_aux=target.has_aux), *_statics(target))
     _check_inputs(target, gradient.static_positions)
-    return replace(gradient, explain=lambda: _check_output(target, fn))
+    return replace(gradient, explain=lambda: _check_output(target, fn), gradient=True)
 
 
 def _check_inputs(target: Target, static: Collection[int]) -> None:

@@ -17,7 +17,7 @@ class Program:
     ``args`` and ``kwargs`` are trees of arrays, ``jax.ShapeDtypeStruct`` or static values; shapes are enough, nothing is
     allocated. ``static_argnums`` and ``static_argnames`` are those of `jax.jit`. ``explain`` is asked when tracing fails: it
     raises a better error if it knows one. ``values`` makes ``(args, kwargs)`` of values where those are shapes; it is asked
-    only when the program is to run.
+    only when the program is to run. ``gradient`` says that all of the program is a gradient that the tool made.
     """
 
     fn: Callable[..., Any]
@@ -27,6 +27,7 @@ class Program:
     static_argnames: tuple[str, ...] = ()
     explain: Callable[[], None] | None = None
     values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
+    gradient: bool = False
 
     @property
     def static_positions(self) -> frozenset[int]:

@@ -34,6 +34,18 @@ LOWERED_LESS = {
     "pallas_tpu": "its kernel is one custom call",
     "pallas_cuda": "its kernel is one custom call",
 }
+MISNAMED = {
+    "hessian": "its bases and slices have no name",
+    "jacfwd": "its bases and slices have no name",
+    "second_derivative": "its bases and slices have no name",
+    "linear_transpose": "what the function computes without its argument has no name",
+    "transpose_alone": "what the function computes without its argument has no name",
+    "linear_solve_grad": "its equation carries a transposed solve that does not run",
+    "custom_linear_solve_grad": "its equation carries a transposed solve that does not run",
+    "shard_map_grad": "a reshard of cotangents has no name",
+    "scan_of_rematerialised": "what does not depend on the carry leaves the loop without a name",
+}
+"""Programs in which names mislead, with the reason; the tests of phases by halves hold what is right."""
 UNREAL = {"doubling"}
 """Programs too large for a recursion that remembers nothing."""
 
@@ -58,6 +70,13 @@ def check_expanded(level: LevelCount, truth: Mapping[str, Mapping[str, int]], wh
         assert not whole or sum(found.values()) == sum(true.values()), (primitive, true, found)
 
 
+def check_names(name: str, level: LevelCount, truth: Mapping[str, Mapping[str, int]]) -> None:
+    """The phases of a jaxpr are those of its name stacks, but where these mislead: there the two differ."""
+    found = {op: by_phase(level.tally, op) for op in truth}
+    assert {op: sum(phases.values()) for op, phases in found.items()} == {op: sum(truth[op].values()) for op in truth}
+    assert (found != truth) == (name in MISNAMED)
+
+
 def phases_in(truth: Mapping[str, Mapping[str, int]]) -> set[str]:
     return {phase for phases in truth.values() for phase in phases}
 
@@ -74,18 +93,20 @@ def test_every_program_has_the_phases_of_its_name_stacks(name: str) -> None:
     traced = get(name).trace().jaxpr
     found = counted(name)
     truth = phases_of(traced)
-    assert {op: by_phase(found["jaxpr"].tally, op) for op in truth} == truth
-    check_expanded(found["stablehlo"], lowered_phases_of(traced), whole=name not in LOWERED_LESS)
-    check_no_other_phase(found, truth)
+    check_names(name, found["jaxpr"], truth)
+    if name not in MISNAMED:
+        check_expanded(found["stablehlo"], lowered_phases_of(traced), whole=name not in LOWERED_LESS)
+        check_no_other_phase(found, truth)
 
 
 @pytest.mark.parametrize("name", [*CASES, *SCOPED])
 def test_every_case_has_the_phases_of_its_name_stacks(name: str) -> None:
     traced, found = case_counts(name)
     truth = phases_of(traced)
-    assert {op: by_phase(found["jaxpr"].tally, op) for op in truth} == truth
-    check_expanded(found["stablehlo"], lowered_phases_of(traced))
-    check_no_other_phase(found, truth)
+    check_names(name, found["jaxpr"], truth)
+    if name not in MISNAMED:
+        check_expanded(found["stablehlo"], lowered_phases_of(traced))
+        check_no_other_phase(found, truth)
 
 
 @pytest.mark.parametrize("name", [*CASES, *SCOPED])
@@ -163,12 +184,11 @@ def test_recomputation_is_seen_on_every_level(name: str) -> None:
         assert by_phase(found.tally).get("recompute", 0) > 0, level
 
 
-def test_the_transposed_half_of_a_jit_in_a_remat_counts_as_jax_names_it() -> None:
-    """JAX 0.6.x puts the scope of the recomputed half on it too: there it reads as recomputation."""
+def test_the_transposed_half_of_a_jit_in_a_remat_is_backward() -> None:
+    """JAX 0.6.x puts the scope of the recomputed half on it too."""
     gradient = jax.value_and_grad(lambda x: jax.checkpoint(jax.jit(sine))(x).sum())
     found = by_phase(count(gradient, vector(), levels=("jaxpr",))["jaxpr"].tally, "dot_general")
-    split = {"recompute": 2} if JAX < (0, 7) else {"recompute": 1, "backward": 1}
-    assert found == {"forward": 1} | split
+    assert found == {"forward": 1, "recompute": 1, "backward": 1}
 
 
 def test_a_function_of_several_phases_stands_in_the_module_as_shared() -> None:

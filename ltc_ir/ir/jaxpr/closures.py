@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ltc_ir import compat
-from ltc_ir.ir.jaxpr.reader import Reader, nested
+from ltc_ir.ir.jaxpr.nesting import nested
+from ltc_ir.ir.jaxpr.reader import Reader
 from ltc_ir.ir.op import NOWHERE, Origin
 from ltc_ir.records import element_types
 
@@ -39,10 +40,10 @@ def of_jaxpr(closed: Any, reader: Reader) -> tuple[Closure, ...]:
             if id(value) not in arrays:
                 arrays.add(id(value))
                 closures.append(_closure(variable, jaxpr, outer, reader))
-        for eqn in reversed(jaxpr.eqns):
+        for position, eqn in reversed([*enumerate(jaxpr.eqns)]):
             inner = [child for _, child in nested(eqn.params, reader.types)]
             if inner:
-                origin = reader.origin(eqn.source_info).within(outer)
+                origin = reader.origin_in(jaxpr, position).within(outer)
                 pending += [(child, origin) for child in reversed(inner)]
     return tuple(sorted(closures, key=lambda closure: (-closure.bytes, closure.type)))
 
@@ -74,10 +75,12 @@ def _first_use(variable: Any, jaxpr: Any, outer: Origin, reader: Reader) -> Orig
     """The origin of the innermost equation that uses a variable first, followed into the jaxprs it is passed to."""
     origin = outer
     while True:
-        user = next((eqn for eqn in jaxpr.eqns if any(operand is variable for operand in eqn.invars)), None)
-        if user is None:
+        users = (place for place, eqn in enumerate(jaxpr.eqns) if any(operand is variable for operand in eqn.invars))
+        place = next(users, None)
+        if place is None:
             return origin
-        origin = reader.origin(user.source_info).within(origin)
+        user = jaxpr.eqns[place]
+        origin = reader.origin_in(jaxpr, place).within(origin)
         position = next(number for number, operand in enumerate(user.invars) if operand is variable)
         inner = [compat.open_jaxpr(child) for _, child in nested(user.params, reader.types)]
         takers = [child for child in inner if len(child.invars) == len(user.invars)]

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.details import of_equation
-from ltc_ir.ir.op import NEEDS_FRAMES, REMAT, Body, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
+from ltc_ir.ir.jaxpr.nesting import REMATS, Corrections, Inner, Nesting
+from ltc_ir.ir.op import (
+    NEEDS_FRAMES,
+    REMAT,
+    UNKNOWN,
+    Body,
+    Details,
+    Edge,
+    Frame,
+    Op,
+    Origin,
+    Region,
+    Stream,
+    paused_collector,
+)
 from ltc_ir.ir.origin import Ownership, flags_of, without_repeats
 from ltc_ir.records.vocabulary import By
 
+Correct = Callable[[Nesting], Corrections]
+"""Finds the flags of equations whose names mislead."""
+
 
 class Reader:
-    """The state of one reading: the jaxprs found so far, and the memoised origins."""
+    """The state of one reading: the jaxprs found so far, and the memoised origins.
 
-    def __init__(self, wants: Collection[By], ownership: Ownership, library: bool, details: Details) -> None:
+    Args:
+        wants: the requested groupings.
+        ownership: the owners of source files.
+        library: let library frames count as sources.
+        details: how much of each operation's types and attributes to keep.
+        correct: finds the flags of equations whose names mislead; names alone are believed where ``None``.
+    """
+
+    def __init__(
+        self,
+        wants: Collection[By],
+        ownership: Ownership,
+        library: bool,
+        details: Details,
+        *,
+        correct: Correct | None = None,
+    ) -> None:
         self.stream = Stream()
+        self.correct = correct
+        self.corrections: Corrections = {}
         self.wants = frozenset(wants)
         self.ownership = ownership
         self.library = library
@@ -35,8 +70,10 @@ class Reader:
         """Read a (closed) jaxpr and all that is nested in it."""
         self.program = jaxpr
         self.types = compat.jaxpr_types(jaxpr)
-        self.stream.roots.append(self.visit(jaxpr, "main"))
         with paused_collector():
+            self.nesting = Nesting(jaxpr, self.types)
+            self.corrections = self.correct(self.nesting) if self.correct is not None else {}
+            self.stream.roots.append(self.visit(jaxpr, "main"))
             return self.read_all()
 
     def visit(self, jaxpr: Any, name: str) -> int:
@@ -66,36 +103,42 @@ class Reader:
         """Write the codes of one jaxpr's own equations, and its edges into nested ones."""
         codes, append = self.stream.codes, body.codes.append
         framed, details = bool(self.wants & NEEDS_FRAMES), self.details
-        plain = _PLAIN
-        for eqn in jaxpr.eqns:
+        corrected = self.corrections.get(id(jaxpr), {})
+        for position, eqn in enumerate(jaxpr.eqns):
             info = eqn.source_info
             detail = of_equation(eqn, details) if details else None
             traceback = info.traceback if framed else None
-            key: Hashable = (eqn.primitive, info.name_stack, traceback, detail)
+            flags = corrected.get(position) if corrected else None
+            key: Hashable = (eqn.primitive, info.name_stack, traceback, detail, flags)
             code = codes.get(key)
             if code is None:
-                code = codes[key] = self.stream.add_op(Op(eqn.primitive.name, self.origin(info), detail))
+                code = codes[key] = self.stream.add_op(Op(eqn.primitive.name, self.origin(info, flags), detail))
             append(code)
-            for value in eqn.params.values():
-                if type(value) not in plain:
-                    self.nest(eqn, code, body)
-                    break
+        for position, inner in self.nesting.inner[self.nesting.number(jaxpr)].items():
+            self.nest(jaxpr.eqns[position], body.codes[position], inner, body)
 
-    def nest(self, eqn: Any, code: int, body: Body) -> None:
+    def nest(self, eqn: Any, code: int, inner: Inner, body: Body) -> None:
         """Record the jaxprs among an equation's parameters, and the loop if it is one."""
         name = eqn.primitive.name
-        self.rematerialises |= name in _REMATS
-        for label, jaxpr in nested(eqn.params, self.types):
+        self.rematerialises |= name in REMATS
+        for label, jaxpr in inner:
             child = self.visit(jaxpr, str(eqn.params.get("name", name)))
             body.edges[Edge(code, child, region_of(eqn, label))] += 1
         if name in _LOOPS:
             body.regions[Region(name, eqn.params.get("length"), code)] += 1
 
-    def origin(self, info: Any) -> Origin:
-        """The origin of an equation, relative to the jaxpr that contains it."""
+    def origin_in(self, jaxpr: Any, position: int) -> Origin:
+        """The origin of the equation at a position of a jaxpr, relative to that jaxpr."""
+        flags = self.corrections.get(id(jaxpr), {}).get(position)
+        return self.origin(jaxpr.eqns[position].source_info, flags)
+
+    def origin(self, info: Any, flags: int | None = None) -> Origin:
+        """The origin of an equation, relative to the jaxpr that contains it; ``flags`` correct those of its name."""
         base = self.stacks.get(info.name_stack)
         if base is None:
             base = self.stacks[info.name_stack] = self._of_stack(info.name_stack)
+        if flags is not None:
+            base = base._replace(flags=flags & ~UNKNOWN, complete=not flags & UNKNOWN)
         if not self.wants & NEEDS_FRAMES or info.traceback is None:
             return base
         source, stack = self.frames(info.traceback)
@@ -145,24 +188,7 @@ def _without_remat(op: Op) -> Op:
     return op._replace(origin=op.origin._replace(flags=op.origin.flags & ~REMAT)) if op.origin.flags & REMAT else op
 
 
-_REMATS = frozenset({"checkpoint", "remat", "remat2"})
-"""The names of `jax.checkpoint`'s primitive in all versions."""
 _LOOPS = frozenset({"scan", "while"})
-_PLAIN = frozenset({int, bool, str, float, type(None)})
-"""Parameter types that cannot hold a jaxpr: most equations have no others and are skipped quickly."""
-
-
-def nested(params: dict[str, Any], types: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
-    """The jaxprs among an equation's parameters, with a label each: ``cond_jaxpr``, ``branches[1]``."""
-    for key, value in params.items():
-        if type(value) in _PLAIN:
-            continue
-        if isinstance(value, types):
-            yield key, value
-        elif isinstance(value, (tuple, list)):
-            for position, item in enumerate(value):
-                if isinstance(item, types):
-                    yield f"{key}[{position}]", item
 
 
 def region_of(eqn: Any, label: str) -> str:
@@ -182,6 +208,7 @@ def read(
     *,
     library: bool = False,
     details: Details = Details.NONE,
+    correct: Correct | None = None,
 ) -> Stream:
     """The stream of a (closed) jaxpr.
 
@@ -191,5 +218,6 @@ def read(
         ownership: the owners of source files.
         library: let library frames count as sources and appear in stacks.
         details: how much of each operation's types and attributes to keep.
+        correct: finds the flags of equations whose names mislead; names alone are believed where ``None``.
     """
-    return Reader(wants, ownership or Ownership(), library, details).read_program(jaxpr)
+    return Reader(wants, ownership or Ownership(), library, details, correct=correct).read_program(jaxpr)
