@@ -17,7 +17,7 @@ from ltc_ir.ir.hlo.parser import HloModule, parse
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.jaxpr.phases import corrected_flags
 from ltc_ir.ir.marks import Marks, Path, mark
-from ltc_ir.ir.op import Origin, Stream
+from ltc_ir.ir.op import Details, Origin, Stream
 from ltc_ir.ir.origin import Evidence, Ownership
 from ltc_ir.ir.stablehlo import marked as marked_stablehlo
 from ltc_ir.ir.stablehlo import reader as named_stablehlo
@@ -143,7 +143,9 @@ def inspect(staged: Staged, request: Request, ownership: Ownership, *, each: boo
     marking = any(level in request.read_levels for level in (Level.STABLEHLO, Level.HLO))
     wants = request.wants if marking or Level.JAXPR in request.read_levels else frozenset[By]()
     correct = partial(corrected_flags, whole=staged.program.gradient)
-    reader = jaxpr_level.Reader(wants, ownership, **reading_options(request), correct=correct)
+    options = reading_options(request)
+    options["details"] = options["details"] or Details.WIDTHS
+    reader = jaxpr_level.Reader(wants, ownership, **options, correct=correct)
     stream = reader.read_program(staged.traced.jaxpr)
     table = build(Level.JAXPR, stream, wants)
     ownership.outside |= staged.outside
