@@ -305,9 +305,9 @@ def _older(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
     if not _attributed(baseline):
         parts.append("phases are known better now")
     if baseline.signature is None and current.signature is not None:
-        parts.append("arguments, results, donations and types are not recorded")
+        parts.append("arguments, results and types are not recorded")
     if parts:
-        yield f"not compared: {', and '.join(parts)}; snapshot update records them"
+        yield f"{', '.join(parts)}: update the snapshot"
 
 
 def _recompute(diff: TableDiff) -> Iterator[str]:
