@@ -13,7 +13,7 @@ from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.fingerprint import CALLED, UNNAMED, Spelled, digest, equation_texts, literal_text, type_text
-from ltc_ir.ir.jaxpr.reader import nested
+from ltc_ir.ir.jaxpr.nesting import nested
 
 Hashes = Mapping[int, str]
 

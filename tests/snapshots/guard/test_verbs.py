@@ -211,7 +211,9 @@ def test_what_an_older_snapshot_does_not_hold_is_said_and_waits_for_an_update(pr
         assert "not judged" in waits.out
     assert project.check("net.py:step", "--program", "forward", "--rule", "tanh +0").code == 0
     assert "1 updated" in project.update("net.py:step", "--program", "forward").out
-    assert project.check("net.py:step", "--program", "forward", "--rule", "primal.tanh +0", "--rule", "types +0").code == 0
+    assert (
+        project.check("net.py:step", "--program", "forward", "--rule", "primal.tanh +0", "--rule", "types +0").code == 0
+    )
 
 
 @pytest.mark.versions
