@@ -105,16 +105,14 @@ class Inspected:
         stream = self._stablehlo(self.request)
         names: list[str | None] = stream.facts["names"]
         origins: dict[Path, set[Origin]] = defaultdict(set)
+        unfolded = unfold(stream, static=False, regions=False)
         for index, body in enumerate(stream.bodies):
-            contexts = unfold(stream, static=False, regions=False).contexts(index)
+            contexts = unfolded.contexts(index)
             for code in set(body.codes) if len(contexts) > 1 else ():
-                inner = stream.ops[code].origin.at(*_place(stream.ops[code].origin), "")
+                origin = stream.ops[code].origin
+                inner = origin.at(origin.source, origin.stack, "")
                 origins[marks.path(names[code])] |= {inner.within(outer) for outer, _ in contexts}
         return {path: marked_hlo.agreed(several) for path, several in origins.items() if path and len(several) > 1}
-
-
-def _place(origin: Origin) -> tuple[Any, Any]:
-    return origin.source, origin.stack
 
 
 def _several_phases(stream: Stream) -> frozenset[str]:
