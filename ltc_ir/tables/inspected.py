@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.hlo import marked as marked_hlo
