@@ -1,9 +1,10 @@
 """Programs that name the line of each of their operations: a size of an array is written in one line alone.
 
 Values between lines are scalars, so whatever makes an array of 101 elements, its derivative included, is the work of the
-line where 101 is written. Two kinds of line have a part in the arrays of others, and are marked: one that runs a loop, a
+line where 101 is written. Some kinds of line have a part in the arrays of others, and are marked: one that runs a loop, a
 branch or a call (``# region``) slices, stacks and zero-fills its arrays, and one that calls a function with its own rule of
-differentiation (``# rule``) is the line that JAX gives to all the rule does inside a loop or in a backward pass.
+differentiation (``# rule``) is the line that JAX gives to all the rule does inside a loop or in a backward pass. So it is, from
+JAX 0.12 on, with one that runs a solver (``# solver``), which JAX traces again when it lowers the program.
 """
 
 from __future__ import annotations
@@ -309,7 +310,10 @@ def solved(x):
     def solve(f, y):
         return lax.fori_loop(0, 5, lambda _, z: z - 0.1 * f(z) * jnp.cos(z * jnp.arange(103.0)).sum(), y)  # region
 
-    return lax.custom_root(residual, x, solve, lambda g, y: y / g(jnp.cos(jnp.arange(107.0)).sum()))
+    def tangent(g, y):
+        return y / g(jnp.cos(jnp.arange(107.0)).sum())  # solver
+
+    return lax.custom_root(residual, x, solve, tangent)  # solver
 
 
 def derivatives(x):

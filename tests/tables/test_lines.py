@@ -103,6 +103,7 @@ def is_right(row: Row, size: int) -> bool:
         re.search(rf"\b{size}\b", line) is not None
         or ("# region" in line and plain(row.name) in REGION.split())
         or "# rule" in line
+        or ("# solver" in line and JAX >= (0, 12))
     )
 
 
@@ -183,9 +184,10 @@ def test_a_kernel_for_another_platform_has_the_line_that_calls_it() -> None:
     assert inside == {"o_ref[...] = x_ref[...] * 2.0  # in the kernel"}
 
 
-@pytest.mark.skipif(JAX < (0, 7), reason="HLO of JAX 0.6.x has the innermost frame alone, which is often a library's")
 @pytest.mark.parametrize("level", ["hlo", "hlo file"])
 def test_hardly_any_instruction_is_without_its_line(level: str) -> None:
+    if level == "hlo file" and JAX < (0, 7):
+        pytest.skip("HLO of JAX 0.6.x has the innermost frame alone, which is often a library's")
     read = [tables(function)[level] for function in line_programs.PROGRAMS if compiles(function)]
     sized = sum(times for table in read for row, times in table.weights.items() if size_of(row))
     assert sum(without_line(table).total() for table in read) < sized / 100
