@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ltc_ir.api.assertions import assert_ir, assert_ir_flat
     from ltc_ir.api.diff import diff
+    from ltc_ir.api.follow import follow
     from ltc_ir.api.inspect import Inspection, inspect
     from ltc_ir.api.lower import lower
     from ltc_ir.errors import LimitError, LtcIrError, NotComparableError, TargetError, UsageError
     from ltc_ir.integrations.notebook import count, sweep, time
     from ltc_ir.records.count import Count
     from ltc_ir.records.diff import Diff
+    from ltc_ir.records.follow import Follow
     from ltc_ir.records.sweep import Sweep
     from ltc_ir.records.timing import Timing
     from ltc_ir.records.vocabulary import By, Level, Phase
@@ -24,6 +26,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "count": "ltc_ir.integrations.notebook",
     "diff": "ltc_ir.api.diff",
+    "follow": "ltc_ir.api.follow",
     "lower": "ltc_ir.api.lower",
     "Inspection": "ltc_ir.api.inspect",
     "assert_ir": "ltc_ir.api.assertions",
@@ -35,6 +38,7 @@ _PUBLIC = {
     "Program": "ltc_ir.targets.target",
     "Count": "ltc_ir.records.count",
     "Diff": "ltc_ir.records.diff",
+    "Follow": "ltc_ir.records.follow",
     "Timing": "ltc_ir.records.timing",
     "Sweep": "ltc_ir.records.sweep",
     "Level": "ltc_ir.records.vocabulary",
@@ -51,6 +55,7 @@ __all__ = [
     "By",
     "Count",
     "Diff",
+    "Follow",
     "Inspection",
     "Level",
     "LimitError",
@@ -67,6 +72,7 @@ __all__ = [
     "assert_ir_flat",
     "count",
     "diff",
+    "follow",
     "inspect",
     "lower",
     "sweep",

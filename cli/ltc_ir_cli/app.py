@@ -25,6 +25,7 @@ COMPLETION = "_LTC_IR_COMPLETE"
 COMMANDS: Mapping[str, str | Mapping[str, str]] = {
     "count": "ltc_ir_cli.commands.count:count",
     "lower": "ltc_ir_cli.commands.lower:lower",
+    "follow": "ltc_ir_cli.commands.follow:follow",
     "diff": "ltc_ir_cli.commands.diff:diff",
     "time": "ltc_ir_cli.commands.time:time",
     "experiment": "ltc_ir.lab.commands:experiment",

@@ -245,6 +245,12 @@ Programs = Annotated[
         show_default=False,
     ),
 ]
+OneProgram = Annotated[
+    str | None,
+    Option(
+        "--program", "-p", metavar="PROGRAM", help="Which program (default forward)", callback=given, show_default=False
+    ),
+]
 Grad = Annotated[bool, Option("--grad", help="The gradient (beside the forward program, in a count)")]
 Levels = Annotated[
     str | None,
@@ -277,6 +283,18 @@ Phases = Annotated[
 ]
 Top = Annotated[
     int | None, Option("--top", metavar="N", min=0, help="Only the N largest rows of a table", show_default=False)
+]
+Executed = Annotated[
+    bool, Option("--executed", help="Count how often each operation runs, by running the program if need be")
+]
+Fill = Annotated[
+    str | None,
+    Option(
+        "--fill",
+        metavar="zeros|normal:SEED",
+        help="Values for arguments that are only shapes, to run with",
+        show_default=False,
+    ),
 ]
 Sweep = Annotated[
     str | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,8 +43,34 @@ def with_executed(reading: Reading, staged: Staged, request: Request, ownership:
     return replace(table, executed=rows, run=run)
 
 
-def _count_runs(staged: Staged, request: Request, ownership: Ownership) -> tuple[Weights, Executed]:
-    """How often each row ran on the device that ran most, and the record of the run."""
+@dataclass(frozen=True)
+class Counted:
+    """The runs of a program on each device; ``run`` and ``counts`` are those of a measurement, if one was needed."""
+
+    planned: Plan
+    fold: Fold
+    reader: jaxpr_level.Reader
+    device_runs: list[DeviceRun]
+    counts: Sequence[np.ndarray[Any, Any]] = ()
+    run: _Run | None = None
+
+    @property
+    def busiest(self) -> DeviceRun:
+        """The runs on the device that ran most."""
+        return max(self.device_runs, key=lambda device_run: device_run.total)
+
+    @property
+    def how(self) -> str:
+        """Whether the runs follow from static trip counts or were measured."""
+        return STATIC if self.run is None else MEASURED
+
+
+def count_on_devices(staged: Staged, request: Request, ownership: Ownership) -> Counted:
+    """How often the parts of a program run, if necessary by running it.
+
+    Raises:
+        UncountableError: the runs cannot be counted.
+    """
     closed = compat.without_dead_code(staged.traced.jaxpr)
     corrections = transferred_flags(staged.traced.jaxpr, closed, staged.program.gradient)
     reader = jaxpr_level.Reader(request.wants, ownership, request.library, Details.NONE, correct=lambda _: corrections)
@@ -52,14 +79,22 @@ def _count_runs(staged: Staged, request: Request, ownership: Ownership) -> tuple
     planned = make_plan(closed, reader.types, platform)
     fold = Fold(stream, reader, planned, platform)
     if sum(planned.sizes) == 0:
-        device_run = fold.count_runs(lambda _: 0)
-        return device_run.rows, _record_run(request, [device_run], STATIC, (), device_run.work(None, None))
+        return Counted(planned, fold, reader, [fold.count_runs(lambda _: 0)])
     counts, run = _measure(staged, planned, request)
     devices = max(planned.devices)
     device_runs = [fold.count_runs(_counter_reader(counts, device)) for device in range(devices)]
-    busiest = max(device_runs, key=lambda device_run: device_run.total)
+    return Counted(planned, fold, reader, device_runs, counts, run)
+
+
+def _count_runs(staged: Staged, request: Request, ownership: Ownership) -> tuple[Weights, Executed]:
+    """How often each row ran on the device that ran most, and the record of the run."""
+    counted = count_on_devices(staged, request, ownership)
+    busiest, run = counted.busiest, counted.run
+    if run is None:
+        return busiest.rows, _record_run(request, counted.device_runs, STATIC, (), busiest.work(None, None))
     work = busiest.work(run.figures["flops"], run.figures["bytes_accessed"])
-    record = _record_run(request, device_runs, MEASURED, measured_regions(planned, fold, counts), work)
+    regions = measured_regions(counted.planned, counted.fold, counted.counts)
+    record = _record_run(request, counted.device_runs, MEASURED, regions, work)
     notes = run.notes
     return busiest.rows, replace(
         record, identical=run.identical, difference=run.difference, filled=run.filled, notes=notes
@@ -123,7 +158,8 @@ def _measure(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.n
         expected = jax.tree.leaves(plain(*args, **kwargs))
         wait_until_ready(expected)
     try:
-        results, counts = jax.jit(Instrumented(planned))(*leaves())
+        with compat.no_persistent_cache() if staged.marked else nullcontext():
+            results, counts = jax.jit(Instrumented(planned))(*leaves())
         wait_until_ready((results, counts))
     except Exception as error:
         summary = (str(error).strip() or type(error).__name__).splitlines()[0]

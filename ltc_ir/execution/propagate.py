@@ -23,13 +23,18 @@ Unknown = tuple[str, str | None, str, str]
 
 
 class DeviceRun:
-    """The operations that ran in one run of a program, on one device."""
+    """The operations that ran in one run of a program, on one device.
+
+    ``bodies`` tells how often each jaxpr ran, ``unknown_bodies`` which run uncounted, each with the reason.
+    """
 
     def __init__(self) -> None:
         self.rows: Counter[Row] = Counter()
         self.calls: Counter[str] = Counter()
         self.amounts = Amounts()
         self.unknown: dict[Unknown, Counter[str]] = defaultdict(Counter)
+        self.bodies: Counter[int] = Counter()
+        self.unknown_bodies: dict[int, str] = {}
 
     @property
     def total(self) -> int:
@@ -163,6 +168,7 @@ class Fold:
         for code, number in self.unfolding.tally(index).items():
             device_run.rows[self.unfolding.row(code, outer)] += number * times
         device_run.amounts.add(self.amount(index), times)
+        device_run.bodies[index] += times
         for position, inside in enumerate(self.inner_runs(index)):
             for edge, run in inside:
                 if edge.region.startswith("jit:"):
@@ -185,6 +191,7 @@ class Fold:
         source = op.origin.source.place if op.origin.source else None
         key = (op.name, source, op.origin.phase.value, reason or "it was not followed")
         device_run.unknown[key].update(self.total(edge.child))
+        device_run.unknown_bodies.setdefault(edge.child, key[-1])
 
     def total(self, index: int) -> Counter[str]:
         """The operations in a body and all it holds, each counted once."""

@@ -24,8 +24,7 @@ _DEEPEST = 8
 """The most levels of nested values of a parameter that are hashed."""
 
 
-def digest(parts: list[str]) -> str:
-    """The hash of lines of text."""
+def _digest(parts: list[str]) -> str:
     return hashlib.blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -44,7 +43,7 @@ def of_jaxpr(closed: Any) -> str:
                 inner = [compat.open_jaxpr(child) for eqn in jaxpr.eqns for _, child in nested(eqn.params, types)]
                 pending += [child for child in inner if id(child) not in digests]
                 continue
-            digests[id(jaxpr)] = digest(list(_lines(jaxpr, types, digests)))
+            digests[id(jaxpr)] = _digest(list(_lines(jaxpr, types, digests)))
         pending.pop()
     return digests[id(main)]
 
@@ -53,28 +52,23 @@ def _lines(jaxpr: Any, types: tuple[type, ...], digests: Mapping[int, str]) -> I
     numbers: dict[Any, int] = {}
     for variable in (*jaxpr.constvars, *jaxpr.invars):
         numbers[variable] = len(numbers)
-        yield f"in {type_text(variable)}"
+        yield f"in {_type_text(variable)}"
     for eqn in jaxpr.eqns:
         operands = [_operand(variable, numbers) for variable in eqn.invars]
         for variable in eqn.outvars:
             numbers[variable] = len(numbers)
-        name, results, params = equation_texts(eqn, types, digests)
-        yield f"{name}({','.join(operands)})->{results} {params}"
+        results = [_type_text(variable) for variable in eqn.outvars]
+        params = [
+            f"{key}={_parameter_text(eqn.params[key], types, digests)}"
+            for key in sorted(eqn.params)
+            if key not in _NAMES
+        ]
+        name = eqn.primitive.name
+        yield f"{_SAME.get(name, name)}({','.join(operands)})->{','.join(results)} {';'.join(params)}"
     yield f"out {','.join(_operand(variable, numbers) for variable in jaxpr.outvars)}"
 
 
-def equation_texts(eqn: Any, types: tuple[type, ...], digests: Mapping[int, str]) -> tuple[str, str, str]:
-    """An equation's name, the types of its results, and its parameters, nested jaxprs by their digests."""
-    results = [type_text(variable) for variable in eqn.outvars]
-    params = [
-        f"{key}={_parameter_text(eqn.params[key], types, digests)}" for key in sorted(eqn.params) if key not in _NAMES
-    ]
-    name = eqn.primitive.name
-    return _SAME.get(name, name), ",".join(results), ";".join(params)
-
-
-def type_text(variable: Any) -> str:
-    """The type of a jaxpr's variable."""
+def _type_text(variable: Any) -> str:
     aval = variable.aval
     return _shape_text(getattr(aval, "dtype", type(aval).__name__), getattr(aval, "shape", ()))
 
@@ -87,12 +81,7 @@ def _shape_text(dtype: Any, shape: tuple[Any, ...]) -> str:
 
 def _operand(variable: Any, numbers: Mapping[Any, int]) -> str:
     """A variable by its number; a literal by its type, for its value is that of a constant."""
-    return literal_text(variable) if hasattr(variable, "val") else f"%{numbers[variable]}"
-
-
-def literal_text(variable: Any) -> str:
-    """A literal by its type."""
-    return f"literal:{type_text(variable)}"
+    return f"literal:{_type_text(variable)}" if hasattr(variable, "val") else f"%{numbers[variable]}"
 
 
 def _parameter_text(value: Any, types: tuple[type, ...], digests: Mapping[int, str], depth: int = 0) -> str:
@@ -124,13 +113,13 @@ def _parts(value: Any) -> list[Any] | None:
     return None
 
 
-UNNAMED = frozenset({"sym_name", "sym_visibility", "arg_attrs", "res_attrs", "callee", "value", "decomposition"})
+_UNNAMED = frozenset({"sym_name", "sym_visibility", "arg_attrs", "res_attrs", "callee", "value", "decomposition"})
 """Attributes that name something, or hold the value of a constant."""
-CALLED = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+_CALLED = {"func.call": "callee", "stablehlo.composite": "decomposition"}
 """Operations that call a function, and the attribute that names it."""
 
 
-class Spelled(dict[Any, str]):
+class _Spelled(dict[Any, str]):
     """Types and attributes as MLIR prints them; each is unique in its context, so it is printed once."""
 
     def __missing__(self, value: Any) -> str:
@@ -142,7 +131,7 @@ class _Module:
     """The functions of a module as lines of text, with their calls by position."""
 
     def __init__(self) -> None:
-        self.spelled = Spelled()
+        self.spelled = _Spelled()
         self.lines: dict[str, list[str]] = {}
         self.calls: dict[str, list[tuple[int, str]]] = {}
 
@@ -173,8 +162,8 @@ class _Module:
                 lines.append("end")
                 continue
             name = operation.name
-            if name in CALLED:
-                calls.append((len(lines), operation.attributes[CALLED[name]].value))
+            if name in _CALLED:
+                calls.append((len(lines), operation.attributes[_CALLED[name]].value))
             lines.append(self.line(operation, name, numbers))
             if len(operation.regions):
                 pending.append(iter(self.blocks(operation, numbers, lines)))
@@ -197,7 +186,7 @@ class _Module:
         for result in operation.results:
             numbers[result] = str(len(numbers))
             results.append(spelled[result.type])
-        named = compat.operation_attributes(operation, UNNAMED)
+        named = compat.operation_attributes(operation, _UNNAMED)
         attributes = ";".join([f"{key}={spelled[value]}" for key, value in named])  # sorted by MLIR itself
         return f"{name}({operands})->{','.join(results)} {attributes}"
 
@@ -221,7 +210,7 @@ class _Module:
         lines = self.lines.get(name, [])
         for position, callee in self.calls.get(name, ()):
             lines[position] += f" calls {digests.get(callee, '?')}"
-        return digest(lines)
+        return _digest(lines)
 
 
 def of_module(module: Any) -> str | None:

@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "update": ("ltc_ir.records.check:Update", "snapshot update --format json"),
     "time": ("ltc_ir.records.timing:Timing", "time --format json"),
     "sweep": ("ltc_ir.records.sweep:Sweep", "count --sweep NAME=VALUES --format json"),
+    "follow": ("ltc_ir.records.follow:Follow", "follow --format json"),
 }
 """Each kind of record: where its class is, and the command that writes one. A layer above adds its own."""
 

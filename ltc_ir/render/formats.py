@@ -85,6 +85,7 @@ FORMATS: dict[str, dict[str, Renderer]] = {
         "speedscope": Renderer("ltc_ir.render.speedscope:stacks_to_speedscope", needs=BY_STACK),
         "pprof": Renderer("ltc_ir.render.pprof:stacks_to_pprof", needs=BY_STACK),
     },
+    "follow": tabular("ltc_ir.render.layouts.follow:follow", "top"),
     "diff": tabular("ltc_ir.render.layouts.diff:diff", "top"),
     "check": {
         **tabular("ltc_ir.render.layouts.check:check"),

@@ -174,6 +174,14 @@ OURS = {
     "snapshot_with_a_wrong_value": (USAGE, "snapshot show --dir wrong"),
     "snapshot_that_lost_a_fact": (USAGE, "snapshot show --dir lost"),
     "snapshot_of_a_stored_file": (USAGE, "snapshot check grad.mlir"),
+    "follow_of_a_stored_file": (USAGE, "follow grad.mlir"),
+    "follow_no_such_operation": (USAGE, "follow mine:step --op tahn"),
+    "follow_no_such_line": (USAGE, "follow mine:step --source mine.py:1"),
+    "follow_no_such_function": (USAGE, "follow mine:step --function stepp"),
+    "follow_no_such_equation": (USAGE, "follow mine:step --equation 9"),
+    "follow_no_equation_together": (USAGE, "follow mine:step --op tanh --equation 1"),
+    "follow_kernel_elsewhere": (USAGE, "follow mine:step --platform cuda --kernel fusion"),
+    "follow_two_programs": (USAGE, "follow mine:energy --grad --program forward"),
     "snapshots_in_a_file": (USAGE, "snapshot check mine:energy --dir mine.py"),
 }  # fmt: skip
 """Messages wholly ours, by the name of their golden: the exit code and the command line."""

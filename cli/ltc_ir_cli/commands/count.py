@@ -29,19 +29,7 @@ Rules = Annotated[
         show_default=False,
     ),
 ]
-Executed = Annotated[
-    bool, Option("--executed", help="Count how often each operation runs, by running the program if need be")
-]
 Format = Annotated[str, opt.format_option("count", {"with --rule": "check", "with --sweep": "sweep"})]
-Fill = Annotated[
-    str | None,
-    Option(
-        "--fill",
-        metavar="zeros|normal:SEED",
-        help="Values for arguments that are only shapes, to run with",
-        show_default=False,
-    ),
-]
 
 
 def count(
@@ -56,8 +44,8 @@ def count(
     text: Annotated[bool, Option("--text/--no-text", help="Print StableHLO for its lines and bytes")] = True,
     source: Annotated[bool, Option("--source/--no-source", help="Resolve source lines")] = True,
     library: opt.Library = False,
-    executed: Executed = False,
-    fill: Fill = None,
+    executed: opt.Executed = False,
+    fill: opt.Fill = None,
     sweep: opt.Sweep = None,
     rule: Rules = None,
     options: opt.TargetOptions = opt.TARGET_OPTIONS,

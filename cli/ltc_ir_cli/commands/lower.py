@@ -17,17 +17,7 @@ from ltc_ir_cli.parameters import Option
 def lower(
     target: opt.TargetArgument = "ltc",
     grad: Annotated[bool, Option("--grad", help="The gradient")] = False,
-    program: Annotated[
-        str | None,
-        Option(
-            "--program",
-            "-p",
-            metavar="PROGRAM",
-            help="Which program (default forward)",
-            callback=opt.given,
-            show_default=False,
-        ),
-    ] = None,
+    program: opt.OneProgram = None,
     jaxpr: Annotated[bool, Option("--jaxpr", help="The jaxpr")] = False,
     stablehlo: Annotated[bool, Option("--stablehlo", help="StableHLO text (the default)")] = False,
     hlo: Annotated[bool, Option("--hlo", help="Optimised HLO text; compiles")] = False,

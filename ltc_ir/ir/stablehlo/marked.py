@@ -80,6 +80,7 @@ class MarkedReader(Reader):
         for code, path in own.items():
             op = self.stream.ops[code]
             if path or first is None:
+                self.elements[code] = () if first is None else path[len(first) :]
                 origin = unknown if first is None else self.marks.relative_origin(path[len(first) :])
                 self.stream.ops[code] = op._replace(origin=origin.at(origin.source, origin.stack, op.origin.region))
 
@@ -109,4 +110,5 @@ def read(
     reader = MarkedReader(frozenset(wants), Ownership(), Evidence(), False, details, marks=marks, pure=pure)
     with paused_collector():
         stream = reader.read_module(module)
+    stream.facts["paths"] = reader.elements
     return stream if reader.is_marked() else None

@@ -1,0 +1,68 @@
+"""The work of each equation: the arithmetic of one run, and how often it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltc_ir.execution.counter_plan import UncountableError
+from ltc_ir.execution.flops import KINDS, of_equation
+from ltc_ir.execution.measured import count_on_devices
+from ltc_ir.tables.equations import Equations
+from ltc_ir.tables.follow import IN_KERNEL, Amount, Runs
+from ltc_ir.tables.inspected import Inspected
+
+IN_ITS_BODY = "the equations that it holds do the work"
+
+
+class Amounts:
+    """The arithmetic of one run of each equation, by its mark."""
+
+    def __init__(self, equations: Equations) -> None:
+        self.equations = equations
+        self._used: dict[int, set[int]] = {}
+
+    def of(self, mark: int) -> Amount:
+        """The arithmetic of one run of an equation."""
+        if mark in self.equations.held:
+            return Amount(None, None, IN_ITS_BODY)
+        index = self.equations.body(mark)
+        eqn = self.equations.equation(mark)
+        amounts = of_equation(eqn, self._used_in(index))
+        if amounts.left_out:
+            return Amount(None, None, f"there is no formula for {eqn.primitive.name}")
+        kinds = amounts.by_kind
+        return Amount(sum(kinds[kind] for kind in KINDS), kinds["transcendentals"])
+
+    def _used_in(self, index: int) -> set[int]:
+        used = self._used.get(index)
+        if used is None:
+            jaxpr: Any = self.equations.reader.pending[index]
+            used = self._used[index] = {id(variable) for eqn in jaxpr.eqns for variable in eqn.invars}
+            used.update(map(id, jaxpr.outvars))
+        return used
+
+
+def runs_of(equations: Equations, inspected: Inspected) -> Runs:
+    """How often each equation runs: by static trip counts where they suffice, else by a run with counters.
+
+    What is counted is the marked program without dead code, whose equations keep their marks.
+    """
+    try:
+        counted = count_on_devices(inspected.staged, inspected.request, inspected.ownership)
+    except UncountableError as error:
+        return Runs(reason=str(error))
+    busiest, stream = counted.busiest, counted.reader.stream
+    runs: dict[int, int] = {}
+    reasons = {mark: IN_KERNEL for index in equations.unmarked for mark in equations.marks.numbers[index]}
+    unknown = dict(busiest.unknown_bodies)
+    for index in counted.fold.order:
+        for edge in stream.bodies[index].edges if index in unknown else ():
+            unknown.setdefault(edge.child, unknown[index])
+    for index, jaxpr in enumerate(counted.reader.pending):
+        for eqn in jaxpr.eqns:
+            path = equations.marks.path(str(eqn.source_info.name_stack))
+            if path and index in unknown:
+                reasons[path[-1]] = unknown[index]
+            elif path:
+                runs[path[-1]] = runs.get(path[-1], 0) + busiest.bodies[index]
+    return Runs(runs, counted.how, reasons)
