@@ -16,7 +16,6 @@ from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.check import check_all
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import Rule, parse_rule
-from ltc_ir.rules.growth_policy import is_growth
 from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.snapshots.capture import capture, capture_request_here
 from ltc_ir.snapshots.project import GIVEN, Guard, guard_of, under_ci
@@ -151,7 +150,7 @@ def _with_command(check: ProgramCheck, guard: Guard, built: Collection[str]) -> 
     if check.status is Status.MATCH:
         return check
     # what a rule permits or a waiver tolerates needs a reason to be recorded too
-    grown = check.status is not Status.UNSTABLE and any(map(is_growth, check.changes))
+    grown = check.status is not Status.UNSTABLE and any(change.grew for change in check.changes)
     completed = replace(check, accept=guard.accept(check.target, check.program, grown, built=check.target in built))
     if check.status is not Status.MISSING:
         return completed

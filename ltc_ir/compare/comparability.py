@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ltc_ir.errors import NotComparableError
 from ltc_ir.records.count import Count
@@ -56,9 +56,18 @@ def collect_notes(baseline: Count, current: Count) -> list[str]:
     ]
 
 
-def identity_differences(baseline: Identity, current: Identity) -> tuple[str, ...]:
-    """Why two snapshots cannot be compared, each difference in words; none where they can."""
-    return tuple(_identity_differences(baseline, current))
+def identity_differences(baseline: Snapshot, current: Snapshot) -> tuple[str, ...]:
+    """Why two snapshots cannot be compared, each difference in words; none where they can.
+
+    Where both have a signature, arguments and static values are compared there; what else was declared must be equal.
+    """
+    words = list(_identity_differences(baseline.identity, current.identity))
+    if baseline.identity.declaration != current.identity.declaration:
+        if baseline.signature is None or current.signature is None:
+            words.append(_declaration(baseline.identity, current.identity))
+        else:
+            words += _option_differences(baseline.signature.options, current.signature.options)
+    return tuple(words)
 
 
 def version_note(baseline: Snapshot, current: Snapshot) -> str | None:
@@ -82,8 +91,13 @@ def _identity_differences(baseline: Identity, current: Identity) -> Iterator[str
         before, after = (identity.config.get(name, "unset") for identity in (baseline, current))
         if before != after:
             yield f"{name} was {before}, now {after}"
-    if baseline.declaration != current.declaration:
-        yield _declaration(baseline, current)
+
+
+def _option_differences(baseline: Mapping[str, str], current: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*baseline, *current}):
+        before, after = (options.get(name, "unset") for options in (baseline, current))
+        if before != after:
+            yield f"{name} was {before}, now {after}"
 
 
 def _declaration(baseline: Identity, current: Identity) -> str:

@@ -44,7 +44,8 @@ class TableDiff:
     """What differs between two tables of one level.
 
     ``ops`` and ``types`` are ordered by name, ``figures`` as they are read: those that differ, ``None`` where a side does
-    not have one. ``restructured`` says whether both have a fingerprint and those differ.
+    not have one. ``restructured`` says whether both have a fingerprint and those differ, by more than the order of
+    independent operations.
     """
 
     baseline: Table
@@ -63,15 +64,21 @@ def compare_tables(baseline: Table, current: Table, names: Mapping[str, str]) ->
         current: the newer.
         names: older names of operations, each with the newer one under which it is compared.
     """
-    hashes = {baseline.fingerprint, current.fingerprint}
     return TableDiff(
         baseline,
         current,
         ops=compare_rows(baseline.shown, current.shown, names),
         types=_differences(_typed(baseline), _typed(current)),
         figures=_compare_figures(baseline, current),
-        restructured=None not in hashes and len(hashes) == 2,
+        restructured=_is_restructured(baseline, current),
     )
+
+
+def _is_restructured(baseline: Table, current: Table) -> bool:
+    """Whether both sides have hashes and those differ, by more than the order of independent operations."""
+    hashes = {baseline.fingerprint, current.fingerprint}
+    reordered = baseline.structure is not None and baseline.structure == current.structure
+    return None not in hashes and len(hashes) == 2 and not reordered
 
 
 def compare_rows(baseline: Weights, current: Weights, names: Mapping[str, str]) -> tuple[Difference, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -20,6 +21,7 @@ from ltc_ir.records.op_table import (
     tables_of_snapshot,
 )
 from ltc_ir.records.request import Request
+from ltc_ir.records.signature import Signature
 from ltc_ir.records.snapshot import TWICE, Block, HloFacts, Identity, LevelFacts, Provenance, Snapshot
 from ltc_ir.records.vocabulary import By, Level, newer_names
 
@@ -27,6 +29,9 @@ EXPANDED_NOTE = "stablehlo: a snapshot holds each operation once per call path, 
 _NOT_KEPT = "a snapshot does not keep it; count the program itself"
 _GROUPINGS = (By.OP, By.PHASE, By.FUNCTION)
 """The groupings that a snapshot can answer."""
+
+NO_BLOCK: Block = ("", "")
+"""The block of operations whose phases and functions are not compared."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -43,7 +48,16 @@ def snapshot_of(
     levels = {name: facts_of(table) for name, table in tables.levels.items() if name != "hlo"}
     hlo = tables.levels.get("hlo")
     kept = None if hlo is None or device is None else HloFacts(provenance.jaxlib, device, facts_of(hlo))
-    return Snapshot(tables.target, tables.program, identity, provenance, levels, hlo=kept, captured=captured)
+    return Snapshot(
+        tables.target,
+        tables.program,
+        identity,
+        provenance,
+        levels,
+        hlo=kept,
+        captured=captured,
+        signature=tables.signature,
+    )
 
 
 def count_snapshot(snapshot: Snapshot, by: Collection[str] = (), where: str = "the snapshot") -> Count:
@@ -76,11 +90,34 @@ def count_snapshot(snapshot: Snapshot, by: Collection[str] = (), where: str = "t
     )
 
 
-def compare_facts(level: str, baseline: LevelFacts, current: LevelFacts) -> TableDiff:
-    """Compare a level with its snapshot, under newer names; what either side found unstable is on neither."""
+def compare_facts(level: str, baseline: LevelFacts, current: LevelFacts, *, attributed: bool = True) -> TableDiff:
+    """Compare a level with its snapshot, under newer names; what either side found unstable is on neither.
+
+    Args:
+        level: the level.
+        baseline: the facts of the snapshot.
+        current: the facts of the program.
+        attributed: whether phases and functions are compared; they are not where another attribution told them.
+    """
     unstable = {*baseline.unstable, *current.unstable}
-    before, after = (table_of_facts(level, without(facts, unstable)) for facts in (baseline, current))
+    sides = (without(facts, unstable) for facts in (baseline, current))
+    before, after = (table_of_facts(level, facts if attributed else _in_one_block(facts)) for facts in sides)
     return compare_tables(before, after, newer_names(level))
+
+
+def _in_one_block(facts: LevelFacts) -> LevelFacts:
+    """The facts without phases and functions."""
+    types: Counter[str] = Counter()
+    for counts in facts.types.values():
+        types.update(counts)
+    return replace(facts, ops={NO_BLOCK: facts.totals()}, types={NO_BLOCK[0]: types} if types else {})
+
+
+def agreed_signature(first: Snapshot, second: Snapshot) -> Signature | None:
+    """The signature that two captures of a program agree on; ``None`` where they disagree or lack it."""
+    if first.signature is None or second.signature is None:
+        return None
+    return first.signature if first.signature.stored == second.signature.stored else None
 
 
 def stable(first: LevelFacts, second: LevelFacts) -> LevelFacts:
@@ -91,7 +128,8 @@ def stable(first: LevelFacts, second: LevelFacts) -> LevelFacts:
     unstable |= {metric_name(name) for _, name in _differing({"": first.metrics}, {"": second.metrics})}
     if first.fingerprint != second.fingerprint:
         unstable.add("fingerprint")
-    return without(replace(first, unstable=tuple(sorted(unstable))), unstable)
+    structure = first.structure if first.structure == second.structure else None
+    return without(replace(first, unstable=tuple(sorted(unstable)), structure=structure), unstable)
 
 
 def without(facts: LevelFacts, names: Iterable[str]) -> LevelFacts:
@@ -105,6 +143,7 @@ def without(facts: LevelFacts, names: Iterable[str]) -> LevelFacts:
         types=_leave_out(facts.types, {key for key in _keys(facts.types) if type_name(*key) in left_out}),
         metrics={name: value for name, value in facts.metrics.items() if metric_name(name) not in left_out},
         fingerprint=None if "fingerprint" in left_out else facts.fingerprint,
+        structure=None if "fingerprint" in left_out else facts.structure,
     )
 
 

@@ -8,6 +8,8 @@
 | `jaxlib.mlir` | JAX exposes its lowered module in these classes only | 0.6.2 to 0.12.0 |
 | `jaxlib.mlir._mlir_libs` | registers the dialects a stored file needs, without JAX | 0.6.2 to 0.12.0 |
 | `Lowered._lowering.const_args` | constants hoisted into arguments appear in no text | 0.6.2 to 0.12.0 |
+| `Lowered._lowering.compile_args` | which arguments a lowering keeps, and so whose its attributes are | 0.6.2 to 0.12.0 |
+| `jaxpr.debug_info.arg_names` | the names of arguments, through the wrappers of a gradient | 0.6.2 to 0.12.0 |
 | `source_info_util.register_exclusion` | keeps this tool's own frames out of debug locations | 0.6.2 to 0.12.0 |
 | `partial_eval.dce_jaxpr` | a dead loop must not be counted as run; JAX exposes no other way to remove it | 0.6.2 to 0.12.0 |
 | `Primitive.get_bind_params`, `eqn.ctx.manager` | what `jax.core.eval_jaxpr` does to bind one equation | 0.6.2 to 0.12.0 |
@@ -262,6 +264,26 @@ def hoisted_constants(lowered: Any) -> list[Any] | None:
     """The closed-over constants a lowering passes as arguments (from 0.7.2 on, where so configured); ``None`` if unknown."""
     constants = getattr(getattr(lowered, "_lowering", None), "const_args", None)
     return list(constants) if constants is not None else ([] if version() < (0, 7, 2) else None)
+
+
+def argument_names(traced: Any) -> list[str | None] | None:
+    """The names of a traced program's arguments, one per leaf: ``params['w']``; ``None`` if unknown."""
+    names = getattr(getattr(open_jaxpr(traced.jaxpr), "debug_info", None), "arg_names", None)
+    return None if names is None else list(names)
+
+
+def kept_arguments(lowered: Any, number: int) -> list[int]:
+    """Which of its ``number`` arguments a lowered program keeps, in order: those it does not use are dropped."""
+    arguments = getattr(getattr(lowered, "_lowering", None), "compile_args", None) or {}
+    kept = arguments.get("kept_var_idx")
+    return list(range(number)) if kept is None else sorted(kept)
+
+
+def main_function(module: Any) -> Any:
+    """The operation of a module's ``main``; ``None`` where it has none."""
+    views = (view.operation for view in module.body.operations)
+    functions = (operation for operation in views if operation.name == "func.func")
+    return next((operation for operation in functions if operation.attributes["sym_name"].value == "main"), None)
 
 
 def whole_hlo_text(compiled: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -23,9 +24,30 @@ _TARGETS = frozenset({"target_name", "call_target_name", "custom_call_target"})
 _ENUM = re.compile(r"#\w+<\w+ (\w+)>")
 
 
-def of_equation(eqn: Any, details: Details) -> Detail:
+CARRY, SHARDING = "carry", "sharding"
+"""The attributes that hold the types a loop carries, and the sharding that a constraint demands."""
+_LOOPS = frozenset({"scan", "while"})
+_PRODUCTS = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
+_COLLECTIVES = frozenset({
+    "all_gather", "all_gather_invariant", "all_to_all", "pbroadcast", "pmax", "pmin", "ppermute", "psum", "psum2",
+    "psum_invariant", "psum_scatter", "ragged_all_to_all", "reduce_scatter",
+})  # fmt: skip
+_TYPED = _LOOPS | _PRODUCTS | _COLLECTIVES | {"sharding_constraint"}
+
+
+def is_typed(name: str) -> bool:
+    """Whether the width of these equations matters: loops, products, convolutions, collectives, constraints of sharding."""
+    return name in _TYPED
+
+
+def of_equation(eqn: Any, details: Details) -> Detail | None:
     """The detail of a jaxpr's equation; tokens and the like have no element type and are left out."""
+    typed = eqn.primitive.name in _TYPED
     if details < Details.ALL:
+        if typed:
+            return _of_typed(eqn)
+        if details < Details.TYPES:
+            return None
         return _typed(tuple([getattr(variable.aval, "dtype", None) for variable in eqn.outvars]))
     results = tuple(_types(eqn.outvars))
     sizes = [_bytes(variable.aval) for variable in eqn.outvars]
@@ -35,7 +57,38 @@ def of_equation(eqn: Any, details: Details) -> Detail:
     kernel = _kernel_of(eqn)
     if kernel:
         attributes.setdefault("name", kernel)
+    if typed:
+        attributes.update(_of_typed(eqn).attributes)
     return Detail(results, tuple(_types(eqn.invars)), tuple(sorted(attributes.items())), total)
+
+
+def _of_typed(eqn: Any) -> Detail:
+    """The detail of an equation whose width matters: its types, what a loop carries, what sharding a constraint demands."""
+    name = eqn.primitive.name
+    results, operands = tuple(_types(eqn.outvars)), tuple(_types(eqn.invars))
+    if name in _LOOPS:
+        carried = eqn.outvars[: compat.scan_sizes(eqn)[1]] if name == "scan" else eqn.outvars
+        return Detail(results, (), ((CARRY, _counted(_types(carried))),))
+    if name == "sharding_constraint":
+        return Detail(results, (), ((SHARDING, _sharding_text(eqn)),))
+    return Detail(results, operands)
+
+
+def _counted(types: Iterable[str]) -> str:
+    """Types in order, each with its number: ``f32 x3, i32``."""
+    numbers = sorted(Counter(types).items())
+    return ", ".join(f"{name} x{number}" if number > 1 else name for name, number in numbers)
+
+
+def _sharding_text(eqn: Any) -> str:
+    """The sharding that a constraint demands, without device ids: ``(d, -) over d=4``; of another kind its name."""
+    sharding = eqn.params.get("sharding")
+    spec, mesh = getattr(sharding, "spec", None), getattr(sharding, "mesh", None)
+    if spec is None or mesh is None:
+        return type(sharding).__name__
+    dims = ["-" if axes is None else "+".join(axes) if isinstance(axes, tuple) else str(axes) for axes in spec]
+    dims += ["-"] * (len(eqn.outvars[0].aval.shape) - len(dims))
+    return f"({', '.join(dims)}) over {','.join(f'{axis}={size}' for axis, size in dict(mesh.shape).items())}"
 
 
 @lru_cache(maxsize=4096)

@@ -24,7 +24,8 @@ _DEEPEST = 8
 """The most levels of nested values of a parameter that are hashed."""
 
 
-def _digest(parts: list[str]) -> str:
+def digest(parts: list[str]) -> str:
+    """The hash of lines of text."""
     return hashlib.blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -43,7 +44,7 @@ def of_jaxpr(closed: Any) -> str:
                 inner = [compat.open_jaxpr(child) for eqn in jaxpr.eqns for _, child in nested(eqn.params, types)]
                 pending += [child for child in inner if id(child) not in digests]
                 continue
-            digests[id(jaxpr)] = _digest(list(_lines(jaxpr, types, digests)))
+            digests[id(jaxpr)] = digest(list(_lines(jaxpr, types, digests)))
         pending.pop()
     return digests[id(main)]
 
@@ -52,23 +53,28 @@ def _lines(jaxpr: Any, types: tuple[type, ...], digests: Mapping[int, str]) -> I
     numbers: dict[Any, int] = {}
     for variable in (*jaxpr.constvars, *jaxpr.invars):
         numbers[variable] = len(numbers)
-        yield f"in {_type_text(variable)}"
+        yield f"in {type_text(variable)}"
     for eqn in jaxpr.eqns:
         operands = [_operand(variable, numbers) for variable in eqn.invars]
         for variable in eqn.outvars:
             numbers[variable] = len(numbers)
-        results = [_type_text(variable) for variable in eqn.outvars]
-        params = [
-            f"{key}={_parameter_text(eqn.params[key], types, digests)}"
-            for key in sorted(eqn.params)
-            if key not in _NAMES
-        ]
-        name = eqn.primitive.name
-        yield f"{_SAME.get(name, name)}({','.join(operands)})->{','.join(results)} {';'.join(params)}"
+        name, results, params = equation_texts(eqn, types, digests)
+        yield f"{name}({','.join(operands)})->{results} {params}"
     yield f"out {','.join(_operand(variable, numbers) for variable in jaxpr.outvars)}"
 
 
-def _type_text(variable: Any) -> str:
+def equation_texts(eqn: Any, types: tuple[type, ...], digests: Mapping[int, str]) -> tuple[str, str, str]:
+    """An equation's name, the types of its results, and its parameters, nested jaxprs by their digests."""
+    results = [type_text(variable) for variable in eqn.outvars]
+    params = [
+        f"{key}={_parameter_text(eqn.params[key], types, digests)}" for key in sorted(eqn.params) if key not in _NAMES
+    ]
+    name = eqn.primitive.name
+    return _SAME.get(name, name), ",".join(results), ";".join(params)
+
+
+def type_text(variable: Any) -> str:
+    """The type of a jaxpr's variable."""
     aval = variable.aval
     return _shape_text(getattr(aval, "dtype", type(aval).__name__), getattr(aval, "shape", ()))
 
@@ -81,7 +87,12 @@ def _shape_text(dtype: Any, shape: tuple[Any, ...]) -> str:
 
 def _operand(variable: Any, numbers: Mapping[Any, int]) -> str:
     """A variable by its number; a literal by its type, for its value is that of a constant."""
-    return f"literal:{_type_text(variable)}" if hasattr(variable, "val") else f"%{numbers[variable]}"
+    return literal_text(variable) if hasattr(variable, "val") else f"%{numbers[variable]}"
+
+
+def literal_text(variable: Any) -> str:
+    """A literal by its type."""
+    return f"literal:{type_text(variable)}"
 
 
 def _parameter_text(value: Any, types: tuple[type, ...], digests: Mapping[int, str], depth: int = 0) -> str:
@@ -113,13 +124,13 @@ def _parts(value: Any) -> list[Any] | None:
     return None
 
 
-_UNNAMED = frozenset({"sym_name", "sym_visibility", "arg_attrs", "res_attrs", "callee", "value", "decomposition"})
+UNNAMED = frozenset({"sym_name", "sym_visibility", "arg_attrs", "res_attrs", "callee", "value", "decomposition"})
 """Attributes that name something, or hold the value of a constant."""
-_CALLED = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+CALLED = {"func.call": "callee", "stablehlo.composite": "decomposition"}
 """Operations that call a function, and the attribute that names it."""
 
 
-class _Spelled(dict[Any, str]):
+class Spelled(dict[Any, str]):
     """Types and attributes as MLIR prints them; each is unique in its context, so it is printed once."""
 
     def __missing__(self, value: Any) -> str:
@@ -131,7 +142,7 @@ class _Module:
     """The functions of a module as lines of text, with their calls by position."""
 
     def __init__(self) -> None:
-        self.spelled = _Spelled()
+        self.spelled = Spelled()
         self.lines: dict[str, list[str]] = {}
         self.calls: dict[str, list[tuple[int, str]]] = {}
 
@@ -162,8 +173,8 @@ class _Module:
                 lines.append("end")
                 continue
             name = operation.name
-            if name in _CALLED:
-                calls.append((len(lines), operation.attributes[_CALLED[name]].value))
+            if name in CALLED:
+                calls.append((len(lines), operation.attributes[CALLED[name]].value))
             lines.append(self.line(operation, name, numbers))
             if len(operation.regions):
                 pending.append(iter(self.blocks(operation, numbers, lines)))
@@ -186,7 +197,7 @@ class _Module:
         for result in operation.results:
             numbers[result] = str(len(numbers))
             results.append(spelled[result.type])
-        named = compat.operation_attributes(operation, _UNNAMED)
+        named = compat.operation_attributes(operation, UNNAMED)
         attributes = ";".join([f"{key}={spelled[value]}" for key, value in named])  # sorted by MLIR itself
         return f"{name}({operands})->{','.join(results)} {attributes}"
 
@@ -210,7 +221,7 @@ class _Module:
         lines = self.lines.get(name, [])
         for position, callee in self.calls.get(name, ()):
             lines[position] += f" calls {digests.get(callee, '?')}"
-        return _digest(lines)
+        return digest(lines)
 
 
 def of_module(module: Any) -> str | None:

@@ -163,8 +163,10 @@ class Details(IntEnum):
     """How much of `Detail` a reader reads."""
 
     NONE = 0
-    TYPES = 1
-    ALL = 2
+    WIDTHS = 1
+    """The types of a jaxpr's operations whose width matters."""
+    TYPES = 2
+    ALL = 3
 
 
 class Op(NamedTuple):

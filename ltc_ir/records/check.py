@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from ltc_ir.records.figures import figure_of
 from ltc_ir.records.shape import Natural, Number, Shape
 
 
@@ -53,6 +54,7 @@ class CheckChange:
     ``baseline`` and ``current`` are its figures over the whole level; ``None`` where there is none. ``phase`` and
     ``function`` are those where most of it is; ``sources`` the live lines there, largest first, at most three. ``rule`` is
     what it breaks, as written, with ``where`` that stands; ``None`` for what breaks nothing. ``waived`` is a waiver's reason.
+    ``words`` is the change as a sentence, where numbers do not tell it: of arguments, results and types.
     """
 
     metric: str
@@ -65,7 +67,8 @@ class CheckChange:
     rule: str | None = None
     where: str | None = None
     waived: str | None = None
-    SHAPE: ClassVar = Shape(derived=("change", "fails"))
+    words: str | None = None
+    SHAPE: ClassVar = Shape(derived=("change", "fails"), optional=("words",))
 
     @property
     def change(self) -> float | None:
@@ -73,6 +76,15 @@ class CheckChange:
         if self.current is None:
             return None
         return self.current - (self.baseline or 0)
+
+    @property
+    def grew(self) -> bool:
+        """Whether it counts as growth: more of a figure, or less of one that should not fall; results by type do not count."""
+        if self.current is None or self.baseline is None or self.metric.startswith("types."):
+            return False
+        figure = figure_of(self.metric)
+        fell = figure is not None and figure.falls
+        return self.current < self.baseline if fell else self.current > self.baseline
 
     @property
     def fails(self) -> bool:

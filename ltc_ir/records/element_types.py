@@ -21,6 +21,7 @@ _WIDTHS = {
     "c": {"64", "128"},
 }
 _CLASS = {"f": "float", "bf": "float", "i": "int", "u": "uint", "c": "complex"}
+_BITS = re.compile(r"(?:f|bf|i|u|c)(\d+)", re.ASCII)
 _SMALL = re.compile(r"(?:f|float)([468])(e\d+m\d+\w*)", re.ASCII)
 _KEY = re.compile(r"key<\w+>", re.ASCII)
 _PLAIN = re.compile(r"([a-z]+)(\d+)", re.ASCII)
@@ -92,3 +93,12 @@ def class_of(spelled: str) -> str | None:
     if spelled == "bool":
         return "bool"
     return _CLASS.get(re.split(r"\d", spelled, maxsplit=1)[0])
+
+
+@lru_cache(maxsize=512)
+def bits_of(spelled: str) -> int:
+    """The bits of one element: 16 of ``bf16``, 64 of ``c64``, 8 of ``bool``; 0 where a type has no width."""
+    if spelled == "bool":
+        return 8
+    match = _BITS.match(spelled)
+    return int(match[1]) if match else 0

@@ -29,6 +29,9 @@ class Figure:
         key: its key in the JSON of a count, ``group.key`` where a group holds several; its name where empty (new ones).
         stored: whether snapshots keep it. Growth of such a figure counts against a program, as growth of operations does.
         bounded: whether a rule can bound it.
+        falls: whether less of it counts as growth, as of what is donated.
+        compared: whether another value is a change by itself. One that is not is told by changes of the signature.
+        relative: whether only a comparison has it: how much became worse. It has no value and takes steps alone.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Figure:
     key: str = ""
     stored: bool = False
     bounded: bool = True
+    falls: bool = False
+    compared: bool = True
+    relative: bool = False
 
     @property
     def json_key(self) -> str:
@@ -70,6 +76,8 @@ FIGURES: dict[str, Figure] = {
         Figure("bytes_accessed", _COMPILED, "bytes"),
         Figure("constants.bytes", _MODULE, "bytes", "constants.bytes", stored=True),
         Figure("constants.embedded.bytes", _MODULE, "bytes", "constants.embedded_bytes", stored=True),
+        Figure("donated.bytes", _MODULE, "bytes", stored=True, falls=True, compared=False),
+        Figure("types", (Level.JAXPR.value,), compared=False, relative=True),
         Figure("memory.*", _COMPILED, "bytes", "memory.*"),
         Figure("collectives.*", _COMPILED, key="collectives.*", bounded=False),
     )
@@ -88,19 +96,41 @@ def register(figure: Figure) -> None:
     FIGURES[figure.name] = figure
 
 
+def size(number: float) -> str:
+    """A number of bytes as people read it: ``12 bytes``, ``1.5 KiB``, ``4 MiB``."""
+    amount, unit = abs(number), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    shown = f"{amount:.1f}".removesuffix(".0")
+    return f"{'-' if number < 0 else ''}{shown} {'byte' if (shown, unit) == ('1', 'bytes') else unit}"
+
+
 def figure_of(name: str) -> Figure | None:
     """The figure of this name, or the family that the name is a member of; ``None`` where the name is not a figure's."""
     return FIGURES.get(name) or FIGURES.get(f"{name.partition('.')[0]}.*")
 
 
+def takes_steps(name: str) -> bool:
+    """Whether a figure can be compared with a snapshot's: one that it keeps, or that a comparison alone has."""
+    figure = FIGURES.get(name)
+    return figure is not None and (figure.stored or figure.relative)
+
+
 def figures_of(level: str) -> list[Figure]:
     """The figures of a level, in reading order."""
-    return [figure for figure in FIGURES.values() if level in figure.levels]
+    return [figure for figure in FIGURES.values() if level in figure.levels and not figure.relative]
 
 
 def stored_names() -> tuple[str, ...]:
     """The figures that snapshots keep, in reading order."""
     return tuple(figure.name for figure in FIGURES.values() if figure.stored)
+
+
+def compared_names() -> tuple[str, ...]:
+    """The figures that snapshots keep and of which another value is a change by itself."""
+    return tuple(figure.name for figure in FIGURES.values() if figure.stored and figure.compared)
 
 
 def to_json(level: str, figures: Figures) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.records.count import EXPANDED, MODULE, Count, Executed, Function, Group, LevelCount, Loop, Tally, make_tally
 from ltc_ir.records.figures import Figures, from_json, stored_names, to_json
 from ltc_ir.records.request import Request
+from ltc_ir.records.signature import Signature
 from ltc_ir.records.snapshot import Block, LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import NO_SOURCE, By, Level, Part, Phase
 
@@ -83,6 +84,7 @@ class Table:
         functions: the named functions.
         constants: the arrays that the program closes over, largest first.
         fingerprint: hash of the structure without names, locations and the values of constants; ``None`` at hlo.
+        structure: the same regardless of the order of independent operations; ``None`` where it was not read.
         types: results by phase and element type, of a stored table, whose rows do not have them; ``None`` of any other.
         run: what a run tells besides how often each operation ran; its tally is empty.
     """
@@ -97,6 +99,7 @@ class Table:
     functions: tuple[Function, ...] = ()
     constants: tuple[Constant, ...] = ()
     fingerprint: str | None = None
+    structure: str | None = None
     types: Mapping[str, Mapping[str, int]] | None = None
     run: Executed | None = None
 
@@ -121,7 +124,7 @@ class ProgramTables:
     """One program at the levels that were asked for.
 
     ``devices`` are those the program spans (1 unless it is partitioned), not those of the machine. ``detailed`` says whether
-    rows have operands and attributes.
+    rows have operands and attributes. ``signature`` is ``None`` where it was not read.
     """
 
     target: str
@@ -129,6 +132,7 @@ class ProgramTables:
     devices: int
     levels: Mapping[str, Table]
     detailed: bool = False
+    signature: Signature | None = None
 
 
 def matches(name: str, wanted: Collection[str]) -> bool:
@@ -253,6 +257,7 @@ def facts_of(table: Table) -> LevelFacts:
         types=types_of(table),
         metrics={name: int(value) for name, value in kept.items() if value is not None},
         fingerprint=table.fingerprint,
+        structure=table.structure,
     )
 
 
@@ -273,7 +278,8 @@ def table_of_facts(level: str, facts: LevelFacts) -> Table:
         for (phase, function), counts in facts.ops.items()
         for name, number in counts.items()
     }
-    return Table(level, expanded=weights, figures=dict(facts.metrics), fingerprint=facts.fingerprint, types=facts.types)
+    table = Table(level, expanded=weights, figures=dict(facts.metrics), types=facts.types)
+    return replace(table, fingerprint=facts.fingerprint, structure=facts.structure)
 
 
 def tables_of_snapshot(snapshot: Snapshot) -> ProgramTables:
@@ -281,7 +287,9 @@ def tables_of_snapshot(snapshot: Snapshot) -> ProgramTables:
     levels = {level: table_of_facts(level, facts) for level, facts in snapshot.levels.items()}
     if snapshot.hlo is not None:
         levels[Level.HLO.value] = table_of_facts(Level.HLO.value, snapshot.hlo.facts)
-    return ProgramTables(snapshot.target, snapshot.program, snapshot.identity.devices, levels)
+    return ProgramTables(
+        snapshot.target, snapshot.program, snapshot.identity.devices, levels, signature=snapshot.signature
+    )
 
 
 Keep = Callable[[Tally], Tally]

@@ -6,11 +6,18 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ltc_ir.records.signature import Signature
+
 Block = tuple[str, str]
 """A phase and a function key: the unit in which facts are kept, so that two branches that touch two functions merge."""
 
 SCHEMA = 1
 """The snapshot schema this version writes; older ones are migrated when read, newer ones refused."""
+
+ATTRIBUTION = 2
+"""The version of attribution: how phases and functions are told. Facts of another version differ in these alone."""
+FIRST_ATTRIBUTION = 1
+"""The version of records that name none."""
 
 TWICE, IN_PROCESS = "twice", "in-process"
 """How a snapshot was captured: a second time in a child with another hash seed and order, or by a second trace here."""
@@ -49,6 +56,7 @@ class LevelFacts:
     ``ops[(phase, function)][name]`` counts operations, once per call path; ``types[phase][element type]`` their results.
     ``metrics`` are ``lines``, ``constants.bytes`` and the like. ``unstable`` names facts that two captures disagreed on:
     they are not held (``"op|phase|function|name"``, ``"type|phase|name"``, ``"metric|name"``, ``"fingerprint"``).
+    ``structure`` is the fingerprint regardless of the order of independent operations, ``None`` where it was not read.
     """
 
     ops: Mapping[Block, Mapping[str, int]] = field(default_factory=dict)
@@ -56,6 +64,7 @@ class LevelFacts:
     metrics: Mapping[str, int] = field(default_factory=dict)
     fingerprint: str | None = None
     unstable: tuple[str, ...] = ()
+    structure: str | None = None
 
     @property
     def total(self) -> int:
@@ -89,7 +98,10 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The facts of one program of one target, as one file keeps them; ``levels`` are jaxpr and stablehlo."""
+    """The facts of one program of one target, as one file keeps them; ``levels`` are jaxpr and stablehlo.
+
+    ``signature`` is ``None`` where it was not recorded; ``attribution`` is the version that told the phases of the facts.
+    """
 
     target: str
     program: str
@@ -99,4 +111,6 @@ class Snapshot:
     hlo: HloFacts | None = None
     accepted: tuple[Acceptance, ...] = ()
     captured: str = TWICE
+    signature: Signature | None = None
+    attribution: int = ATTRIBUTION
     kind: str = "snapshot"

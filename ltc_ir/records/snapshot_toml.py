@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.serialization import DamageError, convert
 from ltc_ir.records.shape import Check
+from ltc_ir.records.signature import Signature, TypedOperation, Value
 from ltc_ir.records.snapshot import (
+    FIRST_ATTRIBUTION,
     IN_PROCESS,
     SCHEMA,
     TWICE,
@@ -50,11 +52,13 @@ def dumps(snapshot: Snapshot) -> str:
     """
     blocks = [
         HEAD + _lines({"schema": SCHEMA, "kind": "snapshot", "target": snapshot.target, "program": snapshot.program})
-        + _lines({"captured": snapshot.captured}),
+        + _lines({"captured": snapshot.captured, "attribution": snapshot.attribution}),
         *_identity(snapshot.identity),
         _table(["provenance"], vars(snapshot.provenance)),
         *(f"[[accepted]]\n{_lines({'reason': one.reason, 'growth': one.growth})}" for one in snapshot.accepted),
     ]  # fmt: skip
+    if snapshot.signature is not None:
+        blocks += _signature(snapshot.signature)
     for level in LEVELS:
         if level in snapshot.levels:
             blocks += _facts(level, snapshot.levels[level], {})
@@ -72,9 +76,24 @@ def _identity(identity: Identity) -> Iterator[str]:
         yield _table(["identity", "config"], _sorted(identity.config))
 
 
+def _signature(signature: Signature) -> Iterator[str]:
+    """A signature: arguments and results in their order, a value a line; then operations by function."""
+    yield _table(["signature", "arguments"], {value.name: value.text for value in signature.arguments})
+    yield _table(["signature", "results"], {value.name: value.text for value in signature.results})
+    for name, values in (("statics", signature.statics), ("options", signature.options)):
+        if values:
+            yield _table(["signature", name], values)
+    functions: dict[str, dict[str, object]] = {}
+    for one in signature.operations:
+        functions.setdefault(one.function, {})[f"{one.name} {one.types}"] = one.count
+    for function, counts in sorted(functions.items()):
+        yield _table(["signature", "operations", function], _sorted(counts))
+
+
 def _facts(level: str, facts: LevelFacts, made: Mapping[str, object]) -> Iterator[str]:
     """A level: first the figures of the whole, which any change alters, then a block for each function."""
-    head = {**made, "fingerprint": facts.fingerprint, "unstable": tuple(sorted(facts.unstable)) or None}
+    hashes = {"fingerprint": facts.fingerprint, "structure": facts.structure}
+    head = {**made, **hashes, "unstable": tuple(sorted(facts.unstable)) or None}
     yield _table([level], {key: value for key, value in head.items() if value is not None})
     if facts.metrics:
         yield _table([level, "metrics"], _sorted(facts.metrics))
@@ -231,6 +250,7 @@ class _Level:
     """`LevelFacts` as a file holds them: ``types[phase][element type]``, ``ops[phase][function][name]``."""
 
     fingerprint: str | None = None
+    structure: str | None = None
     unstable: tuple[str, ...] = ()
     metrics: Mapping[str, Annotated[int, _whole(0)]] = field(default_factory=dict)
     types: Mapping[str, _Counts] = field(default_factory=dict)
@@ -252,13 +272,49 @@ class _Level:
         if level in _METRICS and self.fingerprint is None and "fingerprint" not in self.unstable:
             raise DamageError("the fingerprint is missing", (level,))
         ops = {(phase, name): counts for phase, functions in self.ops.items() for name, counts in functions.items()}
-        return LevelFacts(ops, self.types, self.metrics, self.fingerprint, self.unstable)
+        return LevelFacts(ops, self.types, self.metrics, self.fingerprint, self.unstable, self.structure)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Hlo(_Level):
     jaxlib: str
     device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signature:
+    """A `Signature` as a file holds it: values by name, operations by function, name and types."""
+
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    results: Mapping[str, str] = field(default_factory=dict)
+    statics: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    operations: Mapping[str, _Counts] = field(default_factory=dict)
+
+    def signature(self) -> Signature:
+        """The signature.
+
+        Raises:
+            DamageError: a value is not the type of an argument or a result.
+        """
+        operations = [
+            TypedOperation(name, types, function, count)
+            for function, counts in self.operations.items()
+            for (name, _, types), count in ((key.partition(" "), count) for key, count in counts.items())
+        ]
+        arguments, results = (_values(key, getattr(self, key)) for key in ("arguments", "results"))
+        return Signature(arguments, results, self.statics, self.options, tuple(operations))
+
+
+def _values(key: str, texts: Mapping[str, str]) -> tuple[Value, ...]:
+    values = []
+    for name, text in texts.items():
+        try:
+            value = Value.parse(name, text)
+        except ValueError as error:
+            raise DamageError(str(error), ("signature", key), name) from None
+        values.append(value if key == "arguments" else replace(value, donated=None))
+    return tuple(values)
 
 
 @dataclass(frozen=True)
@@ -277,6 +333,8 @@ class _Layout:
     end: Mapping[str, bool]
     hlo: _Hlo | None = None
     accepted: tuple[Acceptance, ...] = ()
+    signature: _Signature | None = None
+    attribution: Annotated[int, _whole(1)] = FIRST_ATTRIBUTION
 
 
 def _snapshot(layout: _Layout) -> Snapshot:
@@ -290,4 +348,6 @@ def _snapshot(layout: _Layout) -> Snapshot:
         hlo=None if hlo is None else HloFacts(hlo.jaxlib, hlo.device, hlo.facts(Level.HLO.value)),
         accepted=layout.accepted,
         captured=layout.captured,
+        signature=None if layout.signature is None else layout.signature.signature(),
+        attribution=layout.attribution,
     )

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-_STYLES = {"forward": "cyan", "backward": "magenta", "recompute": "yellow", "shared": "blue", "unattributed": "red"}
+_STYLES = {
+    "forward": "cyan",
+    "backward": "magenta",
+    "recompute": "yellow",
+    "shared": "blue",
+    "mixed": "green",
+    "unattributed": "red",
+}
 
 
 FIRST_WIDTH = 16

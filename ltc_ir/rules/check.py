@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from ltc_ir.compare.comparability import identity_differences, version_note
 from ltc_ir.compare.diff import TableDiff
-from ltc_ir.compare.facts import compare_facts, stable
+from ltc_ir.compare.facts import agreed_signature, compare_facts, stable
+from ltc_ir.compare.signature import compare_signatures
 from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status
-from ltc_ir.records.figures import stored_names
+from ltc_ir.records.figures import takes_steps
 from ltc_ir.records.op_table import ProgramTables, Table, narrowed, table_of_facts
-from ltc_ir.records.snapshot import LevelFacts, Snapshot
+from ltc_ir.records.snapshot import ATTRIBUTION, LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import Complete, Rule
@@ -22,7 +24,6 @@ from ltc_ir.rules.growth_policy import (
     apply_growth_policy,
     apply_waivers,
     find_waiver_problems,
-    is_growth,
 )
 from ltc_ir.rules.locate import locate_changes, stored_figures
 from ltc_ir.rules.names import plain_name
@@ -101,17 +102,21 @@ def check_program(
         totals = _totals(baseline.levels, current.levels)
         return replace(check, status=Status.NOT_COMPARABLE, totals=totals, reason="; ".join(why))
     diffs = _compare_levels(baseline, current)
-    if case.confirm is not None and any(map(_differs, diffs.values())):
+    signed = _compare_signatures(baseline, current)
+    if case.confirm is not None and (signed or any(map(_differs, diffs.values()))):
         current = _confirmed(current, case.confirm())
-        diffs = _compare_levels(baseline, current)
-    rows: list[CheckChange] = []
+        diffs, signed = _compare_levels(baseline, current), _compare_signatures(baseline, current)
+    judge_growth = partial(
+        apply_growth_policy, tables=tables, baseline=baseline, rules=rules, waivers=waivers, today=today
+    )
+    rows = judge_growth(signed, None)
     for level, diff in diffs.items():
         changes = locate_changes(diff, tables.levels[level])
-        rows += apply_growth_policy(changes, diff, tables, baseline, rules=rules, waivers=waivers, today=today)
+        rows += judge_growth([one for one in changes if not signed or one.metric != "fingerprint"], diff)
     unstable = _newly_unstable(baseline, current)
     return replace(
         check,
-        status=Status.UNSTABLE if unstable else _status(diffs.values(), rows, baseline, current),
+        status=Status.UNSTABLE if unstable else _status(diffs.values(), rows, bool(signed), baseline, current),
         changes=_ordered([*failing, *rows]),
         totals={name: sides for diff in diffs.values() for name, sides in _totals_of(diff.baseline, diff.current)},
         reason=f"two captures disagreed on {_some(unstable)}" if unstable else None,
@@ -120,7 +125,7 @@ def check_program(
 
 
 def _incomparable(baseline: Snapshot, current: Snapshot) -> tuple[str, ...]:
-    why = identity_differences(baseline.identity, current.identity)
+    why = identity_differences(baseline, current)
     return why or (() if set(baseline.levels) & set(current.levels) else ("no level is on both sides",))
 
 
@@ -130,9 +135,27 @@ def _comparable(case: Case) -> Snapshot | None:
 
 def _compare_levels(baseline: Snapshot, current: Snapshot) -> dict[str, TableDiff]:
     return {
-        level: compare_facts(level, baseline.levels[level], current.levels[level])
+        level: compare_facts(level, baseline.levels[level], current.levels[level], attributed=_attributed(baseline))
         for level in _levels(baseline, current, both=True)
     }
+
+
+def _attributed(baseline: Snapshot) -> bool:
+    """Whether the phases and functions of a snapshot can be compared with those of today."""
+    return baseline.attribution == ATTRIBUTION
+
+
+def _compare_signatures(baseline: Snapshot, current: Snapshot) -> list[CheckChange]:
+    """What changed of arguments, results and types; nothing where a side does not have them."""
+    if baseline.signature is None or current.signature is None:
+        return []
+    return [
+        CheckChange(
+            change.metric, change.level, change.baseline, change.current,
+            function=change.function, sources=change.sources, words=change.words,
+        )
+        for change in compare_signatures(baseline.signature, current.signature)
+    ]  # fmt: skip
 
 
 def _levels(baseline: Snapshot, current: Snapshot, *, both: bool) -> list[str]:
@@ -150,12 +173,14 @@ def _stored_changes(diff: TableDiff) -> list[int]:
     return [*(op.change for op in diff.ops), *figures]
 
 
-def _status(diffs: Collection[TableDiff], rows: Iterable[CheckChange], baseline: Snapshot, current: Snapshot) -> Status:
+def _status(
+    diffs: Collection[TableDiff], rows: Iterable[CheckChange], signed: bool, baseline: Snapshot, current: Snapshot
+) -> Status:
     if any(row.rule == NO_GROWTH and row.fails for row in rows):
         return Status.GROWN if baseline.provenance == current.provenance else Status.DRIFT
     changes = [change for diff in diffs for change in _stored_changes(diff)]
-    if any(change > 0 for change in changes):
-        return Status.CHANGED  # permitted or waived
+    if signed or any(change > 0 for change in changes):
+        return Status.CHANGED  # other types, or growth that is permitted or waived
     if any(change < 0 for change in changes):
         return Status.SHRUNK
     if any(not op.change for diff in diffs for op in diff.ops):
@@ -169,17 +194,19 @@ def _confirmed(current: Snapshot, again: Snapshot) -> Snapshot:
         name: stable(facts, again.levels[name]) if name in again.levels else facts
         for name, facts in current.levels.items()
     }
-    return replace(current, levels=levels)
+    return replace(current, levels=levels, signature=agreed_signature(current, again))
 
 
 def _newly_unstable(baseline: Snapshot, current: Snapshot) -> list[str]:
     """Facts that are not stable now and were when the snapshot was made."""
-    return [
+    facts = [
         f"{level} {name}"
         for level in _levels(baseline, current, both=True)
         for name in current.levels[level].unstable
         if name not in baseline.levels[level].unstable
     ]
+    lost = baseline.signature is not None and current.signature is None
+    return [*facts, *(["arguments, results and types"] if lost else [])]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -208,21 +235,21 @@ def _lines(table: Table) -> int | None:
 
 
 def _ordered(rows: Iterable[CheckChange]) -> tuple[CheckChange, ...]:
-    """Worst first: broken rules, growth, what is waived or permitted, the rest; the larger change first.
+    """Worst first: broken rules, growth, what is waived or permitted, the rest; sentences, then the larger change first.
 
     What follows from another row (StableHLO's twin of a jaxpr's operation, the functions around operations, constants and
     what spreads them, the lines of the text) comes after its like.
     """
     rows = list(rows)
     traced = {row.metric for row in rows if row.level == "jaxpr"}
-    grown = any(is_growth(row) and row.metric not in stored_names() for row in rows)
+    grown = any(row.grew and not takes_steps(row.metric) for row in rows)
 
-    def key(row: CheckChange) -> tuple[int, bool, float, str, str]:
+    def key(row: CheckChange) -> tuple[int, bool, bool, float, str, str]:
         twin = row.level != "jaxpr" and _TWINS.get(bare := plain_name(row.level, row.metric), bare) in traced
         around = row.metric.startswith("func.") or (grown and row.metric == "lines")
         around |= plain_name(row.level, row.metric) in _SCAFFOLD
         follows = _rank(row) > 0 and (twin or around)
-        return (_rank(row), follows, -_weight(row), row.level, row.metric)
+        return (_rank(row), follows, row.words is None, -_weight(row), row.level, row.metric)
 
     return tuple(sorted(rows, key=key))
 
@@ -243,7 +270,7 @@ def _weight(row: CheckChange) -> float:
 def _rank(row: CheckChange) -> int:
     if row.fails:
         return 1 if row.rule == NO_GROWTH else 0
-    return 2 if row.rule is not None or is_growth(row) else 3
+    return 2 if row.rule is not None or row.grew else 3
 
 
 _TWINS = {
@@ -260,14 +287,27 @@ def _notes(baseline: Snapshot, current: Snapshot, diffs: Mapping[str, TableDiff]
         yield version
     for level in _levels(baseline, current, both=False):
         yield f"{level} is {'not in the snapshot' if level in current.levels else 'in the snapshot only'}: not compared"
+    yield from _older(baseline, current)
     for level, diff in diffs.items():
         unstable = baseline.levels[level].unstable
         if unstable:
             yield f"not held, as two captures disagreed on them: {level} {_some(unstable)}"
         for name in sorted({*diff.baseline.figures} ^ {*diff.current.figures}):
-            yield f"{name} is on one side only: not compared"
+            if baseline.signature is not None or name != "donated.bytes":
+                yield f"{name} is on one side only: not compared"
         yield from _recompute(diff)
     yield from _hlo(baseline, current)
+
+
+def _older(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
+    """What an older snapshot does not hold, or holds as an older version told it."""
+    parts = []
+    if not _attributed(baseline):
+        parts.append("phases are known better now")
+    if baseline.signature is None and current.signature is not None:
+        parts.append("arguments, results and types are not recorded")
+    if parts:
+        yield f"{', '.join(parts)}: update the snapshot"
 
 
 def _recompute(diff: TableDiff) -> Iterator[str]:

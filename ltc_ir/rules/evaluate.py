@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from ltc_ir.compare.diff import compare_rows
-from ltc_ir.errors import UsageError
+from ltc_ir.errors import LtcIrError, NotComparableError, UsageError
 from ltc_ir.records.check import CheckChange, Problem
 from ltc_ir.records.op_table import ProgramTables, Row, table_of_facts
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.records.vocabulary import Level, Phase, newer_names
-from ltc_ir.rules.grammar import Complete, Filter, Rule, Selector, covers, holds, is_named
+from ltc_ir.rules.grammar import Complete, Filter, Rule, Selector, covers, holds, is_named, levels_of_figure
 from ltc_ir.rules.locate import Place, most_moved, place_of, place_of_constants, place_of_growth
-from ltc_ir.rules.names import is_collective, resolve_name
+from ltc_ir.rules.names import Meaning, is_collective, resolve_name
 from ltc_ir.rules.value import Measured, Stepped, level_of, measure, measure_step, select_rows
 
 Key = TypeVar("Key", bound=Hashable)
@@ -64,7 +64,7 @@ def judge(
         for key in keys:
             try:
                 broken = _judge_program(rule, programs[key], key, baselines or {}, among)
-            except UsageError as error:
+            except (UsageError, NotComparableError) as error:
                 problems[problem_of(rule, error)] = None
                 all_hold = False
             else:
@@ -83,6 +83,8 @@ def judge_rule(
     Raises:
         UsageError: the figure is unknown, or this program could not show the rule broken.
     """
+    if rule.is_relative:
+        return _judge_relative(rule, tables, baseline)
     measured = measure(rule.selector, tables, among)
     if rule.kind == "invariant":
         verdict = Verdict(holds(rule, measured.value), measured)
@@ -96,7 +98,16 @@ def judge_rule(
     return verdict
 
 
-def problem_of(rule: Rule, error: UsageError) -> Problem:
+def _judge_relative(rule: Rule, tables: ProgramTables, baseline: Snapshot | None) -> Verdict:
+    """A step in a figure that only a comparison has."""
+    measured = Measured(0, {}, Meaning(levels_of_figure(rule.selector.name)[0]))
+    if baseline is None:
+        return Verdict(holds(rule, 0), measured)  # raises: there is nothing to step from
+    step = measure_step(rule.selector, measured.meaning, tables, baseline)
+    return Verdict(holds(rule, step.after, step.before), measured, step)
+
+
+def problem_of(rule: Rule, error: LtcIrError) -> Problem:
     """A rule that cannot be judged, as a problem of the whole check."""
     named = f"{rule.where}: rule {rule.text!r}"
     message = error.message if error.message.startswith(named) else f"{named}: {error.message}"
@@ -238,7 +249,7 @@ def _stored(selector: Selector, verdict: Verdict, tables: ProgramTables, baselin
         return None
     try:
         return measure_step(selector, verdict.measured.meaning, tables, baseline)
-    except UsageError:
+    except (UsageError, NotComparableError):
         return None
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.element_types import is_of_type, parse_element_type
-from ltc_ir.records.figures import FIGURES, figure_of, stored_names
+from ltc_ir.records.figures import FIGURES, figure_of, takes_steps
 from ltc_ir.records.op_table import Row
 from ltc_ir.records.vocabulary import Level, Phase
 
@@ -146,6 +146,18 @@ class Rule:
         return (not self.targets or target in self.targets) and self.selector.program in {None, program}
 
     @property
+    def is_relative(self) -> bool:
+        """Whether it bounds a figure that only a comparison has."""
+        figure = FIGURES.get(self.selector.name)
+        return figure is not None and figure.relative
+
+    @property
+    def falls(self) -> bool:
+        """Whether less of its figure is growth."""
+        figure = FIGURES.get(self.selector.name)
+        return figure is not None and figure.falls
+
+    @property
     def bounds_above(self) -> bool:
         """Whether finding more could break it."""
         return self.op not in {">=", ">"}
@@ -160,7 +172,7 @@ def levels_of_figure(name: str) -> tuple[str, ...]:
 
 
 def holds(rule: Rule, value: float, baseline: float | None = None) -> bool:
-    """Whether a figure satisfies a rule; a step is relative to ``baseline``.
+    """Whether a figure satisfies a rule; a step is relative to ``baseline``, and says by how much it may become worse.
 
     A percentage of a baseline of 0 permits nothing: all growth is new.
 
@@ -171,7 +183,7 @@ def holds(rule: Rule, value: float, baseline: float | None = None) -> bool:
         return _HOLDS[rule.op](value, rule.value)
     if baseline is None:
         raise UsageError(f"{rule.where}: rule {rule.text!r} is a step, and there is no snapshot to step from", _BOUND)
-    growth = value - baseline
+    growth = baseline - value if rule.falls else value - baseline
     if not rule.percent:
         return growth <= rule.value
     return growth <= 0 or (baseline > 0 and Fraction(growth) * 100 <= Fraction(str(rule.value)) * Fraction(baseline))
@@ -226,7 +238,11 @@ def _parse(text: str, where: str, level: str | None, targets: tuple[str, ...]) -
     if op == ">=" and not value:
         raise _WrongError("cannot be broken: no figure is less than 0", "demand at least 1, or leave the rule out")
     kind: Kind = "step" if step else "invariant"
-    return Rule(" ".join(text.split()), where, selector, op, value, kind, percent, targets)
+    rule = Rule(" ".join(text.split()), where, selector, op, value, kind, percent, targets)
+    if rule.is_relative and not step:
+        what = f"bounds {selector.name}, which is how many became wider than in the snapshot"
+        raise _WrongError(what, f"write a step: {selector.name} +0")
+    return rule
 
 
 def _selector(head: str, inner: str | None, tail: str, default: str | None) -> Selector:
@@ -314,7 +330,11 @@ def _check_step(selector: Selector) -> None:
     instead = "write an absolute bound, such as <= 10"
     if "hlo" in {selector.level, *levels_of_figure(selector.name)[:1]}:
         raise _WrongError("is a step at hlo, which a snapshot does not hold", instead)
-    if selector.filter or selector.bytes or (selector.is_metric and selector.name not in {"total", *stored_names()}):
+    if (
+        selector.filter
+        or selector.bytes
+        or (selector.is_metric and selector.name != "total" and not takes_steps(selector.name))
+    ):
         raise _WrongError(f"is a step in {selector.label}, which a snapshot does not keep", instead)
 
 

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from typing import Any
 
 from ltc_ir.compare.diff import TableDiff
-from ltc_ir.errors import UsageError
+from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.check import CheckChange, Problem, ProgramCheck, Status
-from ltc_ir.records.figures import stored_names
+from ltc_ir.records.figures import takes_steps
 from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.grammar import Complete, Rule, covers, holds
@@ -48,7 +48,7 @@ class Waiver:
 
 def apply_growth_policy(
     changes: Iterable[CheckChange],
-    diff: TableDiff,
+    diff: TableDiff | None,
     tables: ProgramTables,
     baseline: Snapshot,
     *,
@@ -58,23 +58,19 @@ def apply_growth_policy(
 ) -> list[CheckChange]:
     """The changes of one level, those that grew without permission with the rule they break.
 
+    Those of a signature have no diff of tables.
+
     A step rule that names its level permits growth there; one that names none permits it at each level where the step
     holds, as one operation more in a jaxpr is one more in StableHLO too. A `total` step permits any operation's growth.
     """
     steps = [rule for rule in rules if rule.kind == "step" and rule.applies_to(tables.target, tables.program)]
     judged = []
     for change in changes:
-        if not is_growth(change) or any(_permits(rule, change, diff, tables, baseline) for rule in steps):
+        if not change.grew or any(_permits(rule, change, diff, tables, baseline) for rule in steps):
             judged.append(change)
         else:
             judged.append(replace(change, rule=NO_GROWTH, where=DEFAULT))
     return _forgive_lines(apply_waivers(judged, waivers, tables.target, today=today))
-
-
-def is_growth(change: CheckChange) -> bool:
-    """Whether a figure that a snapshot holds grew; types do not count."""
-    grew = change.current is not None and change.baseline is not None and change.current > change.baseline
-    return grew and not change.metric.startswith("types.")
 
 
 def parse_waiver(entry: Any, *, where: str = "pyproject.toml") -> Waiver:
@@ -125,22 +121,24 @@ def find_waiver_problems(
     return tuple(problems)
 
 
-def _permits(rule: Rule, change: CheckChange, diff: TableDiff, tables: ProgramTables, baseline: Snapshot) -> bool:
+def _permits(
+    rule: Rule, change: CheckChange, diff: TableDiff | None, tables: ProgramTables, baseline: Snapshot
+) -> bool:
     selector = rule.selector
     if selector.level not in {None, change.level} or not _matches_change(rule, change):
         return False
-    if selector.phase is not None and not _grew_within(selector.phase, change.metric, diff):
+    if selector.phase is not None and (diff is None or not _grew_within(selector.phase, change.metric, diff)):
         return False
     try:
         step = measure_step(selector, Meaning(change.level), tables, baseline)
-    except UsageError:
+    except (UsageError, NotComparableError):
         return False
     return holds(rule, step.after + step.unplaced, step.before)
 
 
 def _matches_change(rule: Rule, change: CheckChange) -> bool:
     name = rule.selector.name
-    if change.metric in stored_names():
+    if takes_steps(change.metric):
         return name == change.metric
     return name == "total" or plain_name(change.level, name) == plain_name(change.level, change.metric)
 
@@ -158,7 +156,7 @@ def _grew_within(phase: str, name: str, diff: TableDiff) -> bool:
 def _forgive_lines(changes: Iterable[CheckChange]) -> list[CheckChange]:
     """More lines follow from more operations: where all growth of those is permitted or waived, so is theirs."""
     changes = list(changes)
-    grown = [change for change in changes if is_growth(change) and change.metric not in stored_names()]
+    grown = [change for change in changes if change.grew and not takes_steps(change.metric)]
     if not grown or any(change.fails for change in grown):
         return changes
     return [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from ltc_ir.compare.diff import Difference, TableDiff
+from ltc_ir.compare.facts import NO_BLOCK
 from ltc_ir.records.check import CheckChange
-from ltc_ir.records.figures import stored_names
+from ltc_ir.records.figures import compared_names
 from ltc_ir.records.op_table import Constant, Table, Weights
 from ltc_ir.records.snapshot import Block
 from ltc_ir.records.vocabulary import NO_SOURCE, newer_names
@@ -30,9 +32,9 @@ NOWHERE = Place()
 
 
 def stored_figures(diff: TableDiff) -> dict[str, tuple[int, int]]:
-    """The figures that snapshots keep and that differ between two sides that both have them."""
+    """The figures that differ between two sides that both have them, and whose difference is a change by itself."""
     figures: dict[str, tuple[int, int]] = {}
-    for name in stored_names():
+    for name in compared_names():
         before, after = (table.figures.get(name) for table in (diff.baseline, diff.current))
         if before is not None and after is not None and before != after:
             figures[name] = int(before), int(after)
@@ -50,15 +52,21 @@ def locate_changes(diff: TableDiff, live: Table) -> list[CheckChange]:
         changes += [_locate_op(diff, live, op) for op in moved]
     for results in diff.types:
         if not resized or not results.baseline:
-            sides = (results.baseline, results.current)
-            changes.append(_change(diff, f"types.{results.name}", sides, _place_of_results(live, results)))
+            sides, place = (results.baseline, results.current), _place_of_results(live, results)
+            change = _change(diff, f"types.{results.name}", sides, place)
+            changes.append(replace(change, words=_retyped(diff, live, results, place)))
     if diff.restructured and not changes:
         changes.append(CheckChange("fingerprint", live.level, None, None))
     return changes
 
 
 def most_moved(moves: Mapping[Block, int]) -> Block | None:
-    """The block whose number moved most in the direction of the whole; where the whole stayed, the one that gained most."""
+    """The block whose number moved most in the direction of the whole; where the whole stayed, the one that gained most.
+
+    ``None`` where nothing moved, or phases and functions are not compared.
+    """
+    if set(moves) == {NO_BLOCK}:
+        return None
     sign = -1 if sum(moves.values()) < 0 else 1
     sizes = {block: move * sign for block, move in sorted(moves.items()) if move}
     return max(sizes, key=lambda block: (sizes[block], block[1] != NO_SOURCE)) if sizes else None
@@ -91,7 +99,9 @@ def place_of(rows: Weights, block: Block | None = None) -> Place:
 def place_of_growth(live: Table, ops: Iterable[Difference], phase: str | None = None) -> Place:
     """The place of the operation that grew most, in one phase where one is named."""
     grown = most_grown(ops, phase)
-    return NOWHERE if grown is None else place_of(rows_named(live, grown[1]), grown[0])
+    if grown is None:
+        return NOWHERE
+    return place_of(rows_named(live, grown[1]), None if grown[0] == NO_BLOCK else grown[0])
 
 
 def place_of_constants(constants: Iterable[Constant]) -> Place:
@@ -141,13 +151,27 @@ def _place_of_figure(diff: TableDiff, live: Table, name: str) -> Place:
 def _place_of_results(live: Table, results: Difference) -> Place:
     """The phase in which the type moved most, and the function there with most results of it."""
     moved = most_moved(results.moves)
-    if moved is None:
-        return NOWHERE
     rows = {
-        row: number for row, number in live.weights.items() if row.phase == moved[0] and results.name in row.results
+        row: number
+        for row, number in live.weights.items()
+        if results.name in row.results and (moved is None or row.phase == moved[0])
     }
     block = most_moved(count_blocks(rows))
-    return place_of(rows, block) if block else Place(moved[0])
+    return place_of(rows, block) if block else NOWHERE if moved is None else Place(moved[0])
+
+
+def _retyped(diff: TableDiff, live: Table, results: Difference, place: Place) -> str | None:
+    """Which results became of a type, and of which type they were, where all that became so were of one."""
+    lost = [other.name for other in diff.types if other.change < 0]
+    if results.change <= 0 or len(lost) != 1 or sum(other.change for other in diff.types) != 0:
+        return None
+    names = {row.name for row in live.weights if results.name in row.results and (row.phase, row.function) == place[:2]}
+    line = f" at {place.sources[0]}" if len(place.sources) == 1 else ""
+    if not results.baseline and len(names) == 1:
+        number = f"{results.change} " if results.change > 1 else ""
+        return f"{number}{names.pop()}{line} became {results.name} (was {lost[0]})"
+    noun = "result" if results.change == 1 else "results"
+    return f"{results.change} {diff.current.level} {noun}{line} became {results.name} (was {lost[0]})"
 
 
 def _sizes(constants: Iterable[Constant], key: Callable[[Constant], Key]) -> Counter[Key]:

@@ -7,13 +7,17 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ltc_ir.compare.facts import metric_name, without
-from ltc_ir.errors import UsageError
+from ltc_ir.compare.signature import compare_signatures, wider
+from ltc_ir.errors import NotComparableError, UsageError
+from ltc_ir.records.figures import FIGURES
 from ltc_ir.records.op_table import ProgramTables, Row, Table, Weights, facts_of, table_of_facts
-from ltc_ir.records.snapshot import Block, LevelFacts, Snapshot
+from ltc_ir.records.snapshot import ATTRIBUTION, Block, LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
 from ltc_ir.rules.grammar import COUNTED, Selector
 from ltc_ir.rules.locate import count_blocks
 from ltc_ir.rules.names import Meaning, resolve_name, selects
+
+_UPDATE = "record it with ltc-ir snapshot update"
 
 
 class Measured(NamedTuple):
@@ -65,12 +69,20 @@ def measure_step(selector: Selector, meaning: Meaning, tables: ProgramTables, ba
 
     Raises:
         UsageError: the snapshot does not have it.
+        NotComparableError: an older version recorded the snapshot, and the next update records it.
     """
     stored = baseline.levels.get(meaning.level)
     if stored is None:
         raise UsageError(f"the snapshot of {tables.program} has no {meaning.level}", "record it anew")
     if meaning.is_kernel:
         raise UsageError(f"a snapshot does not keep which kernel is called, so {selector.name} has no step", "bound it")
+    if selector.name == "types":
+        return Stepped(0, _wider(tables, baseline), {})
+    if selector.phase is not None and baseline.attribution != ATTRIBUTION:
+        raise NotComparableError(
+            f"the snapshot of {tables.target} {tables.program} has the phases of an older attribution: not judged",
+            "record the phases of today with ltc-ir snapshot update",
+        )
     facts = without(facts_of(level_of(tables, meaning.level)), stored.unstable)
     if _is_figure(selector):
         return Stepped(_kept(selector.name, stored, stored), _kept(selector.name, facts, stored), {})
@@ -138,9 +150,18 @@ def _figure(name: str, table: Table, tables: ProgramTables) -> float:
 
 def _kept(name: str, facts: LevelFacts, stored: LevelFacts) -> float:
     if name not in facts.metrics:
+        if FIGURES[name].falls and metric_name(name) not in stored.unstable:
+            raise NotComparableError(f"{name} is not recorded in the snapshot: not judged", _UPDATE)
         why = "two captures disagreed on it" if metric_name(name) in stored.unstable else "a side does not have it"
         raise UsageError(f"{name} cannot be held against the snapshot: {why}", "record it anew, or write a bound")
     return facts.metrics[name]
+
+
+def _wider(tables: ProgramTables, baseline: Snapshot) -> int:
+    """How many places have a wider type than in the snapshot."""
+    if baseline.signature is None or tables.signature is None:
+        raise NotComparableError("types are not recorded in the snapshot: not judged", _UPDATE)
+    return wider(compare_signatures(baseline.signature, tables.signature))
 
 
 def _sum(rows: Weights, selector: Selector, phase: str | None) -> int:

@@ -11,6 +11,7 @@ from ltc_ir.errors import LimitError, LtcIrError, error_of
 from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack, unpack
+from ltc_ir.records.signature import Signature
 from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Snapshot
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.naming import jax_minor
@@ -54,6 +55,8 @@ class Captured:
 def capture(target: Any, program: str, request: Request, *, clear: bool = True) -> Captured:
     """Trace and lower one program of a Target, and read it.
 
+    From cleared caches it is a second look, or one to be recorded, so that its structure is read too.
+
     Raises:
         UsageError: the target has no such program. TargetError: the user's function failed.
     """
@@ -62,10 +65,19 @@ def capture(target: Any, program: str, request: Request, *, clear: bool = True) 
 
     staged = prepare.stage(target, program, request.platform_for(target.platform), clear=clear)
     names = (target.name or "target", program)
+    request = replace(request, structure=clear)
     tables = tables_of(staged, request, prepare.ownership_of(target), names)
+    tables = replace(tables, signature=_declared(target, program, tables.signature))
     identity, provenance = _identity(target, program, staged, tables.devices)
     device = _device_kind() if Level.HLO in request.read_levels else None
     return Captured(tables, snapshot_of(tables, identity, provenance, IN_PROCESS, device=device))
+
+
+def _declared(target: Any, program: str, signature: Signature | None) -> Signature | None:
+    """The signature with what the target declares besides arguments."""
+    from ltc_ir.targets.signature_hash import options
+
+    return None if signature is None else replace(signature, options=options(target, program))
 
 
 def _device_kind() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ltc_ir.compare.facts import stable
+from ltc_ir.compare.facts import agreed_signature, stable
 from ltc_ir.errors import LtcIrError
 from ltc_ir.records.check import Action, CheckChange, ProgramCheck, Status, Written
 from ltc_ir.records.snapshot import Acceptance, Snapshot
@@ -62,14 +62,16 @@ def record(
 def agreed(first: Snapshot, second: Snapshot) -> Snapshot:
     """What two captures of one program agree on, with how the second was made."""
     levels = {name: stable(facts, second.levels[name]) for name, facts in first.levels.items() if name in second.levels}
+    signature = agreed_signature(first, second)
     hlo = first.hlo
     if hlo is not None and second.hlo is not None:
         hlo = replace(hlo, facts=stable(hlo.facts, second.hlo.facts))
-    return replace(first, levels=levels, hlo=hlo, captured=second.captured)
+    return replace(first, levels=levels, hlo=hlo, captured=second.captured, signature=signature)
 
 
 def _unstable(snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(f"{level} {name}" for level, facts in snapshot.levels.items() for name in facts.unstable)
+    facts = tuple(f"{level} {name}" for level, facts in snapshot.levels.items() for name in facts.unstable)
+    return facts if snapshot.signature is not None else (*facts, "arguments, results and types")
 
 
 def _decided(case: Case, nearest: Snapshot | None, reason: str | None) -> Written:
@@ -87,9 +89,15 @@ def _decided(case: Case, nearest: Snapshot | None, reason: str | None) -> Writte
     if check.status in {Status.GROWN, Status.DRIFT} and reason is None:
         why = "it has grown; accept that with --accept-growth and a reason"
         return Written(*names, Action.REFUSED, case.file, check, reason=f"{unlike}, and {why}" if unlike else why)
-    whole = case.current.levels == case.baseline.levels
+    whole = _recorded_facts(case.current) == _recorded_facts(case.baseline)
     same = check.status is Status.MATCH and unlike is None and whole and _keeps_hlo(case.current, case.baseline)
     return Written(*names, Action.KEPT if same else Action.UPDATED, case.file, None if same else check, reason=unlike)
+
+
+def _recorded_facts(snapshot: Snapshot) -> tuple[object, ...]:
+    """What a file holds of the program, however it was captured."""
+    signature = None if snapshot.signature is None else snapshot.signature.stored
+    return snapshot.levels, signature, snapshot.attribution, snapshot.identity
 
 
 def _keeps_hlo(current: Snapshot, baseline: Snapshot) -> bool:
@@ -125,11 +133,13 @@ def growth(check: ProgramCheck) -> tuple[str, ...]:
 
 
 def _grown(changes: Iterable[CheckChange]) -> list[CheckChange]:
-    grown = [change for change in changes if (change.change or 0) > 0 and not change.metric.startswith("types.")]
+    grown = [change for change in changes if change.grew]
     return sorted(grown, key=lambda change: (-(change.change or 0), change.level, change.metric))
 
 
 def _line(change: CheckChange) -> str:
+    if change.words is not None:
+        return change.words
     before = 0 if change.baseline is None else change.baseline
     named = change.metric if change.metric.startswith(f"{change.level}.") else f"{change.level} {change.metric}"
     return f"{named} {before:g} -> {change.current:g}"

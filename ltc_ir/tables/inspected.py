@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 from ltc_ir import compat
 from ltc_ir.ir.hlo import marked as marked_hlo
@@ -17,7 +16,7 @@ from ltc_ir.ir.hlo.parser import HloModule, parse
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.jaxpr.phases import corrected_flags
 from ltc_ir.ir.marks import Marks, Path, mark
-from ltc_ir.ir.op import Origin, Stream
+from ltc_ir.ir.op import Details, Origin, Stream
 from ltc_ir.ir.origin import Evidence, Ownership
 from ltc_ir.ir.stablehlo import marked as marked_stablehlo
 from ltc_ir.ir.stablehlo import reader as named_stablehlo
@@ -113,16 +112,14 @@ class Inspected:
         stream = self._stablehlo(self.request)
         names: list[str | None] = stream.facts["names"]
         origins: dict[Path, set[Origin]] = defaultdict(set)
+        unfolded = unfold(stream, static=False, regions=False)
         for index, body in enumerate(stream.bodies):
-            contexts = unfold(stream, static=False, regions=False).contexts(index)
+            contexts = unfolded.contexts(index)
             for code in set(body.codes) if len(contexts) > 1 else ():
-                inner = stream.ops[code].origin.at(*_place(stream.ops[code].origin), "")
+                origin = stream.ops[code].origin
+                inner = origin.at(origin.source, origin.stack, "")
                 origins[marks.path(names[code])] |= {inner.within(outer) for outer, _ in contexts}
         return {path: marked_hlo.agreed(several) for path, several in origins.items() if path and len(several) > 1}
-
-
-def _place(origin: Origin) -> tuple[Any, Any]:
-    return origin.source, origin.stack
 
 
 def _several_phases(stream: Stream) -> frozenset[str]:
@@ -151,7 +148,9 @@ def inspect(staged: Staged, request: Request, ownership: Ownership, *, each: boo
     marking = any(level in request.read_levels for level in (Level.STABLEHLO, Level.HLO))
     wants = request.wants if marking or Level.JAXPR in request.read_levels else frozenset[By]()
     correct = partial(corrected_flags, whole=staged.program.gradient)
-    reader = jaxpr_level.Reader(wants, ownership, **reading_options(request), correct=correct)
+    options = reading_options(request)
+    options["details"] = options["details"] or Details.WIDTHS
+    reader = jaxpr_level.Reader(wants, ownership, **options, correct=correct)
     stream = reader.read_program(staged.traced.jaxpr)
     table = build(Level.JAXPR, stream, wants)
     ownership.outside |= staged.outside

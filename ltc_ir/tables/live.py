@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ltc_ir import compat
-from ltc_ir.ir import fingerprint
+from ltc_ir.ir import fingerprint, structure
 from ltc_ir.ir.jaxpr import closures
 from ltc_ir.ir.op import Stream, paused_collector
 from ltc_ir.ir.origin import Ownership
@@ -15,9 +15,11 @@ from ltc_ir.ir.stablehlo.facts import devices_of, text_figures
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.op_table import Constant, ProgramTables, Table, level_count
 from ltc_ir.records.request import Request
+from ltc_ir.records.signature import Signature
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.tables.build import build
 from ltc_ir.tables.inspected import Inspected, inspect
+from ltc_ir.tables.signature import read_signature
 from ltc_ir.tables.unfold import place_of
 from ltc_ir.targets.stages import Staged
 
@@ -34,7 +36,11 @@ class Reading:
 
 
 def read_program(
-    staged: Staged, request: Request, ownership: Ownership, use: Callable[[Reading], Result]
+    staged: Staged,
+    request: Request,
+    ownership: Ownership,
+    use: Callable[[Reading], Result],
+    signed: Callable[[Signature], None] | None = None,
 ) -> dict[str, Result]:
     """What becomes of each level of a program.
 
@@ -43,8 +49,14 @@ def read_program(
         request: the levels, and what of them is read.
         ownership: whose the source files are.
         use: makes what is kept of a level; what it does not keep of a large level is gone before the next is read.
+        signed: takes the signature of the program, where that is wanted.
     """
-    return _read_levels(_inspected(staged, request, ownership), use)
+    program = _inspected(staged, request, ownership)
+    results = _read_levels(program, use)
+    if signed is not None:
+        lowered = program.staged if any(level in request.read_levels for level in _READERS) else None
+        signed(read_signature(staged, lowered, program.table))
+    return results
 
 
 def _read_levels(program: Inspected, use: Callable[[Reading], Result]) -> dict[str, Result]:
@@ -59,16 +71,19 @@ def _read_levels(program: Inspected, use: Callable[[Reading], Result]) -> dict[s
     return results
 
 
-def count_program(staged: Staged, request: Request, ownership: Ownership) -> dict[str, LevelCount]:
-    """The counts of one program, by level."""
-    return read_program(staged, request, ownership, lambda reading: level_count(reading.table, request))
+def count_program(
+    staged: Staged, request: Request, ownership: Ownership, signed: Callable[[Signature], None] | None = None
+) -> dict[str, LevelCount]:
+    """The counts of one program, by level; ``signed`` takes its signature."""
+    return read_program(staged, request, ownership, lambda reading: level_count(reading.table, request), signed)
 
 
 def tables_of(staged: Staged, request: Request, ownership: Ownership, names: tuple[str, str]) -> ProgramTables:
     """The tables of one program, called by the names of its target and of itself."""
     program = _inspected(staged, request, ownership)
     levels = _read_levels(program, lambda reading: reading.table)
-    return ProgramTables(*names, devices_of(program.staged.module()), levels, request.details)
+    signature = read_signature(staged, program.staged, program.table)
+    return ProgramTables(*names, devices_of(program.staged.module()), levels, request.details, signature)
 
 
 @paused_collector()
@@ -76,11 +91,13 @@ def _inspected(staged: Staged, request: Request, ownership: Ownership) -> Inspec
     """A program whose jaxpr was read, with the facts that were requested of it."""
     staged.traced  # noqa: B018 - traced
     program = inspect(staged, request, ownership)
-    if not request.facts:
-        return program
-    jaxpr = staged.traced.jaxpr
-    constants = tuple(map(_constant, closures.of_jaxpr(jaxpr, program.reader)))
-    return replace(program, table=replace(program.table, constants=constants, fingerprint=fingerprint.of_jaxpr(jaxpr)))
+    jaxpr, table = staged.traced.jaxpr, program.table
+    if request.facts:
+        constants = tuple(map(_constant, closures.of_jaxpr(jaxpr, program.reader)))
+        table = replace(table, constants=constants, fingerprint=fingerprint.of_jaxpr(jaxpr))
+    if request.structure:
+        table = replace(table, structure=structure.of_jaxpr(jaxpr))
+    return program if table is program.table else replace(program, table=table)
 
 
 def _constant(closure: closures.Closure) -> Constant:
@@ -95,9 +112,13 @@ def _read_stablehlo(program: Inspected) -> Reading:
     figures["constants.bytes"] = _constant_bytes(stream, program.staged.lowered)
     if figures["constants.bytes"] is None:
         reasons["constants.bytes"] = "this JAX does not say what it hoisted"
-    hashed = fingerprint.of_module(module) if request.facts else None
+    hashes: dict[str, str | None] = {}
+    if request.facts:
+        hashes["fingerprint"] = fingerprint.of_module(module)
+    if request.structure:
+        hashes["structure"] = structure.of_module(module)
     constants = program.table.constants
-    table = build(Level.STABLEHLO, stream, request.wants, figures, reasons, constants=constants, fingerprint=hashed)
+    table = build(Level.STABLEHLO, stream, request.wants, figures, reasons, constants=constants, **hashes)
     return Reading(table, stream, module)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.targets.signature_hash import own_statics
 from ltc_ir.targets.target import PROGRAM_ORDER, Program, Target
 
 
@@ -84,19 +84,6 @@ def _statics(target: Target) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """What is static where the function is called by another: what the target says, and what its own `jax.jit` keeps so."""
     positions, names = own_statics(target.fn)
     return (*target.static_argnums, *positions), (*target.static_argnames, *names)
-
-
-def own_statics(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """The positions and the names that a function's own `jax.jit` keeps static, as its caller counts them."""
-    from ltc_ir import compat
-
-    positions, names = compat.statics_of(getattr(fn, "__func__", fn))
-    if not inspect.ismethod(fn):
-        return positions, names
-    parameters = inspect.signature(fn).parameters
-    return tuple(number - (number > 0) for number in positions if number), tuple(
-        name for name in names if name in parameters
-    )
 
 
 def _gradient(target: Target) -> Program:

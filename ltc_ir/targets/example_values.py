@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ltc_ir.errors import UsageError
-from ltc_ir.targets.derive import own_statics
+from ltc_ir.targets.signature_hash import own_statics
 from ltc_ir.targets.stages import Staged, users_failure
 from ltc_ir.targets.target import Program
 

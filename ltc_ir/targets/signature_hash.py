@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,8 @@ from ltc_ir.records import element_types
 from ltc_ir.targets.target import Program, Target
 
 _ADDRESS = re.compile(r"(?: at)? 0x[0-9a-f]+")
+_LONGEST = 96
+"""Characters of a static value that are shown; a hash stands for the rest."""
 _MOST_SHOWN = 12
 """Argument types that are shown; a hash stands for all of them."""
 
@@ -40,6 +43,59 @@ def _derivation(target: Target, name: str) -> Iterator[str]:
     if name == "grad":
         yield f"argnums {target.argnums}"
         yield f"has_aux {target.has_aux}"
+
+
+def options(target: Target, name: str) -> dict[str, str]:
+    """What a target declares of a derived program besides its arguments, each by name: the loss, argnums, has_aux."""
+    if name in target.programs:
+        return {}
+    return {name: value for name, _, value in (line.partition(" ") for line in _derivation(target, name))}
+
+
+def own_statics(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The positions and the names that a function's own `jax.jit` keeps static, as its caller counts them."""
+    from ltc_ir import compat
+
+    positions, names = compat.statics_of(getattr(fn, "__func__", fn))
+    if not inspect.ismethod(fn):
+        return positions, names
+    parameters = inspect.signature(fn).parameters
+    return tuple(number - (number > 0) for number in positions if number), tuple(
+        name for name in names if name in parameters
+    )
+
+
+def statics(program: Program) -> dict[str, str]:
+    """The values of static arguments by parameter, those that the function's own `jax.jit` keeps so included."""
+    positions, names = own_statics(program.fn)
+    number = len(program.args)
+    static = {*program.static_positions, *(place % number for place in positions if -number <= place < number)}
+    parameters = _parameters(program.fn)
+    values = {
+        parameters[position] if position < len(parameters) else str(position): _value(program.args[position])
+        for position in sorted(static)
+    }
+    named = {*program.static_argnames, *names}
+    return values | {name: _value(program.kwargs[name]) for name in sorted(program.kwargs) if name in named}
+
+
+def _parameters(fn: Callable[..., Any]) -> list[str]:
+    """The names of a function's positional parameters, as far as they are fixed."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter.name for parameter in parameters if parameter.kind in kinds]
+
+
+def _value(value: Any) -> str:
+    """A static value on one line; a long one as its beginning and a hash."""
+    text = _called(value) if callable(value) else _ADDRESS.sub("", repr(value))
+    text = " ".join(text.split())
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}… {hashlib.blake2b(text.encode(errors='surrogatepass'), digest_size=4).hexdigest()}"
 
 
 def _static(where: str, value: Any) -> Iterator[str]:

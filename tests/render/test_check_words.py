@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ltc_ir.records.check import Check, CheckChange, Problem, ProgramCheck, Status
+from ltc_ir.records.figures import size
 from ltc_ir.render.words.check import MOST, change_in_words, message, ranked, summary
-from ltc_ir.render.words.text import cut, size
+from ltc_ir.render.words.text import cut
 
 RHS = "ltc_ir.lab.models.ltc:rhs"
 FILE = "ltc_ir/lab/models/ltc.py"

@@ -32,6 +32,11 @@ _INHERITED = ("inherited",)
 """The key of a cotangent that the equation around the body passes in."""
 
 
+_OF_DERIVATIVES = frozenset({"one_minus_square"})
+"""Primitives that only rules of derivatives make: the factor of a tanh from JAX 0.12 on. Older ones spell it as a product
+and a difference, which cannot be told from those of the function that is run again, and count as run again."""
+
+
 class _Recomputing:
     """The cotangents among the arguments of each body, by their positions."""
 
@@ -66,7 +71,7 @@ class _Recomputing:
         changed = dict[int, int]()
         for position, (eqn, flags) in enumerate(zip(body.eqns, own, strict=True)):
             cotangents = flow.cotangents_of(eqn, flags)
-            if flags & REMAT and (cotangents or position in derivative):
+            if flags & REMAT and (cotangents or position in derivative or eqn.primitive.name in _OF_DERIVATIVES):
                 changed[position] = flags & ~REMAT
             flow.pass_on(eqn, changed.get(position, flags), bool(cotangents))
             for _, holder in inner.get(position, ()):

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ltc_ir import compat
 from ltc_ir.compat import mlir
-from ltc_ir.ir.details import tensor_bytes
+from ltc_ir.ir.details import MlirDetails, tensor_bytes
 
 NOT_PRINTED = "the text was not printed (--no-text)"
 
@@ -60,6 +61,27 @@ def devices_of(module: Any) -> int:
     attributes = module.operation.attributes
     names = (f"mhlo.num_{part}" for part in ("partitions", "replicas"))
     return math.prod(int(attributes[name].value) for name in names if name in attributes)
+
+
+DONATED = ("tf.aliasing_output", "jax.buffer_donor")
+"""The attributes of an argument whose memory a program may reuse; JAX leaves them out where no result could use it."""
+
+
+def argument_attributes(main: Any) -> list[dict[str, Any]]:
+    """The attributes of each argument of a function."""
+    if "arg_attrs" not in main.attributes:
+        return [{} for _ in main.attributes["function_type"].value.inputs]
+    return [dict(compat.named_attributes(values)) for values in main.attributes["arg_attrs"]]
+
+
+def donated_bytes(module: Any) -> int:
+    """Bytes of the arguments of a module's main function whose memory it may reuse; 0 where it has none."""
+    main = compat.main_function(module)
+    if main is None:
+        return 0
+    sizes, kinds = MlirDetails(), main.attributes["function_type"].value.inputs
+    arguments = zip(kinds, argument_attributes(main), strict=False)
+    return sum(sizes.bytes(kind) for kind, attributes in arguments if any(name in attributes for name in DONATED))
 
 
 def trip_count(loop: Any) -> int | None:

@@ -10,7 +10,7 @@ from ltc_ir.compat import mlir
 from ltc_ir.ir.details import MlirDetails
 from ltc_ir.ir.op import NEEDS_FRAMES, Body, Detail, Details, Edge, Frame, Op, Origin, Region, Stream, paused_collector
 from ltc_ir.ir.origin import Evidence, Ownership, digest, parse_name
-from ltc_ir.ir.stablehlo.facts import Constants, trip_count
+from ltc_ir.ir.stablehlo.facts import Constants, donated_bytes, trip_count
 from ltc_ir.records.vocabulary import By
 
 _CALLS = frozenset({"func.call", "stablehlo.composite"})
@@ -101,6 +101,7 @@ class Reader:
             "max_depth": max(body.depth for body in self.stream.bodies),
             "private_functions": self.private,
             "constants.embedded.bytes": self.constants.embedded_bytes,
+            "donated.bytes": donated_bytes(module),
         }
         self.stream.facts = {"names": self.names, "functions": self.functions}
         return self.stream

@@ -11,7 +11,7 @@ from ltc_ir.render.words.text import figure, plain, ratio, signed
 
 CHECK_COLUMNS = (
     "target", "program", "status", "level", "metric", "phase", "function", "source", "baseline", "current", "change",
-    "rule", "where", "waived", "file", "reason",
+    "rule", "where", "waived", "file", "reason", "words",
 )  # fmt: skip
 UPDATE_COLUMNS = ("target", "program", "action", "file", "reason", "unstable", "grown")
 _FAILS = "red"
@@ -100,7 +100,7 @@ def check_rows(check: Check) -> Iterator[Row]:
             figures = (change.baseline, change.current, change.change)
             rule = (change.rule, change.where, change.waived)
             status = (program.target, program.program, program.status.value)
-            yield (*status, *where, *figures, *rule, program.file, program.reason)
+            yield (*status, *where, *figures, *rule, program.file, program.reason, change.words)
 
 
 def update_sheets(update: Update) -> list[Block]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ltc_ir.records.figures import size
 from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, Sweep, SweepPoint
 from ltc_ir.records.timing import seconds
 from ltc_ir.render.layouts.timing import conditions
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words.text import figure, plain, size
+from ltc_ir.render.words.text import figure, plain
 from ltc_ir.render.words.timing import FIRST_ONLY, MARK, NOTHING, between, grows_as, too_few
 
 COLUMNS = ("target", "program", "parameter", "value", "metric", "unit", "figure", "low", "high", "runs", "first_only")

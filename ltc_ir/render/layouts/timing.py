@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ltc_ir.records.figures import size
 from ltc_ir.records.sweep import Sweep
 from ltc_ir.records.timing import COLD, MORE_STAGES, STAGES, Machine, ProgramTiming, Settings, Stage, Timing, seconds
 from ltc_ir.render.layouts.passes import passes_sheets
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words.text import plain, size
+from ltc_ir.render.words.text import plain
 from ltc_ir.render.words.timing import (
     FIRST_ONLY,
     MARK,

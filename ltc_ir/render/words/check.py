@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ltc_ir.records.check import Action, Check, CheckChange, ProgramCheck, Status, Update, Written, worst
+from ltc_ir.records.figures import size
 from ltc_ir.records.vocabulary import NO_SOURCE
-from ltc_ir.render.words.text import WIDTH, cut, figure, plain, ratio, signed, size, wrapped
+from ltc_ir.render.words.text import WIDTH, cut, figure, plain, ratio, signed, wrapped
 
 MOST = 12
 """Lines of a message at most."""
@@ -143,7 +144,7 @@ def _explained(check: ProgramCheck) -> str:
     if any(change.waived for change in check.changes):
         return "what grew is waived"
     counts = [change for change in check.changes if not change.metric.startswith(("types.", "fingerprint"))]
-    if any((change.change or 0) > 0 for change in counts):
+    if any(change.grew for change in counts):
         return "" if check.broken else "what grew is permitted by a rule"
     return "the same counts, of another structure or other types" if check.changes and not counts else ""
 
@@ -196,7 +197,7 @@ def _body(check: ProgramCheck, room: int) -> list[str]:
     ]
     changes = [change for change in changes if not _is_told(change, changes)]
     once = {
-        (change.level, change.metric, change.baseline, change.current): change
+        (change.level, change.metric, change.baseline, change.current, change.words): change
         for change in reversed(changes or check.changes)
     }
     blocks = [_block(change) for change in reversed(once.values())]
@@ -212,7 +213,11 @@ def _body(check: ProgramCheck, room: int) -> list[str]:
 
 
 def _is_told(change: CheckChange, changes: Iterable[CheckChange]) -> bool:
-    """Whether constants in the text are all the constants there are, which another change tells."""
+    """Whether another change tells it: constants in the text, where there are no others; types that became others."""
+    if change.metric.startswith("types.") and change.words is None:
+        return any(other.level == change.level and _is_retyped(other) for other in changes)
+    if change.level == "stablehlo" and _is_retyped(change):
+        return any(other.level == "jaxpr" and _is_retyped(other) for other in changes)
     sides = (change.level, change.baseline, change.current)
     all_of_them = [
         (other.level, other.baseline, other.current) for other in changes if other.metric == "constants.bytes"
@@ -220,17 +225,28 @@ def _is_told(change: CheckChange, changes: Iterable[CheckChange]) -> bool:
     return change.metric == "constants.embedded.bytes" and change.waived is None and sides in all_of_them
 
 
+def _is_retyped(change: CheckChange) -> bool:
+    return change.metric.startswith("types.") and change.words is not None
+
+
 def _block(change: CheckChange) -> list[str]:
     lines = [change_in_words(change)]
-    if change.sources:
+    if change.sources and not _names_place(change):
         lines.append(f"      {_sources(change.sources)}")
     if change.waived is not None:
         lines.append(f"      waived: {cut(change.waived, WIDTH - 14)}")
     return lines
 
 
+def _names_place(change: CheckChange) -> bool:
+    """Whether the sentence of a change names the line it is at."""
+    return change.words is not None and f" at {change.sources[0]}" in change.words
+
+
 def change_in_words(change: CheckChange) -> str:
     """One change as a line: ``+39 dot_general, 16 -> 55 (3.44x), backward, in ltc_ir.lab.models.ltc:rhs``."""
+    if change.words:
+        return f"  {cut(change.words, WIDTH - 2)}"
     line = f"  {_phrase(change)}" + (f", {cut(change.phase, 16)}" if change.phase else "")
     if not change.function or change.function == NO_SOURCE:
         return line

@@ -49,17 +49,6 @@ def signed(value: float | None) -> str:
     return f"{int(value):+,}" if float(value).is_integer() else f"{value:+,.1f}"
 
 
-def size(number: float) -> str:
-    """A number of bytes as people read it: ``12 bytes``, ``1.5 KiB``, ``4 MiB``."""
-    amount, unit = abs(number), "bytes"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    shown = f"{amount:.1f}".removesuffix(".0")
-    return f"{'-' if number < 0 else ''}{shown} {'byte' if (shown, unit) == ('1', 'bytes') else unit}"
-
-
 def ratio(before: float | None, after: float | None) -> str:
     """``3.44x``; empty if there is nothing to divide by, or no difference to see."""
     if not before or after is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ltc_ir.records.environment import Environment
+from ltc_ir.records.figures import size
 from ltc_ir.records.sweep import Growth
 from ltc_ir.records.timing import Machine, Settings, Stage, seconds
-from ltc_ir.render.words.text import size
 
 MARK = "†"
 """Stands behind a figure that only a first run was had of; a ``*`` would be Markdown's."""

@@ -432,7 +432,7 @@ def test_the_mark_selects_and_the_footer_counts_what_was_deselected(bare_project
         ('    pytest.exit("enough")\n', (), "0 checked; 3 not checked (3 not run)"),
         ("    raise KeyboardInterrupt\n", (), "0 checked; 3 not checked (3 not run)"),
         ("    check_ir(f, (X,))\n    raise ValueError\n", (), "3 checked (3 match)"),
-        ("    check_ir(f, (3,))\n", (), "3 checked (2 match, 1 not comparable)"),
+        ("    check_ir(f, (3,))\n", (), "3 checked (2 match, 1 grown)"),
         ("    check_ir(f, ())\n", (), "2 checked (2 match); 1 not checked (1 failed before it checked)"),
     ],
 )

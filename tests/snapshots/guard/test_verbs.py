@@ -181,11 +181,47 @@ def test_a_release_whose_program_grew_starts_too_and_says_so(project: Project) -
 
 @pytest.mark.versions
 @pytest.mark.parametrize(
+    ("args", "code", "verdict", "said"),
+    [
+        ("f32[4,4] f32[3,4]", 0, "has changed", "argument x became f32[3,4] (was f32[2,4])"),
+        ("f32[4,4] c64[2,4]", 1, "has grown", "argument x became c64[2,4] (was f32[2,4])"),
+    ],
+)
+def test_other_arguments_are_named_and_classified(
+    args: str, code: int, verdict: str, said: str, project: Project
+) -> None:
+    ran = project.check("net.py:step", "--program", "forward", "--args", args)
+    assert ran.code == code, ran.out + ran.err
+    assert f"net.py:step forward {verdict}" in ran.out
+    assert said in ran.out
+
+
+def test_what_an_older_snapshot_does_not_hold_is_said_and_waits_for_an_update(project: Project) -> None:
+    (path,) = (project.root / "snapshots").glob("net.py-step*/forward@*.toml")
+    text = path.read_text().replace("attribution = 2\n", "").replace('"donated.bytes" = 0\n', "")
+    head, _, rest = text.partition("[signature.arguments]")
+    path.write_text(head + "[jaxpr]" + rest.partition("[jaxpr]")[2])
+    ran = project.check("net.py:step", "--program", "forward")
+    assert (ran.code, ran.out.count("note: ")) == (0, 1), ran.out + ran.err
+    assert "1 match" in ran.out
+    assert "phases are known better now, arguments, results and types are not recorded: update the snapshot" in ran.out
+    for rule in ("primal.tanh +0", "types +0", "donated.bytes +0"):
+        waits = project.check("net.py:step", "--program", "forward", "--rule", rule)
+        assert waits.code == 3, waits.out + waits.err
+        assert "not judged" in waits.out
+    assert project.check("net.py:step", "--program", "forward", "--rule", "tanh +0").code == 0
+    assert "1 updated" in project.update("net.py:step", "--program", "forward").out
+    assert (
+        project.check("net.py:step", "--program", "forward", "--rule", "primal.tanh +0", "--rule", "types +0").code == 0
+    )
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--args", "f32[4,4] f32[3,4]"), "the arguments were f32[4,4] f32[2,4], now f32[4,4] f32[3,4]"),
-        (("--argnums", "1"), "argnums"),
-        (("--loss", "sum"), "loss"),
+        (("--argnums", "1"), "argnums was 0, now 1"),
+        (("--loss", "sum"), "loss was None, now sum"),
     ],
 )
 def test_another_declaration_is_not_comparable(options: tuple[str, ...], said: str, project: Project) -> None:
