@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ltc_ir.records.figures import size
 from ltc_ir.records.follow import Fate, Follow, FollowedEquation, FollowedKernel, FollowedProgram
 from ltc_ir.records.vocabulary import NO_SOURCE, Phase
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words.text import cut, plain, size
+from ltc_ir.render.words.text import cut, plain
 
 FIRST_ROWS, MOST_ROWS, MOST_IN_DETAIL = 5, 15, 2
 """The rows of the first screen, and of a selection; a smaller selection is shown in detail."""
