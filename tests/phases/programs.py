@@ -367,6 +367,29 @@ def constant(x: Any) -> Any:
     return jnp.sum(jnp.ones(3)) + 0.0 * jnp.sum(lax.stop_gradient(x))
 
 
+# collectives, on a mesh of one device
+
+
+def over_devices(function: Function) -> Function:
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("d",))
+    parts = jax.sharding.PartitionSpec
+    return jax.shard_map(function, mesh=mesh, in_specs=(parts(), parts("d")), out_specs=parts())
+
+
+@specimen(floats(4), floats(2, 4))
+def sum_over_devices(w: Any, x: Any) -> Any:
+    return over_devices(lambda w, x: lax.psum(jnp.sum(jnp.sin(x * w)), "d"))(w, x)
+
+
+@specimen(floats(4), floats(2, 4))
+def loop_over_devices(w: Any, x: Any) -> Any:
+    def part(w: Any, x: Any) -> Any:
+        body = jax.checkpoint(lambda c, row: (jnp.sin(c * jnp.exp(w)) + lax.pmean(row, "d"), None))
+        return lax.psum(jnp.sum(lax.scan(body, w, lax.pmean(x, "d"))[0]), "d")
+
+    return over_devices(part)(w, x)
+
+
 # single operations
 
 

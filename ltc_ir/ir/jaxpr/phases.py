@@ -145,6 +145,8 @@ class _Derivatives:
 
     def flags(self) -> dict[int, int]:
         """The flags of those that belong to a derivative."""
+        if not self.whole and not any(flags & _DIFFERENTIATED for flags in self.own):
+            return {}
         self._find_constants_of_pullbacks()
         if any(not flags & _DIFFERENTIATED for flags in self.own):
             self._find_unnamed()
@@ -177,10 +179,13 @@ class _Derivatives:
             return True
         if following is None:
             return False
-        if self.whole or (root is not self._direct_root and self._is_in_loops(root)):
+        direct = root is self._direct_root
+        if self.whole or (not direct and self._is_in_loops(root)):
             self._hoist(position, following)
             return True
-        if root is self._direct_root or self._direct_root is None:
+        if self.eqns[following].primitive.name != "scan" or self._direct_root is None:
+            return False
+        if direct and not self._is_in_loops(root):
             return False
         self.doubtful.add(position)
         return True
@@ -225,7 +230,9 @@ class _Derivatives:
                         continue
                     visited.add(number)
                     for eqn in self.nesting.bodies[number].eqns:
-                        yield tracing.tracing_of(eqn.source_info.traceback)[0]
+                        root, maker = tracing.tracing_of(eqn.source_info.traceback)
+                        if not maker & tracing.DERIVATIVE:
+                            yield root
                     held_inside = self.nesting.inner[number].values()
                     pending += [self.nesting.number(holder) for inside in held_inside for _, holder in inside]
 
