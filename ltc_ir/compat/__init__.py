@@ -26,9 +26,10 @@ from __future__ import annotations
 import copy
 import functools
 import importlib
+import threading
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from types import CodeType
 from typing import Any
@@ -183,26 +184,31 @@ def with_jaxpr(traced: Any, jaxpr: Any) -> Any:
 def persistent_cache(**options: Any) -> Iterator[None]:
     """Set options of JAX's persistent compilation cache while open, and reset that cache at both ends.
 
-    JAX decides once per process whether it uses a cache: without the reset a changed option has no effect.
+    JAX decides once per process whether it uses a cache: without the reset a changed option has no effect. The options are
+    those of the process, so threads wait for each other: otherwise one would restore what another has set.
     """
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
     config: Any = jax.config
     reset: Any = compilation_cache.reset_cache
-    before = {name: getattr(config, name) for name in options}
-    for name, value in options.items():
-        config.update(name, value)
-    reset()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            config.update(name, value)
-        reset()
+    with _CACHE_OPTIONS:
+        before = {name: getattr(config, name) for name in options}
+        try:
+            for name, value in options.items():
+                config.update(name, value)
+            reset()
+            yield
+        finally:
+            for name, value in before.items():
+                config.update(name, value)
+            reset()
 
 
-def no_persistent_cache() -> Any:
+_CACHE_OPTIONS = threading.RLock()
+
+
+def no_persistent_cache() -> AbstractContextManager[None]:
     """A context in which JAX neither reads nor writes its persistent compilation cache, whatever is configured.
 
     The key of that cache ignores names: a hit has the names of another program, and a write hands this one's to later runs.
@@ -258,6 +264,17 @@ def line_of(code: CodeType, instruction: int) -> int:
         table = _LINE_TABLES[id(code)] = _line_table(code)
     _, starts, lines = table
     return lines[max(0, bisect_right(starts, instruction) - 1)]
+
+
+def with_scope(name_stack: Any, scope: str) -> Any:
+    """A name stack with one more scope, before its last part: a scope with the transforms around it, or these alone."""
+    transform, elements = stack_class("Transform"), name_stack.stack
+    place = len(elements)
+    if elements and not isinstance(elements[-1], transform):
+        place -= 1
+    while place and isinstance(elements[place - 1], transform):
+        place -= 1
+    return name_stack[:place].extend(scope) + name_stack[place:]
 
 
 def hoisted_constants(lowered: Any) -> list[Any] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -158,7 +157,7 @@ def _measure(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.n
         expected = jax.tree.leaves(plain(*args, **kwargs))
         wait_until_ready(expected)
     try:
-        with compat.no_persistent_cache() if staged.marked else nullcontext():
+        with compat.no_persistent_cache():
             results, counts = jax.jit(Instrumented(planned))(*leaves())
         wait_until_ready((results, counts))
     except Exception as error:

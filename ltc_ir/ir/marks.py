@@ -4,13 +4,15 @@ A name stack is lost on the way from a jaxpr to a module in many ways: helper fu
 none, a compiler merges operations. A mark survives where any name does, and refers to an equation whose origin was read in
 the jaxpr. So the origin of an operation is looked up, not guessed again at each level.
 
-A mark is a scope such as ``ltcir1m17_``. One of several equations is the same mark where they have the same origin in the same
-body: JAX then makes as few locations as for the unmarked program. Nested marks spell the path of calls and loops:
-``jit(f)/jvp(ltcir1m13_)/while/body/ltcir1m14_/add`` is equation 14 in the body of the loop 13.
+A mark is a scope such as ``ltcir1m17_``, with a random word of the process in it. Equations of one origin in one body have the
+same mark: JAX then makes as few locations as for the unmarked program. Nested marks spell the path of calls and loops:
+``jit(f)/ltcir1m13_/jvp()/while/body/ltcir1m14_/add`` is equation 14 in the body of the loop 13. A mark comes before the last
+part of a name stack, because XLA makes the names of some instructions of the last parts of a name.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -41,14 +43,16 @@ class Marks:
         stream: the jaxpr as it was read.
         prefix: what a mark begins with; no name of the program contains a word like it.
         each: whether each equation has a separate mark; otherwise one for each distinct origin in a body.
+        joined: whether ``;`` in a name comes from XLA, which joins names with it, and from no scope of the program.
 
     ``numbers`` holds the mark of each equation, by body and position; ``holders`` the body of each mark.
     """
 
-    def __init__(self, stream: Stream, prefix: str, *, each: bool = False) -> None:
+    def __init__(self, stream: Stream, prefix: str, *, each: bool = False, joined: bool = True) -> None:
         self.stream = stream
         self.prefix = prefix
         self.each = each
+        self.joined = joined
         self.origins: list[Origin] = []
         self.holders: list[int] = []
         self.numbers: list[list[int]] = [self._number(index, each) for index in range(len(stream.bodies))]
@@ -86,8 +90,10 @@ class Marks:
         return dict(inner)
 
     def path(self, name: str | None) -> Path:
-        """The marks in a name."""
-        return tuple(map(int, self._pattern.findall(name))) if name else ()
+        """The marks in a name; of several that XLA joined, those in the first."""
+        if not name:
+            return ()
+        return tuple(map(int, self._pattern.findall(name.partition(";")[0] if self.joined else name)))
 
     def without(self, name: str) -> str:
         """A name as the unmarked program has it."""
@@ -181,13 +187,15 @@ def _holds(outer: Path, part: Path) -> bool:
     return all(mark in marks for mark in part)
 
 
+WORD = f"ltcir{os.urandom(4).hex()}"
+"""What every mark of this process begins with: no name that a user writes can be spelled so."""
 _MARKINGS = count(1)
-"""Numbers the markings of this process: a mark of another marking, from whatever cache, is then no mark."""
+"""Numbers the markings of this process: a mark of another marking, from whatever cache, does not count as one."""
 
 
 def unused_prefix(names: Collection[str]) -> str:
     """A prefix for the marks of one marking that no name of the program contains."""
-    prefix = f"ltcir{next(_MARKINGS)}m"
+    prefix = f"{WORD}x{next(_MARKINGS)}m"
     while any(prefix in name for name in names):
         prefix += "m"
     return prefix
@@ -202,7 +210,8 @@ def mark(reader: Reader, names: Collection[str] = (), *, each: bool = False) -> 
         each: whether each equation has a separate mark.
     """
     taken = {*names, *reader.scopes, *(body.name for body in reader.stream.bodies)}
-    marks = Marks(reader.stream, unused_prefix(taken), each=each)
+    joined = not any(";" in name for name in taken)
+    marks = Marks(reader.stream, unused_prefix(taken), each=each, joined=joined)
     with paused_collector():
         return _Copy(reader, marks).program(), marks
 
@@ -254,7 +263,8 @@ class _Copy:
         """The name stack with a mark inside."""
         marked = self.stacks.get((name_stack, number))
         if marked is None:
-            marked = self.stacks[name_stack, number] = name_stack.extend(self.marks.spelling(number))
+            marked = compat.with_scope(name_stack, self.marks.spelling(number))
+            self.stacks[name_stack, number] = marked
         return marked
 
     def params(self, eqn: Any) -> Any:

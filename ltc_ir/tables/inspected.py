@@ -13,6 +13,7 @@ from ltc_ir.ir.hlo import marked as marked_hlo
 from ltc_ir.ir.hlo import reader as named_hlo
 from ltc_ir.ir.hlo.merged import Merges, TooManyValuesError
 from ltc_ir.ir.hlo.parser import HloModule, parse
+from ltc_ir.ir.hlo.plain_names import without_marks
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.jaxpr.phases import corrected_flags
 from ltc_ir.ir.marks import Marks, Path, mark
@@ -65,7 +66,8 @@ class Inspected:
     @cached_property
     def hlo_module(self) -> HloModule:
         """The optimised HLO, compiled, printed and parsed once."""
-        return parse(self.staged.compiled.as_text())
+        text: str = self.staged.compiled.as_text()
+        return parse(text if self.marks is None else without_marks(text, self.marks.prefix))
 
     @cached_property
     def merges(self) -> Merges | None:

@@ -9,7 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -49,7 +49,7 @@ class Staged:
         self.platform = platform
         self.clear = clear
         self.outside = _frames_outside()
-        self.marked = False
+        self.unmarked: Staged | None = None
 
     @property
     def function_name(self) -> str:
@@ -59,8 +59,8 @@ class Staged:
     def with_marks(self, jaxpr: Any) -> Staged | None:
         """The same program on its way from another, marked jaxpr; ``None`` where this JAX does not lower one that is given.
 
-        What is lowered from it differs in its names only. It is compiled without JAX's persistent cache, which would mix up
-        the names of both.
+        What is lowered from it differs in its names only. Where a stage fails, the stage of the unmarked program stands in for
+        it, so that no error has a mark in its text.
         """
         traced = compat.with_jaxpr(self.traced, jaxpr)
         if traced is None:
@@ -68,8 +68,16 @@ class Staged:
         staged = copy.copy(self)
         for stage in ("lowered", "compiled"):
             vars(staged).pop(stage, None)
-        vars(staged).update(traced=traced, marked=True)
+        vars(staged).update(traced=traced, unmarked=self)
         return staged
+
+    def _or_unmarked(self, stage: str, make: Callable[[], Any]) -> Any:
+        """The result of a stage; where it fails for a marked program, that of the unmarked one."""
+        if self.unmarked is None:
+            return make()
+        with suppress(TargetError):
+            return make()
+        return getattr(self.unmarked, stage)
 
     @cached_property
     def traced(self) -> Any:
@@ -92,15 +100,20 @@ class Staged:
         Raises:
             TargetError: JAX cannot lower the program.
         """
+        self.outside |= _frames_outside()
+        return self._or_unmarked("lowered", self._lower)
+
+    def _lower(self) -> Any:
         platforms = None if self.platform is None else (_backend_name(self.platform),)
         traced = self.traced
-        self.outside |= _frames_outside()
         with users_failure(self.label, "lower"), compat.whole_names():
             return traced.lower() if platforms is None else traced.lower(lowering_platforms=platforms)
 
     @cached_property
     def compiled(self) -> Any:
-        """The ``jax.stages.Compiled`` on this machine's own backend.
+        """The ``jax.stages.Compiled`` on this machine's own backend, compiled without JAX's persistent cache.
+
+        A program from that cache can have the names of another one, from which it differs in names only.
 
         Raises:
             UsageError: the platform asked for is not this machine's; what XLA made there would be another program.
@@ -112,8 +125,11 @@ class Staged:
                 f"optimised HLO for {self.platform} needs a {self.platform} device; this machine compiles for {backend}",
                 "leave out --platform, or look at --stablehlo, which lowers for any platform",
             )
+        return self._or_unmarked("compiled", self._compile)
+
+    def _compile(self) -> Any:
         lowered = self.lowered
-        with users_failure(self.label, "compile"), compat.no_persistent_cache() if self.marked else nullcontext():
+        with users_failure(self.label, "compile"), compat.no_persistent_cache():
             return lowered.compile()
 
     def module(self) -> Any:
