@@ -198,6 +198,11 @@ class Executed:
         return data | {"difference": math.inf} if data.get("difference", 0) is None else data
 
 
+Amount = Mapping[str, Natural | None]
+Amounts = Natural | Mapping[str, Natural | Amount | None] | None
+"""What a count holds of a kind of collectives: a number, a ``count`` with its ``bytes``, or several of these by phase."""
+
+
 MODULE, EXPANDED = "module", "expanded"
 """What a tally counts: each operation as it stands in the text, or once per call path."""
 
@@ -234,7 +239,7 @@ class LevelCount:
     flops: Number | None = None
     bytes_accessed: Number | None = None
     memory: Mapping[str, int] | None = None
-    collectives: Mapping[str, Mapping[str, Natural | None]] | None = None
+    collectives: Mapping[str, Mapping[str, Amounts]] | None = None
     loops: tuple[Loop, ...] = ()
     functions: tuple[Function, ...] = ()
     by: tuple[Group, ...] | None = None

@@ -63,6 +63,8 @@ class Figure:
 _ALL = (Level.JAXPR.value, Level.STABLEHLO.value, Level.HLO.value)
 _MODULE = (Level.STABLEHLO.value,)
 _COMPILED = (Level.HLO.value,)
+_WAYS = ("executed", "partitioned")
+"""Further ways of counting collectives: as they run, and as the partitioned program had them before a backend changed it."""
 
 FIGURES: dict[str, Figure] = {
     figure.name: figure
@@ -80,6 +82,11 @@ FIGURES: dict[str, Figure] = {
         Figure("types", (Level.JAXPR.value,), compared=False, relative=True),
         Figure("memory.*", _COMPILED, "bytes", "memory.*"),
         Figure("collectives.*", _COMPILED, key="collectives.*", bounded=False),
+        *(
+            Figure(f"collectives.{way}{amount}", _COMPILED, unit, key="collectives.*")
+            for way in _WAYS
+            for amount, unit in (("", ""), (".bytes", "bytes"))
+        ),
     )
 }
 """The figures in the order in which tables of facts show them."""
@@ -137,8 +144,8 @@ def to_json(level: str, figures: Figures) -> dict[str, Any]:
     """The figures of a level as the JSON of a count spells them: all of the level's; a group of unknown ones is ``null``."""
     data: dict[str, Any] = {}
     for figure in figures_of(level):
-        if figure.name == "collectives.*":
-            data["collectives"] = _kinds(figures)
+        if figure.group == "collectives":
+            data["collectives"] = kinds_of(figures)
         elif figure.group:
             group = data.setdefault(figure.group, {})
             group |= {_last(figure, name): figures.get(name) for name in _members(figure, figures)}
@@ -151,7 +158,7 @@ def from_json(level: str, data: Mapping[str, Any]) -> dict[str, Value]:
     """The figures of a level from the JSON of a count; what is ``null`` there is ``None``, or absent in a family."""
     figures: dict[str, Value] = {}
     for figure in figures_of(level):
-        if figure.name == "collectives.*":
+        if figure.group == "collectives":
             figures |= of_collectives(data.get("collectives"))
         elif figure.group:
             held = data.get(figure.group)
@@ -164,34 +171,55 @@ def from_json(level: str, data: Mapping[str, Any]) -> dict[str, Value]:
     return figures
 
 
-def of_collectives(kinds: Mapping[str, Mapping[str, int | None]] | None) -> dict[str, Value]:
+Kinds = Mapping[str, Mapping[str, Any]]
+"""Collectives by kind: ``count`` and ``bytes``, and both for each of `_WAYS` and, in ``phases``, for each phase."""
+
+
+def of_collectives(kinds: Kinds | None) -> dict[str, Value]:
     """The figures of a program's collectives: all of them, and each kind; result bytes on one device.
 
+    ``collectives.all-reduce.bytes`` are those of a kind, ``collectives.all-reduce.executed.bytes`` those of the same kind that
+    run, ``collectives.all-reduce.backward.bytes`` those of a phase.
+
     Args:
-        kinds: for each kind, ``count`` and ``bytes``; ``None`` where they are not known.
+        kinds: the collectives by kind; ``None`` where they are not known.
     """
     if kinds is None:
         return {}
     figures: dict[str, Value] = {"collectives": 0, "collectives.bytes": 0}
     for kind, row in kinds.items():
-        for name, value in ((f"collectives.{kind}", row["count"]), (f"collectives.{kind}.bytes", row["bytes"])):
-            figures[name] = value
-            whole = name.replace(f".{kind}", "")
-            total = figures[whole]
-            figures[whole] = None if value is None or total is None else total + value
+        amounts = {"": row} | {f".{way}": row[way] for way in _WAYS if way in row}
+        for suffix, amount in amounts.items():
+            for name, key in (("", "count"), (".bytes", "bytes")):
+                value = None if amount is None else amount[key]
+                figures[f"collectives.{kind}{suffix}{name}"] = value
+                total = figures.get(f"collectives{suffix}{name}", 0)
+                figures[f"collectives{suffix}{name}"] = None if value is None or total is None else total + value
+        for phase, amount in row.get("phases", {}).items():
+            figures[f"collectives.{kind}.{phase}"] = amount["count"]
+            figures[f"collectives.{kind}.{phase}.bytes"] = amount["bytes"]
     return figures
 
 
-def _kinds(figures: Figures) -> dict[str, dict[str, Value]] | None:
+def kinds_of(figures: Figures) -> dict[str, dict[str, Any]] | None:
     """The inverse of `of_collectives`."""
     if figures.get("collectives") is None:
         return None
-    kinds = [name.partition(".")[2] for name in figures if name.count(".") == 1 and name.startswith("collectives.")]
-    return {
-        kind: {"count": figures[f"collectives.{kind}"], "bytes": figures.get(f"collectives.{kind}.bytes")}
-        for kind in kinds
-        if kind != "bytes"
-    }
+    kinds: dict[str, dict[str, Any]] = {}
+    for name in figures:
+        family, _, rest = name.partition(".")
+        kind, _, suffix = rest.partition(".")
+        if family != "collectives" or kind in {"", "bytes", *_WAYS} or suffix == "bytes" or suffix.endswith(".bytes"):
+            continue
+        entry = kinds.setdefault(kind, {})
+        amount = {"count": figures[name], "bytes": figures.get(f"{name}.bytes")}
+        if not suffix:
+            entry |= amount
+        elif suffix in _WAYS:
+            entry[suffix] = amount if amount["count"] is not None else None
+        else:
+            entry.setdefault("phases", {})[suffix] = amount
+    return kinds
 
 
 def _members(figure: Figure, figures: Figures) -> Iterator[str]:

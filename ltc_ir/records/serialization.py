@@ -267,11 +267,10 @@ def _make_reader(kind: Any) -> _Reader | None:
     if origin is Annotated and isinstance(arguments[1], Check):
         return partial(_read_checked, arguments[1])
     if origin in {Union, UnionType}:
-        readers = [reader for one in arguments if one is not NoneType and (reader := _reader(one))]
-        return partial(_read_unless_none, readers[0]) if readers else None
+        return _make_union_reader(arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis and (reader := _reader(arguments[0])):
         return partial(_read_list, reader)
-    if isinstance(origin, type) and issubclass(origin, Mapping) and (reader := _reader(arguments[1])):
+    if _is_mapping(origin) and (reader := _reader(arguments[1])):
         shape = getattr(arguments[1], "SHAPE", PLAIN)
         return partial(_read_mapping, reader, shape.key)
     return None
@@ -288,6 +287,25 @@ def _read_checked(check: Check, value: Any, path: Path) -> Any:
 
 def _read_unless_none(reader: _Reader, value: Any, path: Path) -> Any:
     return None if value is None else reader(value, path)
+
+
+def _make_union_reader(kinds: tuple[Any, ...]) -> _Reader | None:
+    """What reads a value of one of several types: at most one mapping and one other that need a reader."""
+    readers = [(kind, reader) for kind in kinds if kind is not NoneType and (reader := _reader(kind))]
+    tables = [reader for kind, reader in readers if _is_mapping(get_origin(kind))]
+    others = [reader for kind, reader in readers if not _is_mapping(get_origin(kind))]
+    if tables and others:
+        return partial(_read_table_or_other, tables[0], others[0])
+    return partial(_read_unless_none, readers[0][1]) if readers else None
+
+
+def _is_mapping(origin: Any) -> bool:
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _read_table_or_other(table: _Reader, other: _Reader, value: Any, path: Path) -> Any:
+    """A value of a union of a mapping and another type."""
+    return None if value is None else (table if isinstance(value, dict) else other)(value, path)
 
 
 def _read_list(reader: _Reader, value: Any, path: Path) -> Any:

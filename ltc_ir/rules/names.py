@@ -58,7 +58,7 @@ def plain_name(level: str, name: str) -> str:
 
 def is_collective(name: str) -> bool:
     """Whether a rule's name is that of HLO collectives, or all of them."""
-    return name == "collectives" or name in _COLLECTIVES
+    return name.partition(".")[0] == "collectives" or name in _COLLECTIVES
 
 
 def selects(selector: Selector, meaning: Meaning, row: Row) -> bool:

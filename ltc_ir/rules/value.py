@@ -139,13 +139,18 @@ def _is_figure(selector: Selector) -> bool:
 
 
 def _figure(name: str, table: Table, tables: ProgramTables) -> float:
-    value = table.figures.get(name)
+    value = table.figures.get(name, 0 if _is_of_no_collective(name, table) else None)
     if value is None or not math.isfinite(value):
         reasons = (table.reasons[key] for key in (name, name.partition(".")[0]) if key in table.reasons)
         why = next(reasons, "its text does not tell")
         program = f"{tables.target} {tables.program}"
         raise UsageError(f"{name} of {program} is not known at {table.level}: {why}", "leave the rule out")
     return value
+
+
+def _is_of_no_collective(name: str, table: Table) -> bool:
+    """Whether a figure is one of collectives of which the program has none, in whatever way they are counted."""
+    return name.startswith("collectives.") and table.figures.get("collectives") == 0
 
 
 def _kept(name: str, facts: LevelFacts, stored: LevelFacts) -> float:

@@ -146,11 +146,16 @@ def _unnamed(stream: Stream) -> tuple[str, ...]:
 
 def _table_of_hlo(data: bytes, message: Message) -> Count | ProgramTables:
     from ltc_ir.ir.hlo import reader as hlo
+    from ltc_ir.tables.partitioned import NOT_IN_A_TEXT, with_partitioned
 
     request = _request(message)
     module = _parsed_hlo(data, message)
     stream = hlo.read(module, request.wants, **reading_options(request))
-    table = build(Level.HLO, stream, request.wants, {}, dict.fromkeys(("flops", "bytes_accessed", "memory"), _NOT_SAID))
+    reasons = dict.fromkeys(("flops", "bytes_accessed", "memory"), _NOT_SAID) | stream.facts["reasons"]
+    figures, reason = with_partitioned(stream.figures, None)
+    if reason:
+        reasons["collectives.partitioned"] = NOT_IN_A_TEXT
+    table = build(Level.HLO, stream, request.wants, figures, reasons)
     elided = stream.facts["elided"]
     named = any(instruction.op_name for _, instruction in module.instructions())
     notes = [ELIDED.format(elided)] * bool(elided) + [NO_METADATA] * (not named)

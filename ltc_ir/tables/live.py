@@ -138,9 +138,15 @@ def _stored_bytes(value: Any) -> int:
 
 def _read_hlo(program: Inspected) -> Reading:
     from ltc_ir.tables.compiled_hlo import xla_figures
+    from ltc_ir.tables.partitioned import compile_with_partitioned, with_partitioned
 
+    text = compile_with_partitioned(program.staged)
     stream = program.hlo()
     figures, reasons = xla_figures(program.staged.compiled, program.hlo_module)
+    collectives, reason = with_partitioned(stream.figures, text)
+    figures, reasons = figures | collectives, reasons | stream.facts["reasons"]
+    if reason:
+        reasons["collectives.partitioned"] = reason
     table = build(Level.HLO, stream, program.request.wants, figures, reasons)
     return Reading(table, stream, program.hlo_module)
 

@@ -8,7 +8,7 @@ import io
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +116,17 @@ class Staged:
         A program from that cache can have the names of another one, from which it differs in names only.
 
         Raises:
+            LtcIrError: see `compile`.
+        """
+        return self._or_unmarked("compiled", self.compile)
+
+    def compile(self, options: Mapping[str, Any] | None = None) -> Any:
+        """Compile the program on this machine's own backend, a marked one as it is.
+
+        Args:
+            options: XLA's options besides those of the process.
+
+        Raises:
             UsageError: the platform asked for is not this machine's; what XLA made there would be another program.
             TargetError: XLA cannot compile the program.
         """
@@ -125,12 +136,9 @@ class Staged:
                 f"optimised HLO for {self.platform} needs a {self.platform} device; this machine compiles for {backend}",
                 "leave out --platform, or look at --stablehlo, which lowers for any platform",
             )
-        return self._or_unmarked("compiled", self._compile)
-
-    def _compile(self) -> Any:
         lowered = self.lowered
         with users_failure(self.label, "compile"), compat.no_persistent_cache():
-            return lowered.compile()
+            return lowered.compile(compiler_options=dict(options)) if options else lowered.compile()
 
     def module(self) -> Any:
         """The StableHLO module as JAX holds it; never to be changed, for it is compiled later."""

@@ -239,11 +239,16 @@ BY_HAND = {
 }  # fmt: skip
 
 
+def amounts(collectives: Any) -> dict[str, Any]:
+    """The number and the bytes of each kind; `test_collectives` looks at the rest."""
+    return {kind: {key: entry[key] for key in ("count", "bytes")} for kind, entry in collectives.items()}
+
+
 @pytest.mark.parametrize("name", BY_HAND)
 def test_a_collective_is_counted_with_the_bytes_of_its_result_on_one_device(name: str) -> None:
     function, into, out, shape, expected = BY_HAND[name]
     found = count(shard_map(function, mesh(), into, out), jnp.ones(shape))["hlo"]
-    assert found.collectives == expected
+    assert amounts(found.collectives) == expected
 
 
 def test_two_values_summed_over_devices_are_two_collectives() -> None:
@@ -256,7 +261,7 @@ def test_two_values_summed_over_devices_are_two_collectives() -> None:
 def test_automatic_sharding_has_its_collective_in_hlo_alone() -> None:
     get("automatic_sharding")
     levels = counted("automatic_sharding")
-    assert levels["hlo"].collectives == {"all-reduce": {"count": 1, "bytes": 4 * 4 * 4}}
+    assert amounts(levels["hlo"].collectives) == {"all-reduce": {"count": 1, "bytes": 4 * 4 * 4}}
     assert not by_phase(levels["stablehlo"].tally, "all_reduce")
     assert levels["jaxpr"].collectives is levels["stablehlo"].collectives is None
 
@@ -267,7 +272,7 @@ def test_a_collective_in_a_loop_is_counted_as_it_stands() -> None:
         found = count(f, jnp.ones((8, 4)))["hlo"].collectives
     except Exception as error:
         pytest.skip(f"this JAX refuses the loop: {error}")
-    assert found == {"all-reduce": {"count": 1, "bytes": 16}}
+    assert amounts(found) == {"all-reduce": {"count": 1, "bytes": 16}}
 
 
 def test_a_program_of_one_device_has_no_collective() -> None:
@@ -279,4 +284,4 @@ def test_a_sharded_argument_keeps_its_sharding() -> None:
     f = jax.jit(lambda a: lax.sin(a), out_shardings=whole)  # noqa: PLW0108 - a function of its own
     argument = jax.device_put(jnp.ones((8, 4)), NamedSharding(mesh(), ROWS))
     found = count(f, argument)["hlo"].collectives
-    assert found == {"all-gather": {"count": 1, "bytes": 8 * 4 * 4}}
+    assert amounts(found) == {"all-gather": {"count": 1, "bytes": 8 * 4 * 4}}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 
-from ltc_ir.ir.hlo.details import of_instruction, shape_bytes
+from ltc_ir.ir.hlo.collectives import Collective, collectives_of, entries_by_kind
+from ltc_ir.ir.hlo.details import of_instruction
 from ltc_ir.ir.hlo.parser import Computation, HloModule, Instruction
 from ltc_ir.ir.op import NEEDS_FRAMES, Body, Details, Frame, Op, Origin, Region, Stream, callers_first, paused_collector
 from ltc_ir.ir.origin import Element, Evidence, Ownership, digest, is_call, parse_name
 from ltc_ir.records.figures import of_collectives
-from ltc_ir.records.vocabulary import COLLECTIVES, By
+from ltc_ir.records.vocabulary import By, Part
 
 _LOOP_PLUMBING = frozenset(
     {
@@ -27,7 +28,6 @@ _LOOP_PLUMBING = frozenset(
     }
 )
 """The instructions that implement a loop: their name is that of the loop."""
-_START, _DONE = "-start", "-done"
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Reader:
     details: Details = Details.NONE
     stream: Stream = field(default_factory=Stream)
     lossy: bool = False
+    merged: dict[tuple[str, str], Collective] = field(default_factory=dict)
 
     def read(self) -> Stream:
         """Read every computation, the entry included."""
@@ -49,17 +50,23 @@ class Reader:
         self.lossy = not self.evidence.lowered and any(
             name is not None and "/jit(main)/" in name for name in self._names()
         )
+        collectives = list(collectives_of(self.module))
+        self.merged = {(each.computation.name, each.instruction.name): each for each in collectives if each.elements}
         for computation in self.module.computations:
             body = self.stream.add_body(computation.name)
             body.depth = depths.get(computation.name, 0)
             self.read_computation(computation, body, regions.get(computation.name, ""))
         self.stream.roots = list(range(len(self.stream.bodies)))
+        entries, reason = entries_by_kind(self.module, collectives, self.parts_of)
         self.stream.figures = {
             "max_depth": max(depths.values(), default=0),
             "fusions": sum(instruction.opcode == "fusion" for _, instruction in self.module.instructions()),
-            **of_collectives(collectives(self.module)),
+            **of_collectives(entries),
         }
-        self.stream.facts = {"elided": sum(computation.elided for computation in self.module.computations)}
+        self.stream.facts = {
+            "elided": sum(computation.elided for computation in self.module.computations),
+            "reasons": {"collectives.executed": reason} if reason else {},
+        }
         return self.stream
 
     def _names(self) -> list[str | None]:
@@ -74,16 +81,25 @@ class Reader:
         )
         for instruction in computation.instructions:
             place = self.place(computation, instruction)
+            collective = self.merged.get((computation.name, instruction.name))
+            if collective is not None:
+                place = (place, instruction.name)
             detail = of_instruction(instruction, shapes, self.details) if self.details else None
             key: Hashable = (instruction.opcode, instruction.op_name, place, region_path, detail)
             code = codes.get(key)
             if code is None:
-                code = codes[key] = self.stream.add_op(
-                    Op(instruction.opcode, self.origin(computation, instruction, region_path), detail)
-                )
+                origin = self.origin(computation, instruction, region_path)
+                if collective is not None:
+                    origin = collective.origin(origin, lambda other: self.origin(computation, other, ""))
+                code = codes[key] = self.stream.add_op(Op(instruction.opcode, origin, detail))
             body.codes.append(code)
             if instruction.opcode == "while":
                 body.regions[Region("while", instruction.trip_count, code)] += 1
+
+    def parts_of(self, collective: Collective) -> Sequence[Part]:
+        """The phases of a collective that was read, each with the bytes of its part."""
+        origin = self.stream.ops[self.stream.bodies[collective.number].codes[collective.position]].origin
+        return origin.parts or [Part(origin.phase.value, collective.bytes)]
 
     def place(self, _computation: Computation, instruction: Instruction) -> Hashable:
         """What tells instructions of one name apart."""
@@ -166,25 +182,6 @@ _ROLES = {"calls": "", "to_apply": "", "condition": ".cond", "body": ".body"}
 def _label(instruction: Instruction, role: str) -> str:
     trips = f"[{instruction.trip_count}]" if role == "body" and instruction.trip_count is not None else ""
     return instruction.opcode + trips + _ROLES.get(role, f".{role}")
-
-
-def collectives(module: HloModule) -> dict[str, dict[str, int | None]]:
-    """The collectives of a module by name, with their result bytes on one device; an asynchronous pair counts once.
-
-    Of a pair the ``-done`` is counted, whose shape is the result; a collective inside an ``async-start`` is in a separate
-    computation and is counted there.
-    """
-    entries: dict[str, dict[str, int | None]] = {}
-    for _, instruction in module.instructions():
-        opcode = instruction.opcode
-        name = opcode.removesuffix(_DONE)
-        if name not in COLLECTIVES or opcode.endswith(_START):
-            continue
-        entry = entries.setdefault(name, {"count": 0, "bytes": 0})
-        entry["count"] = (entry["count"] or 0) + 1
-        size = shape_bytes(instruction.shape)
-        entry["bytes"] = None if size is None or entry["bytes"] is None else entry["bytes"] + size
-    return entries
 
 
 def read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ltc_ir.records.count import Count, Executed, Group, LevelCount, Tally, Work, ranked
 from ltc_ir.records.vocabulary import NO_SOURCE, Phase
@@ -15,6 +16,7 @@ MOST_ROWS = 10
 """Rows of loops and functions shown without ``--top``; JSON has them all."""
 LEADING = 5
 """Operations that lead a gradient's table, of a target that names none."""
+_PHASES = frozenset(phase.value for phase in Phase)
 _FIRST = frozenset({1})
 """A rule below the total."""
 
@@ -167,12 +169,29 @@ def _facts(level_count: LevelCount) -> dict[str, Cell]:
     facts |= {f"constants {name}": size for name, size in (level_count.constants or {}).items()}
     facts |= {f"memory {name}": size for name, size in (level_count.memory or {}).items()}
     for name, entry in (level_count.collectives or {}).items():
-        facts |= {f"{name} {key}": value for key, value in entry.items()}
+        facts |= {" ".join((name, *key)): value for key, value in _told_amounts(entry)}
     loops = sum(loop.times for loop in level_count.loops)
     if loops:
         facts["loops"] = loops
         facts["loops of known length"] = sum(loop.times for loop in level_count.loops if loop.trip_count is not None)
     return facts
+
+
+def _told_amounts(entry: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Cell]]:
+    """What people are told of a kind of collectives: its number and bytes, and what differs from them."""
+    whole = {key: entry.get(key) for key in ("count", "bytes")}
+    for key, value in _amounts(entry):
+        if len(key) == 1 or value != whole.get(key[-1]):
+            yield key, value
+
+
+def _amounts(entry: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Cell]]:
+    """The numbers of a kind of collectives, each with its keys; the word ``phases`` is left out."""
+    for key, value in entry.items():
+        if isinstance(value, Mapping):
+            yield from (((*(() if key == "phases" else (key,)), *inner), number) for inner, number in _amounts(value))
+        else:
+            yield (key,), value
 
 
 def _group_sheets(count: Count, top: int | None) -> Iterator[Sheet]:
@@ -353,8 +372,9 @@ def _level_rows(level_count: LevelCount) -> Iterator[Row]:
         for name, value in (facts or {}).items():
             yield ("fact", prefix, name, "", value)
     for name, entry in (level_count.collectives or {}).items():
-        for key, value in entry.items():
-            yield ("fact", name, key, "", value)
+        for keys, number in _amounts(entry):
+            phase = keys[0] if keys[0] in _PHASES else ""
+            yield ("fact", name, " ".join(keys[1:] if phase else keys), phase, number)
 
 
 def _executed_rows(executed: Executed) -> Iterator[Row]:
