@@ -11,7 +11,7 @@ from ltc_ir.compare.comparability import check_filters, collect_notes, compare_e
 from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
-from ltc_ir.records.figures import Value, figures_of
+from ltc_ir.records.figures import WAYS, Value, figures_of
 from ltc_ir.records.op_table import Row, Table, Weights, rows_of, table_of_count, types_of
 from ltc_ir.records.snapshot import Block
 from ltc_ir.records.vocabulary import Level, Phase, needed_renamings
@@ -183,9 +183,22 @@ def _finite(value: Value) -> Value:
 
 
 def _figure(figures: Mapping[str, Value], name: str) -> Value:
-    """A figure; a kind of collective that a side has none of is 0 there, not unknown."""
+    """A figure; a kind of collective that a side has none of is 0 there, not unknown.
+
+    An older record has no phases of collectives, and does not tell how often they run: these are unknown.
+    """
     absent = 0 if name.startswith("collectives.") and figures.get("collectives") is not None else None
-    return figures.get(name, absent)
+    return figures.get(name, absent if _is_told(figures, name) else None)
+
+
+def _is_told(figures: Mapping[str, Value], name: str) -> bool:
+    """Whether figures of collectives tell of them what a name asks for: an older record has their numbers and bytes only."""
+    words = name.removesuffix(".bytes").split(".")
+    if not figures.get("collectives") or (len(words) < 3 and words[-1] not in WAYS):
+        return True
+    if words[-1] in WAYS:
+        return figures.get(f"collectives.{words[-1]}") is not None
+    return any(other.count(".") == 2 and not other.endswith(".bytes") for other in figures)
 
 
 def _pairs(baseline: Count, current: Count) -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ class Figure:
 _ALL = (Level.JAXPR.value, Level.STABLEHLO.value, Level.HLO.value)
 _MODULE = (Level.STABLEHLO.value,)
 _COMPILED = (Level.HLO.value,)
-_WAYS = ("executed", "partitioned")
+WAYS = ("executed", "partitioned")
 """Further ways of counting collectives: as they run, and as the partitioned program had them before a backend changed it."""
 
 FIGURES: dict[str, Figure] = {
@@ -84,7 +84,7 @@ FIGURES: dict[str, Figure] = {
         Figure("collectives.*", _COMPILED, key="collectives.*", bounded=False),
         *(
             Figure(f"collectives.{way}{amount}", _COMPILED, unit, key="collectives.*")
-            for way in _WAYS
+            for way in WAYS
             for amount, unit in (("", ""), (".bytes", "bytes"))
         ),
     )
@@ -172,7 +172,7 @@ def from_json(level: str, data: Mapping[str, Any]) -> dict[str, Value]:
 
 
 Kinds = Mapping[str, Mapping[str, Any]]
-"""Collectives by kind: ``count`` and ``bytes``, and both for each of `_WAYS` and, in ``phases``, for each phase."""
+"""Collectives by kind: ``count`` and ``bytes``, and both for each of `WAYS` and, in ``phases``, for each phase."""
 
 
 def of_collectives(kinds: Kinds | None) -> dict[str, Value]:
@@ -188,7 +188,7 @@ def of_collectives(kinds: Kinds | None) -> dict[str, Value]:
         return {}
     figures: dict[str, Value] = {"collectives": 0, "collectives.bytes": 0}
     for kind, row in kinds.items():
-        amounts = {"": row} | {f".{way}": row[way] for way in _WAYS if way in row}
+        amounts = {"": row} | {f".{way}": row[way] for way in WAYS if way in row}
         for suffix, amount in amounts.items():
             for name, key in (("", "count"), (".bytes", "bytes")):
                 value = None if amount is None else amount[key]
@@ -209,13 +209,13 @@ def kinds_of(figures: Figures) -> dict[str, dict[str, Any]] | None:
     for name in figures:
         family, _, rest = name.partition(".")
         kind, _, suffix = rest.partition(".")
-        if family != "collectives" or kind in {"", "bytes", *_WAYS} or suffix == "bytes" or suffix.endswith(".bytes"):
+        if family != "collectives" or kind in {"", "bytes", *WAYS} or suffix == "bytes" or suffix.endswith(".bytes"):
             continue
         entry = kinds.setdefault(kind, {})
         amount = {"count": figures[name], "bytes": figures.get(f"{name}.bytes")}
         if not suffix:
             entry |= amount
-        elif suffix in _WAYS:
+        elif suffix in WAYS:
             entry[suffix] = amount if amount["count"] is not None else None
         else:
             entry.setdefault("phases", {})[suffix] = amount

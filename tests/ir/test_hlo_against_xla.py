@@ -10,8 +10,8 @@ import pytest
 
 from ltc_ir.ir.hlo import parser as hlo_text
 from ltc_ir.ir.hlo import scanner as hlo_scan
-from ltc_ir.ir.hlo.details import shape_bytes
 from ltc_ir.ir.hlo.parser import TextFrame, parse
+from ltc_ir.ir.hlo.shapes import shape_bytes
 
 from .hlo_programs import (
     PROGRAMS,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ltc_ir.ir.hlo.details import shape_bytes
+from ltc_ir.ir.hlo.shapes import shape_bytes
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from ltc_ir.ir.hlo import module as hlo_module
 from ltc_ir.ir.hlo import parser as hlo_text
 from ltc_ir.ir.hlo import scanner as hlo_scan
 from ltc_ir.ir.hlo import stack_frames as hlo_frames
-from ltc_ir.ir.hlo.details import shape_bytes
 from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
 from ltc_ir.ir.hlo.scanner import pairs, unquote
+from ltc_ir.ir.hlo.shapes import shape_bytes
 
 from .hlo_programs import (
     GOOD,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -13,12 +14,15 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import ltc_ir
+from ltc_ir.compare.diff import diff_counts
 from ltc_ir.ir.hlo import reader
 from ltc_ir.ir.hlo.collectives import Runs, runs_of
 from ltc_ir.ir.hlo.parser import parse
-from ltc_ir.records.count import LevelCount
+from ltc_ir.records.count import Count, LevelCount
+from ltc_ir.records.environment import Environment
 from ltc_ir.records.op_table import table_of_count
 from ltc_ir.records.serialization import dumps, loads
+from ltc_ir.render.layouts.count import count_rows, count_sheets
 from ltc_ir.tables.partitioned import with_partitioned
 
 pytestmark = pytest.mark.versions
@@ -271,3 +275,24 @@ def test_json_has_it_and_is_read_back():
     made, read = (each.programs["forward"]["hlo"] for each in (count, again))
     assert read.collectives == made.collectives
     assert table_of_count(read).figures["collectives.all-reduce.backward.bytes"] == 48
+
+
+def test_the_table_shows_what_differs_and_csv_all():
+    count = ltc_ir.count(train, args=(shape((6, 2), P()), shape((12, 6))), programs=["forward"], levels=["hlo"])
+    facts = {row[0]: row[1] for sheet in count_sheets(count) if sheet.title.endswith("facts") for row in sheet.rows}
+    assert facts["hlo all-reduce bytes"] == 52
+    assert facts["hlo all-reduce backward bytes"] == 48
+    assert "hlo all-reduce executed bytes" not in facts and "hlo all-reduce partitioned bytes" not in facts
+    rows = {tuple(row[4:7]): row[7] for row in count_rows(count) if row[3] == "fact"}
+    assert rows["all-reduce", "partitioned bytes", ""] == rows["all-reduce", "executed bytes", ""] == 52
+    assert (rows["all-reduce", "bytes", "forward"], rows["all-reduce", "bytes", "backward"]) == (4, 48)
+
+
+def test_a_diff_with_an_older_record_does_not_tell_how_often_collectives_run():
+    made = hlo(train, shape((6, 2), P()), shape((12, 6)))
+    older = replace(made, collectives={"all-reduce": {"count": 2, "bytes": 52}})
+    counts = [Count("it", Environment(devices=4), {"forward": {"hlo": each}}) for each in (older, made)]
+    (pair,) = diff_counts(*counts).pairs
+    sides = {row.name: (row.baseline, row.current) for row in pair.levels["hlo"].metrics}
+    assert sides["collectives.executed.bytes"] == sides["collectives.all-reduce.executed.bytes"] == (None, 52)
+    assert sides["collectives.all-reduce.backward.bytes"] == (None, 48)

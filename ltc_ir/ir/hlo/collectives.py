@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ltc_ir.ir.hlo.details import shape_bytes
 from ltc_ir.ir.hlo.module import Computation, HloModule, Instruction
 from ltc_ir.ir.hlo.scanner import pieces
+from ltc_ir.ir.hlo.shapes import shape_bytes
 from ltc_ir.ir.op import Origin, callers_first
 from ltc_ir.records.vocabulary import COLLECTIVES, Part, Phase
 
@@ -63,8 +63,9 @@ class Collective(NamedTuple):
         told = own
         for element in self.elements:
             origins = (origin_of(witness) for witness in element.witnesses)
-            told = next((origin for origin in origins if origin.phase not in _UNTOLD), UNKNOWN)
-            sizes[told.phase] = _sum((sizes.get(told.phase, 0), element.bytes))
+            told = next((origin for origin in origins if origin.phase is not Phase.UNATTRIBUTED), UNKNOWN)
+            for phase in [Phase(part.phase) for part in told.parts] or [told.phase]:
+                sizes[phase] = _sum((sizes.get(phase, 0), element.bytes))
         if len(sizes) > 1:
             return own._replace(parts=tuple(Part(phase.value, sizes[phase]) for phase in Phase if phase in sizes))
         return own._replace(flags=told.flags, complete=told.complete, marked=told.marked, parts=())
@@ -72,7 +73,6 @@ class Collective(NamedTuple):
 
 UNKNOWN = Origin(complete=False)
 """The origin of what nothing tells."""
-_UNTOLD = frozenset({Phase.UNATTRIBUTED, Phase.MIXED})
 
 
 def collectives_of(module: HloModule) -> Iterator[Collective]:

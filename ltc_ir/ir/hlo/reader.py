@@ -99,7 +99,8 @@ class Reader:
     def parts_of(self, collective: Collective) -> Sequence[Part]:
         """The phases of a collective that was read, each with the bytes of its part."""
         origin = self.stream.ops[self.stream.bodies[collective.number].codes[collective.position]].origin
-        return origin.parts or [Part(origin.phase.value, collective.bytes)]
+        parts = origin.parts or (Part(origin.phase.value),)
+        return [part if part.bytes is not None else Part(part.phase, collective.bytes) for part in parts]
 
     def place(self, _computation: Computation, instruction: Instruction) -> Hashable:
         """What tells instructions of one name apart."""
