@@ -58,7 +58,7 @@ class Marks:
         self.numbers: list[list[int]] = [self._number(index, each) for index in range(len(stream.bodies))]
         self._pattern = re.compile(rf"(?<!\w){re.escape(prefix)}(\d+)_(?!\w)")
         self._inner = self._inner_bodies()
-        self._contexts: dict[int, list[Path]] = {}
+        self._contexts: dict[int, list[Path] | None] = {}
         self._origin_of: dict[Path, Origin] = {(): NOWHERE}
 
     def _number(self, index: int, each: bool) -> list[int]:
@@ -93,7 +93,8 @@ class Marks:
         """The marks in a name; of several that XLA joined, those in the first."""
         if not name:
             return ()
-        return tuple(map(int, self._pattern.findall(name.partition(";")[0] if self.joined else name)))
+        numbers = map(int, self._pattern.findall(name.partition(";")[0] if self.joined else name))
+        return tuple(number for number in numbers if number < len(self.origins))
 
     def without(self, name: str) -> str:
         """A name as the unmarked program has it."""
@@ -112,9 +113,7 @@ class Marks:
         """The path of an operation in a region of one with the path ``holder``, whether or not its own begins there."""
         if not path:
             return holder
-        begins_again = (
-            bool(holder) and path[0] < len(self.holders) and self.holders[path[0]] in self._inner_of(holder[-1])
-        )
+        begins_again = bool(holder) and self.holders[path[0]] in self._inner_of(holder[-1])
         return holder + path if begins_again else path
 
     def _inner_of(self, mark: int) -> Collection[int]:
@@ -123,14 +122,15 @@ class Marks:
     def relative_origin(self, path: Path) -> Origin:
         """The origin of a path's last equation, seen from where the path begins; unknown where the path has a gap."""
         origin = self._origin_of.get(path)
-        if origin is None:
-            outer, inner = path[:-1], path[-1]
-            if inner >= len(self.origins) or (outer and self.holders[inner] not in self._inner_of(outer[-1])):
-                origin = _UNKNOWN
-            else:
-                origin = self.origins[inner].within(self.relative_origin(outer))
-            self._origin_of[path] = origin
-        return origin
+        start = 0 if origin is None else len(path)
+        for end in range(start + 1, len(path) + 1):
+            part, outer, inner = path[:end], path[: end - 1], path[end - 1]
+            origin = self._origin_of.get(part)
+            if origin is None:
+                connected = not outer or self.holders[inner] in self._inner_of(outer[-1])
+                origin = self.origins[inner].within(self._origin_of[outer]) if connected else _UNKNOWN
+                self._origin_of[part] = origin
+        return origin or NOWHERE
 
     def origin(self, path: Path) -> Origin | None:
         """The origin of a path's last equation, seen from the whole program; ``None`` where the path does not tell it.
@@ -142,27 +142,25 @@ class Marks:
 
     def completed(self, path: Path) -> Path | None:
         """The path from the program's own equations to the last one of ``path``; ``None`` where there are several."""
-        if not path or path[-1] >= len(self.origins):
+        if not path:
             return None
         if self.is_absolute(path) and self._is_connected(path):
             return path
-        candidates = [outer for outer in self.contexts(self.holders[path[-1]]) if _holds(outer, path[:-1])]
+        contexts = self.contexts(self.holders[path[-1]])
+        candidates = [outer for outer in contexts or () if _holds(outer, path[:-1])]
         return (*candidates[0], path[-1]) if len(candidates) == 1 else None
 
     def _is_connected(self, path: Path) -> bool:
-        return all(
-            inner < len(self.holders) and self.holders[inner] in self._inner_of(outer)
-            for outer, inner in pairwise(path)
-        )
+        return all(self.holders[inner] in self._inner_of(outer) for outer, inner in pairwise(path))
 
-    def contexts(self, index: int) -> list[Path]:
-        """The paths that lead to a body, at most `MOST_CONTEXTS` of them."""
+    def contexts(self, index: int) -> list[Path] | None:
+        """The paths that lead to a body; ``None`` where there are more than `MOST_CONTEXTS`."""
         if not self._contexts:
             self._contexts = self._all_contexts()
         return self._contexts.get(index, [])
 
-    def _all_contexts(self) -> dict[int, list[Path]]:
-        contexts: dict[int, list[Path]] = {root: [()] for root in self.stream.roots}
+    def _all_contexts(self) -> dict[int, list[Path] | None]:
+        contexts: dict[int, list[Path] | None] = {root: [()] for root in self.stream.roots}
         order = callers_first(
             {index: {edge.child for edge in body.edges} for index, body in enumerate(self.stream.bodies)}
         )
@@ -170,15 +168,17 @@ class Marks:
         for mark in self._inner:
             marks[self.holders[mark]].append(mark)
         for index in order:
+            outers = contexts.get(index, [])
             for mark in marks[index]:
                 for child in self._inner[mark]:
-                    found = contexts.setdefault(child, [])
-                    found += [(*outer, mark) for outer in contexts.get(index, [])[: MOST_CONTEXTS - len(found)]]
+                    known = contexts.get(child, [])
+                    few = known is not None and outers is not None and len(known) + len(outers) <= MOST_CONTEXTS
+                    contexts[child] = [*(known or ()), *((*outer, mark) for outer in outers or ())] if few else None
         return contexts
 
 
 MOST_CONTEXTS = 64
-"""Paths to one body that are told apart; of more, none is chosen."""
+"""Paths to one body that are told apart."""
 
 
 def _holds(outer: Path, part: Path) -> bool:
