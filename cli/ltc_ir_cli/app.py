@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from ltc_ir.errors import LtcIrError
-from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, unwritable
+from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, say, unwritable
 from ltc_ir_cli.parameters import plain_arguments
 
 BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 2
@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _interrupts_arrive():
             code = _invoked(list(sys.argv[1:] if argv is None else argv))
+        _say_notes()
         sys.stdout.flush()
         return code
     except LtcIrError as error:
@@ -77,6 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _interrupted()
     except Exception as error:
         return _interrupted() if _of_an_interrupt(error) else _usage_or_bug(error)
+
+
+def _say_notes() -> None:
+    """Say what holds for all that was inspected, once."""
+    inspected = sys.modules.get("ltc_ir.tables.inspected")
+    notes: dict[str, None] = getattr(inspected, "NOTES", {})
+    for note in notes:
+        say(f"note: {note}")
+    notes.clear()
 
 
 def _interrupted() -> int:

@@ -12,11 +12,15 @@ from ltc_ir.records.vocabulary import Level
 
 def examine() -> list[dict[str, str]]:
     """A row per fact: what it is, what was found, and what follows where something is missing."""
+    from ltc_ir.tables import inspected
+
     rows = [_row("ltc-ir", _version("ltc-ir")), _row("python", f"{platform.python_version()} on {platform.platform()}")]
     rows += [
         _row(name, _version(name)) for name in ("jax", "jaxlib", "rich", "typer", "networkx", "pandas", "matplotlib")
     ]
-    return [*rows, _tried(), *_devices(), *_private(), *_abilities()]
+    rows += [_tried(), *_devices(), *_private(), _attribution(), *_abilities()]
+    inspected.NOTES.clear()  # a row has them
+    return rows
 
 
 def _row(what: str, value: str, note: str = "") -> dict[str, str]:
@@ -69,16 +73,37 @@ def _abilities() -> list[dict[str, str]]:
     return rows
 
 
+def _attribution() -> dict[str, str]:
+    """How a small program's operations get their phases and lines below the jaxpr."""
+    from ltc_ir.ir.origin import Ownership
+    from ltc_ir.records.request import Request
+    from ltc_ir.tables.inspected import inspect
+
+    try:
+        program = inspect(_staged_sample(), Request(levels=(Level.STABLEHLO,)), Ownership()).lowered()
+    except Exception as error:
+        return _row("attribution", "fails", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    return (
+        _row("attribution", "by marks")
+        if program.by_names is None
+        else _row("attribution", "by names", program.by_names)
+    )
+
+
 def _count_something(level: str) -> Any:
     from ltc_ir.ir.origin import Ownership
     from ltc_ir.records.request import Request
     from ltc_ir.tables.live import count_program
+
+    return count_program(_staged_sample(), Request(levels=(Level(level),)), Ownership())
+
+
+def _staged_sample() -> Any:
     from ltc_ir.targets.parse_shapes import shape_struct
     from ltc_ir.targets.stages import Staged
     from ltc_ir.targets.target import Program
 
-    sample = Staged(Program(_sample, (shape_struct((2,), "f32"),)), "a sample")
-    return count_program(sample, Request(levels=(Level(level),)), Ownership())
+    return Staged(Program(_sample, (shape_struct((2,), "f32"),)), "a sample")
 
 
 def _sample(x: Any) -> Any:

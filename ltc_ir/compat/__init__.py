@@ -135,8 +135,15 @@ def missing() -> list[str]:
             "debug locations hold this tool's frames",
         ),
         "jaxlib.mlir.ir": (private("jaxlib.mlir.ir", "Operation"), "no StableHLO"),
+        "jax.stages.Traced._params": (_traced_field(), "phases and lines of StableHLO and HLO by names, not by marks"),
     }
     return [f"{name}: {effect}" for name, (value, effect) in required.items() if value is None]
+
+
+def _traced_field() -> Any:
+    """The field of a ``Traced`` that holds its jaxpr for lowering, see `with_jaxpr`."""
+    traced = private("jax._src.stages", "Traced")
+    return getattr(traced, "_lower_callable" if version() < (0, 7) else "_params", None)
 
 
 KERNELS = frozenset({"pallas_call", "core_map", "mpmd_map", "run_scoped"})

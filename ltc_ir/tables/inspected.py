@@ -41,6 +41,7 @@ class Inspected:
         table: the table of the jaxpr.
         evidence: what the jaxpr proves of names.
         marks: what the marks mean; ``None`` where this JAX lowers no copy, so that origins are told by names.
+        by_names: why origins below the jaxpr are told by names; ``None`` where they are told by marks.
     """
 
     staged: Staged
@@ -50,6 +51,14 @@ class Inspected:
     table: Table
     evidence: Evidence
     marks: Marks | None = None
+    by_names: str | None = None
+
+    def lowered(self) -> Inspected:
+        """The same program, lowered; without marks where its lowered module has none of them."""
+        module = self.staged.module()
+        if self.marks is None or not marked_stablehlo.drops_marks(module, self.marks):
+            return self
+        return replace(self, marks=None, by_names=_noted("this JAX loses marks on the way from a jaxpr to StableHLO"))
 
     def stablehlo(self) -> Stream:
         """The operations of the lowered module."""
@@ -163,4 +172,16 @@ def inspect(staged: Staged, request: Request, ownership: Ownership, *, each: boo
         return inspected
     copy, marks = mark(reader, (staged.function_name,), each=each or Level.HLO in request.read_levels)
     lowering = staged.with_marks(copy)
-    return inspected if lowering is None else replace(inspected, staged=lowering, marks=marks)
+    if lowering is None:
+        return replace(inspected, by_names=_noted("this JAX keeps a traced program's jaxpr in an unknown place"))
+    return replace(inspected, staged=lowering, marks=marks)
+
+
+NOTES: dict[str, None] = {}
+"""What to tell a user once of all that this process inspected."""
+
+
+def _noted(why: str) -> str:
+    """The reason, noted for the user."""
+    NOTES[f"phases and lines of StableHLO and HLO are told by names, which are less certain than marks: {why}"] = None
+    return why

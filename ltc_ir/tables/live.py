@@ -66,7 +66,7 @@ def _read_levels(program: Inspected, use: Callable[[Reading], Result]) -> dict[s
         results[Level.JAXPR.value] = use(Reading(program.table, program.reader.stream))
     for level, read in _READERS.items():
         if level in levels:
-            program.staged.module()  # so that it is lowered while garbage is collected
+            program = program.lowered()  # outside of its reader, so that it is lowered while garbage is collected
             results[level.value] = use(read(program))
     return results
 
@@ -109,6 +109,7 @@ def _read_stablehlo(program: Inspected) -> Reading:
     request, module = program.request, program.staged.module()
     stream = program.stablehlo()
     figures, reasons = text_figures(module, request.text)
+    reasons |= _attribution(program)
     figures["constants.bytes"] = _constant_bytes(stream, program.staged.lowered)
     if figures["constants.bytes"] is None:
         reasons["constants.bytes"] = "this JAX does not say what it hoisted"
@@ -120,6 +121,11 @@ def _read_stablehlo(program: Inspected) -> Reading:
     constants = program.table.constants
     table = build(Level.STABLEHLO, stream, request.wants, figures, reasons, constants=constants, **hashes)
     return Reading(table, stream, module)
+
+
+def _attribution(program: Inspected) -> dict[str, str]:
+    """Why origins are told by names, where they are."""
+    return {} if program.by_names is None else {"attributed.marks": program.by_names}
 
 
 def _constant_bytes(stream: Stream, lowered: Any) -> int | None:
@@ -147,6 +153,7 @@ def _read_hlo(program: Inspected) -> Reading:
     figures, reasons = figures | collectives, reasons | stream.facts["reasons"]
     if reason:
         reasons["collectives.partitioned"] = reason
+    reasons |= _attribution(program)
     table = build(Level.HLO, stream, program.request.wants, figures, reasons)
     return Reading(table, stream, program.hlo_module)
 

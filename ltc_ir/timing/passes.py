@@ -130,7 +130,7 @@ def passes_of(program: Program, label: str, ownership: Ownership, clock: Clock =
         TargetError: the user's function failed.
     """
     require_profile_data()
-    inspected = inspect(Staged(program, label), Request(levels=(Level.HLO,)), ownership)
+    inspected = inspect(Staged(program, label), Request(levels=(Level.HLO,)), ownership).lowered()
     staged = inspected.staged
     with compat.no_persistent_cache():
         lowered = staged.lowered

@@ -319,3 +319,57 @@ def test_a_semicolon_in_a_scope_hides_no_mark() -> None:
 
     expected, found = (counted.count(program(scope), X, by=("source",)) for scope in ("a_b", "a;b"))
     assert {level: count.by for level, count in found.items()} == {level: count.by for level, count in expected.items()}
+
+
+def lost(staged: Staged, jaxpr: Any) -> Staged:
+    """A way through the stages that loses the marks."""
+    return staged
+
+
+FALLBACKS = {
+    "unknown place": (compat, "with_jaxpr", lambda traced, jaxpr: None),
+    "loses marks": (Staged, "with_marks", lost),
+}
+
+
+@pytest.mark.parametrize("why", FALLBACKS)
+def test_without_marks_names_are_used_and_that_is_said_once(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from ltc_ir_cli.app import main
+
+    (tmp_path / "net.py").write_text(NET)
+    target, levels = f"{tmp_path / 'net.py'}:net", ("--level", "jaxpr,stablehlo,hlo")
+    command = ["count", target, "--grad", *levels, "--format", "json"]
+    assert main(command) == 0
+    with_marks = capfd.readouterr()
+    monkeypatch.setattr(*FALLBACKS[why])
+    assert main(command) == 0
+    by_names = capfd.readouterr()
+    assert "told by names" not in with_marks.err
+    assert by_names.err.count("told by names") == 1
+    assert why in by_names.err
+    for program, of_levels in json.loads(by_names.out)["programs"].items():
+        before = json.loads(with_marks.out)["programs"][program]
+        assert of_levels["jaxpr"] == before["jaxpr"]
+        for level in ("stablehlo", "hlo"):
+            assert why in of_levels[level]["reasons"]["attributed.marks"]
+            assert "attributed.marks" not in before[level].get("reasons", {})
+            assert of_levels[level]["ops"] == before[level]["ops"]
+    assert json.loads(by_names.out)["programs"]["grad"]["stablehlo"]["phases"]["backward"]
+    assert main(["doctor"]) == 0
+    told = capfd.readouterr()
+    assert re.search(rf"attribution +by names .*{why}", told.out)
+    assert "told by names" not in told.err
+
+
+def test_the_doctor_says_that_marks_are_used(capfd: pytest.CaptureFixture[str]) -> None:
+    from ltc_ir_cli.app import main
+
+    assert main(["doctor"]) == 0
+    assert re.search(r"attribution +by marks", capfd.readouterr().out)
+
+
+def test_a_program_without_equations_needs_no_marks() -> None:
+    for function in (lambda x: x, lambda x: jnp.zeros(3)):
+        assert "attributed.marks" not in counted.count(function, X)["hlo"].reasons

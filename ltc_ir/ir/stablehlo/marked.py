@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ltc_ir.compat.mlir import LocationReader
 from ltc_ir.ir.marks import Marks, Path
 from ltc_ir.ir.op import Details, Origin, Stream, paused_collector
 from ltc_ir.ir.origin import Evidence, Ownership
@@ -88,6 +89,26 @@ class MarkedReader(Reader):
 def _begins(call: Path, paths: Collection[Path]) -> bool:
     """Whether a call's path begins all paths that there are."""
     return bool(call) and all(path[: len(call)] == call for path in paths if path)
+
+
+def drops_marks(module: Any, marks: Marks) -> bool:
+    """Whether operations of a lowered module have the names of equations, and none of these names has a mark."""
+    name_of, named, pending = LocationReader().name_of, False, [_operations_in(module.operation)]
+    while pending:
+        operation = next(pending[-1], None)
+        if operation is None:
+            pending.pop()
+            continue
+        name, _ = name_of(operation.location)
+        if marks.path(name):
+            return False
+        named = named or "/" in (name or "")
+        pending.append(_operations_in(operation))
+    return named
+
+
+def _operations_in(operation: Any) -> Iterator[Any]:
+    return (view.operation for region in operation.regions for block in region.blocks for view in block.operations)
 
 
 def read(
