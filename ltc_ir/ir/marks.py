@@ -91,10 +91,13 @@ class Marks:
 
     def path(self, name: str | None) -> Path:
         """The marks in a name; of several that XLA joined, those in the first."""
-        if not name:
-            return ()
-        numbers = map(int, self._pattern.findall(name.partition(";")[0] if self.joined else name))
-        return tuple(number for number in numbers if number < len(self.origins))
+        return next(self.paths(name), ())
+
+    def paths(self, name: str | None) -> Iterator[Path]:
+        """The marks in each of the names that XLA joined into one."""
+        for part in () if not name else name.split(";") if self.joined else (name,):
+            numbers = map(int, self._pattern.findall(part))
+            yield tuple(number for number in numbers if number < len(self.origins))
 
     def without(self, name: str) -> str:
         """A name as the unmarked program has it."""

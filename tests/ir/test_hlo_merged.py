@@ -11,8 +11,13 @@ import pytest
 from jax import lax
 
 import ltc_ir
+from ltc_ir.ir.hlo.marked import Attribution
+from ltc_ir.ir.hlo.parser import parse
+from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.op_table import Table
 from ltc_ir.records.request import parse_request
+from ltc_ir.records.vocabulary import Part, Phase
+from ltc_ir.tables.inspected import inspect
 from ltc_ir.tables.live import tables_of
 from ltc_ir.targets import prepare
 from ltc_ir.targets.target import Target
@@ -105,3 +110,27 @@ def test_equations_of_one_phase_merge_into_that_phase_and_of_two_lines_into_neit
 def test_values_that_differ_are_not_merged() -> None:
     rows = [row for row in tables(apart, "forward")["hlo"].weights if row.name == "sine"]
     assert rows and all("test_hlo_merged.py" in row.source and not row.parts for row in rows)
+
+
+def test_a_name_that_xla_joined_of_two_is_of_both() -> None:
+    staged = prepare.stage(Target(jax.grad(apart_of_sum), (jnp.ones(5),)), "forward")
+    inspected = inspect(staged, parse_request(levels=("jaxpr", "hlo")), Ownership())
+    marks = inspected.marks
+    assert marks is not None
+    numbers = {marks.origins[number].phase: marks.spelling(number) for number in range(len(marks.origins))}
+    text = HLO.format(name=f"jit(f)/{numbers[Phase.FORWARD]}/sin;jit(f)/{numbers[Phase.BACKWARD]}/cos")
+    attribution = Attribution(parse(text), marks)
+    assert attribution.origins["main", "y"].parts == (Part("forward"), Part("backward"))
+
+
+def apart_of_sum(x: Any) -> Any:
+    return jnp.sum(apart(x))
+
+
+HLO = """HloModule m
+
+ENTRY main {{
+  x = f32[5] parameter(0)
+  ROOT y = f32[5] sine(x), metadata={{op_name="{name}"}}
+}}
+"""

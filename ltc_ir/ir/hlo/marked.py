@@ -80,7 +80,10 @@ class Attribution:
     def merged_into(self, computation: str, instruction: Instruction) -> Collection[Path]:
         """The paths of the equations that an instruction computes besides the one that it names."""
         path = self.paths.get((computation, instruction.name))
-        return () if path is None or self.merges is None else self.merges.into(path, instruction.opcode)
+        if path is None:
+            return ()
+        joined = {other for other in self.marks.paths(instruction.op_name) if other and other != path}
+        return joined.union(() if self.merges is None else self.merges.into(path, instruction.opcode))
 
     def _attribute(self) -> None:
         computations = {computation.name: computation for computation in self.module.computations}
