@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.errors import UsageError
@@ -10,6 +11,7 @@ from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count, LevelCount
 from ltc_ir.records.op_table import level_count, narrow
 from ltc_ir.records.request import Options, Request, parse_request
+from ltc_ir.records.signature import ATTRIBUTION, Signature
 
 if TYPE_CHECKING:
     from ltc_ir.ir.origin import Ownership
@@ -36,6 +38,7 @@ def count(
     library: bool = False,
     executed: bool = False,
     fill: str | None = None,
+    types: bool = False,
 ) -> Count:
     """Count a target's programs.
 
@@ -55,6 +58,7 @@ def count(
         library: let library frames count as sources.
         executed: count how often each operation runs too, where need be by running the program; each level has it as
             ``executed``, or ``None`` and a reason.
+        types: read the element types of all operations into the signatures, for a comparison.
         fill: the values of arguments that are only shapes, for such a run: ``zeros`` or ``normal:SEED``.
 
     Each program is traced from cleared caches (`jax.clear_caches`), so that no count depends on what was traced before:
@@ -65,7 +69,7 @@ def count(
     """
     request = parse_request(
         programs=programs, levels=levels, by=by, ops=ops, phases=phases, sources=source, library=library, text=text,
-        executed=executed, fill=fill, options=options, platform=platform, x64=x64,
+        executed=executed, fill=fill, types=types, options=options, platform=platform, x64=x64,
     )  # fmt: skip
     return count_request(target, request, args)
 
@@ -103,18 +107,23 @@ def _narrowed(path: str, stored: Count, request: Request) -> Count:
     return narrowed
 
 
-def count_staged(staged: Staged, request: Request, ownership: Ownership) -> dict[str, LevelCount]:
-    """The counts of one program, by level, with how often its operations run where that is asked."""
+def count_staged(
+    staged: Staged, request: Request, ownership: Ownership, signed: Callable[[Signature], None] | None = None
+) -> dict[str, LevelCount]:
+    """The counts of one program, by level, with how often its operations run where that is asked.
+
+    ``signed`` takes its signature.
+    """
     from ltc_ir.tables.live import count_program, read_program
 
     if not request.executed:
-        return count_program(staged, request, ownership)
+        return count_program(staged, request, ownership, signed)
     from ltc_ir.execution.measured import with_executed
 
     def count_level(reading: Reading) -> LevelCount:
         return level_count(with_executed(reading, staged, request, ownership), request)
 
-    return read_program(staged, request, ownership, count_level)
+    return read_program(staged, request, ownership, count_level, signed)
 
 
 def count_target(target: Target, request: Request) -> Count:
@@ -123,11 +132,13 @@ def count_target(target: Target, request: Request) -> Count:
     from ltc_ir.targets.stages import environment
 
     counts: dict[str, Mapping[str, LevelCount]] = {}
+    signatures: dict[str, Signature] = {}
     attempts = Attempts(target, request.programs)
     for program in attempts.names:
         with attempts.making(program):
             staged = stage(target, program, request.platform)
-            counts[program] = count_staged(staged, request, ownership_of(target))
+            signed = partial(signatures.__setitem__, program)
+            counts[program] = count_staged(staged, request, ownership_of(target), signed)
     return Count(
         target=target.name or "target",
         environment=environment(request.platform or target.platform),
@@ -136,4 +147,6 @@ def count_target(target: Target, request: Request) -> Count:
         grouped=tuple(by.value for by in request.by),
         filters=request.filters,
         headline=target.headline,
+        signatures={} if request.filters else signatures,
+        attribution=ATTRIBUTION,
     )

@@ -47,7 +47,7 @@ def diff(
     sides = [
         stored_count.narrowed(programs, asked_for)
         if stored_count is not None
-        else count(cast("Inspectable", side), programs=programs, levels=asked_for, **asked)
+        else count(cast("Inspectable", side), programs=programs, levels=asked_for, types=current is not None, **asked)
         for side, stored_count in zip(subjects, stored, strict=True)
     ]
     return diff_programs(sides[0], "forward", "grad") if current is None else diff_counts(*sides)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ltc_ir.compare.comparability import check_filters, collect_notes, compare_environments
+from ltc_ir.compare.signature import compare_signatures
 from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount
 from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
@@ -95,6 +96,7 @@ def diff_counts(baseline: Count, current: Count) -> Diff:
     check_filters(baseline, current)
     names = _pairs(baseline, current)
     pairs, notes = _compare_programs(baseline, current, names)
+    pairs = tuple(_signed(pair, baseline, current) for pair in pairs)
     if not any(pair.levels for pair in pairs):
         raise NotComparableError(
             f"nothing in common: {_listed(baseline)} against {_listed(current)}",
@@ -108,6 +110,12 @@ def diff_counts(baseline: Count, current: Count) -> Diff:
     left_out = [*_left_out("baseline", baseline, pairs, 0), *_left_out("current", current, pairs, 1)]
     notes = [*compare_environments(baseline.environment, current.environment), *notes, *left_out]
     return Diff(left, right, pairs, _grouped(baseline, current), _unique([*notes, *collect_notes(baseline, current)]))
+
+
+def _signed(pair: Pair, baseline: Count, current: Count) -> Pair:
+    """A pair with what changed of what the programs take and return, where both sides know it."""
+    before, after = baseline.signatures.get(pair.baseline), current.signatures.get(pair.current)
+    return pair if before is None or after is None else replace(pair, signature=compare_signatures(before, after))
 
 
 def diff_programs(count: Count, baseline: str = "forward", current: str = "grad") -> Diff:
@@ -212,6 +220,10 @@ def _compare_programs(
     baseline: Count, current: Count, names: Iterable[tuple[str, str]], headline: tuple[str, ...] = ()
 ) -> tuple[tuple[Pair, ...], list[str]]:
     pairs, notes = [], []
+    attributed = baseline.attribution == current.attribution
+    if not attributed:
+        versions = f"{baseline.attribution} and {current.attribution}"
+        notes.append(f"the sides have phases of different attributions ({versions}), so phases are not compared")
     grouped = baseline.grouped == current.grouped
     if not grouped:
         notes.append("the sides are grouped differently, so groups are not compared")
@@ -220,10 +232,20 @@ def _compare_programs(
         for level in Level:
             sides = (baseline.programs[left].get(level.value), current.programs[right].get(level.value))
             if sides[0] is not None and sides[1] is not None:
-                levels[level.value], level_notes = _diff_level(sides[0], sides[1], headline, grouped)
-                notes += level_notes
+                levels[level.value], level_notes = _diff_level(sides[0], sides[1], headline, grouped and attributed)
+                notes += level_notes if attributed else []
+                if not attributed:
+                    levels[level.value] = _without_phases(levels[level.value])
         pairs.append(Pair(left, right, levels))
     return tuple(pairs), notes
+
+
+def _without_phases(level: LevelDiff) -> LevelDiff:
+    """What differs whatever the phase."""
+    ops, metrics = (tuple(replace(change, phases={}) for change in changes) for changes in (level.ops, level.metrics))
+    return replace(
+        level, ops=tuple(change for change in ops if change.differs or change.headline), metrics=metrics, by=None
+    )
 
 
 def _diff_level(

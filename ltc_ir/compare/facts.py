@@ -86,6 +86,8 @@ def count_snapshot(snapshot: Snapshot, by: Collection[str] = (), where: str = "t
             snapshot.program: {level: _count_level(tables[level], request) for level in Level if level in tables}
         },
         grouped=tuple(by),
+        signatures={} if snapshot.signature is None else {snapshot.program: snapshot.signature},
+        attribution=snapshot.attribution,
         notes=(EXPANDED_NOTE,) if Level.STABLEHLO in tables else (),
     )
 

@@ -10,7 +10,17 @@ from dataclasses import replace
 
 from ltc_ir.records.element_types import bits_of
 from ltc_ir.records.figures import size
-from ltc_ir.records.signature import Signature, SignatureChange, TypedOperation, Value
+from ltc_ir.records.signature import (
+    COLLECTIVE_EQUATIONS,
+    CONSTRAINT,
+    LOOPS,
+    PRODUCTS,
+    TYPED,
+    Signature,
+    SignatureChange,
+    TypedOperation,
+    Value,
+)
 from ltc_ir.records.vocabulary import NO_SOURCE, Level
 
 _TYPE = re.compile(r"(?P<element>.*)\[(?P<shape>[^\[\]]*)\]")
@@ -192,10 +202,11 @@ def _statics(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Si
 
 # --- operations
 
-_VERBS = {
-    "scan": "carries", "while": "carries", "dot_general": "multiplies", "conv_general_dilated": "multiplies",
-    "ragged_dot": "multiplies", "ragged_dot_general": "multiplies", "sharding_constraint": "is",
-}  # fmt: skip
+_VERBS = (
+    dict.fromkeys(LOOPS, "carries")
+    | dict.fromkeys(PRODUCTS, "multiplies")
+    | dict.fromkeys(COLLECTIVE_EQUATIONS, "sends")
+)
 
 
 def _operations(before: Iterable[TypedOperation], after: Iterable[TypedOperation]) -> Iterator[SignatureChange]:
@@ -256,11 +267,11 @@ def _without(operations: Iterable[TypedOperation], same: Mapping[str, int]) -> l
 def _changed_operation(old: TypedOperation, new: TypedOperation, number: int) -> SignatureChange:
     place = f" at {new.sources[0]}" if new.sources else f" in {new.function}" if new.function != NO_SOURCE else ""
     plural = f"{number} " if number > 1 else ""
-    if new.name == "sharding_constraint":
+    if new.name == CONSTRAINT:
         (change,) = _resharded(f"{plural}{new.name}{place}", "operation", old.types, new.types)
         return _placed(replace(change, level=_JAXPR), new)
     words = f"{plural}{new.name}{place} {_verb(old, new)} {_shown(old, new, new)} (was {_shown(old, new, old)})"
-    bits = _widest(old, new)
+    bits = _widest(old, new) if new.name in TYPED else None
     if bits is None:
         return _placed(SignatureChange("operation", _JAXPR, words), new)
     return _placed(SignatureChange("types", _JAXPR, words, *bits, grown=True), new)
@@ -271,7 +282,7 @@ def _placed(change: SignatureChange, operation: TypedOperation) -> SignatureChan
 
 
 def _verb(old: TypedOperation, new: TypedOperation) -> str:
-    verb = _VERBS.get(new.name, "sends")
+    verb = _VERBS.get(new.name, "became")
     return "gives" if _operands(old) == _operands(new) and "->" in new.types else verb
 
 

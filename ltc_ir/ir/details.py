@@ -16,6 +16,7 @@ from ltc_ir import compat
 from ltc_ir.compat import mlir
 from ltc_ir.ir.op import Detail, Details
 from ltc_ir.records import element_types
+from ltc_ir.records.signature import CONSTRAINT, LOOPS, TYPED
 
 _LONGEST = 200
 """Characters of an attribute's value that are kept: a rule names short ones."""
@@ -26,23 +27,11 @@ _ENUM = re.compile(r"#\w+<\w+ (\w+)>")
 
 CARRY, SHARDING = "carry", "sharding"
 """The attributes that hold the types a loop carries, and the sharding that a constraint demands."""
-_LOOPS = frozenset({"scan", "while"})
-_PRODUCTS = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
-_COLLECTIVES = frozenset({
-    "all_gather", "all_gather_invariant", "all_to_all", "pbroadcast", "pmax", "pmin", "ppermute", "psum", "psum2",
-    "psum_invariant", "psum_scatter", "ragged_all_to_all", "reduce_scatter",
-})  # fmt: skip
-_TYPED = _LOOPS | _PRODUCTS | _COLLECTIVES | {"sharding_constraint"}
-
-
-def is_typed(name: str) -> bool:
-    """Whether the width of these equations matters: loops, products, convolutions, collectives, constraints of sharding."""
-    return name in _TYPED
 
 
 def of_equation(eqn: Any, details: Details) -> Detail | None:
     """The detail of a jaxpr's equation; tokens and the like have no element type and are left out."""
-    typed = eqn.primitive.name in _TYPED
+    typed = eqn.primitive.name in TYPED
     if details < Details.ALL:
         if typed:
             return _of_typed(eqn)
@@ -66,10 +55,10 @@ def _of_typed(eqn: Any) -> Detail:
     """The detail of an equation whose width matters: its types, what a loop carries, what sharding a constraint demands."""
     name = eqn.primitive.name
     results, operands = tuple(_types(eqn.outvars)), tuple(_types(eqn.invars))
-    if name in _LOOPS:
+    if name in LOOPS:
         carried = eqn.outvars[: compat.scan_sizes(eqn)[1]] if name == "scan" else eqn.outvars
         return Detail(results, (), ((CARRY, _counted(_types(carried))),))
-    if name == "sharding_constraint":
+    if name == CONSTRAINT:
         return Detail(results, (), ((SHARDING, _sharding_text(eqn)),))
     return Detail(results, operands)
 

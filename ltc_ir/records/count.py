@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.figures import figures_of
 from ltc_ir.records.shape import Natural, Number, Shape, finite
+from ltc_ir.records.signature import FIRST_ATTRIBUTION, Signature
 from ltc_ir.records.vocabulary import Level, Phase
 
 Ops = Mapping[str, Natural]
@@ -288,7 +289,8 @@ class Count:
 
     ``unavailable`` names the programs that could not be made, each with its reason. ``grouped`` are the groupings of the
     ``by`` lists, ``filters`` the operations and phases a count was narrowed to. ``headline`` are the operations that lead a
-    table of a forward and its gradient; where it is empty, the largest operations of the gradient do.
+    table of a forward and its gradient; where it is empty, the largest operations of the gradient do. ``signatures`` are what
+    the programs take and return, of those where it was read; ``attribution`` is the version that told the phases.
     """
 
     target: str
@@ -299,8 +301,12 @@ class Count:
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     headline: tuple[str, ...] = ()
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    attribution: Natural = FIRST_ATTRIBUTION
     kind: str = "count"
-    SHAPE: ClassVar = Shape(optional=("unavailable", "grouped", "filters", "headline", "notes"))
+    SHAPE: ClassVar = Shape(
+        optional=("unavailable", "grouped", "filters", "headline", "notes", "signatures", "attribution")
+    )
 
     def levels(self) -> tuple[str, ...]:
         """The levels that any program has, in reading order."""
@@ -314,4 +320,7 @@ class Count:
             for name, of_levels in self.programs.items()
             if not programs or name in programs or name == "file"
         }
-        return replace(self, programs={name: of_levels for name, of_levels in kept.items() if of_levels})
+        signatures = {name: signature for name, signature in self.signatures.items() if name in kept}
+        return replace(
+            self, programs={name: of_levels for name, of_levels in kept.items() if of_levels}, signatures=signatures
+        )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.shape import Shape, finite
+from ltc_ir.records.signature import SignatureChange
 
 Figure = int | float | None
 """A number, or ``None`` where a side does not have it."""
@@ -98,11 +99,18 @@ class LevelDiff:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two programs set against each other, and the levels both have."""
+    """Two programs compared, the levels both have, and as ``signature`` what changed of arguments, results and types."""
 
     baseline: str
     current: str
     levels: Mapping[str, LevelDiff]
+    signature: tuple[SignatureChange, ...] = ()
+    SHAPE: ClassVar = Shape(optional=("signature",))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known to differ."""
+        return not self.signature and all(level.empty for level in self.levels.values())
 
 
 @dataclass(frozen=True)
@@ -129,4 +137,4 @@ class Diff:
     @property
     def empty(self) -> bool:
         """Whether nothing is known to differ."""
-        return all(made.empty for pair in self.pairs for made in pair.levels.values())
+        return all(pair.empty for pair in self.pairs)

@@ -48,6 +48,7 @@ class Request:
         fill: the values of arguments that are only shapes, for such a run: ``zeros`` or ``normal:SEED``.
         details: read the operands, attributes and bytes of each operation.
         structure: hash programs regardless of the order of independent operations, too.
+        types: read the element types of all operations of the jaxpr.
         facts: read what snapshots keep besides counts: the types of results, a fingerprint, who uses each constant.
         options: changes to a target found by name.
         platform: what to lower for; the target's own or this machine's where ``None``.
@@ -67,6 +68,7 @@ class Request:
     fill: str | None = None
     details: bool = False
     facts: bool = False
+    types: bool = False
     structure: bool = False
     options: Options | None = None
     platform: str | None = None

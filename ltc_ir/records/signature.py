@@ -9,6 +9,21 @@ from typing import ClassVar
 
 from ltc_ir.records.shape import Natural, Number, Shape
 
+ATTRIBUTION = 2
+"""The version of attribution: how phases and functions are told. Facts of another version differ in these alone."""
+FIRST_ATTRIBUTION = 1
+"""The version of records that name none."""
+
+LOOPS = frozenset({"scan", "while"})
+PRODUCTS = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
+COLLECTIVE_EQUATIONS = frozenset({
+    "all_gather", "all_gather_invariant", "all_to_all", "pbroadcast", "pmax", "pmin", "ppermute", "psum", "psum2",
+    "psum_invariant", "psum_scatter", "ragged_all_to_all", "reduce_scatter",
+})  # fmt: skip
+CONSTRAINT = "sharding_constraint"
+TYPED = LOOPS | PRODUCTS | COLLECTIVE_EQUATIONS | {CONSTRAINT}
+"""The equations whose width matters, and constraints of sharding."""
+
 _VALUE = re.compile(
     r"(?P<weak>weak )?(?P<type>\S+)(?P<donated> donated)?(?: for result (?P<aliases>\d+))?(?: sharded (?P<sharding>.+))?",
     re.ASCII,

@@ -6,18 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ltc_ir.records.signature import Signature
+from ltc_ir.records.signature import ATTRIBUTION, Signature
 
 Block = tuple[str, str]
 """A phase and a function key: the unit in which facts are kept, so that two branches that touch two functions merge."""
 
 SCHEMA = 1
 """The snapshot schema this version writes; older ones are migrated when read, newer ones refused."""
-
-ATTRIBUTION = 2
-"""The version of attribution: how phases and functions are told. Facts of another version differ in these alone."""
-FIRST_ATTRIBUTION = 1
-"""The version of records that name none."""
 
 TWICE, IN_PROCESS = "twice", "in-process"
 """How a snapshot was captured: a second time in a child with another hash seed and order, or by a second trace here."""

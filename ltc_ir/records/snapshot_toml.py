@@ -10,9 +10,8 @@ from typing import Annotated, Any
 from ltc_ir.errors import UsageError
 from ltc_ir.records.serialization import DamageError, convert
 from ltc_ir.records.shape import Check
-from ltc_ir.records.signature import Signature, TypedOperation, Value
+from ltc_ir.records.signature import FIRST_ATTRIBUTION, Signature, TypedOperation, Value
 from ltc_ir.records.snapshot import (
-    FIRST_ATTRIBUTION,
     IN_PROCESS,
     SCHEMA,
     TWICE,

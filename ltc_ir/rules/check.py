@@ -14,7 +14,8 @@ from ltc_ir.compare.signature import compare_signatures
 from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status
 from ltc_ir.records.figures import takes_steps
 from ltc_ir.records.op_table import ProgramTables, Table, narrowed, table_of_facts
-from ltc_ir.records.snapshot import ATTRIBUTION, LevelFacts, Snapshot
+from ltc_ir.records.signature import ATTRIBUTION
+from ltc_ir.records.snapshot import LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import Complete, Rule

@@ -11,7 +11,8 @@ from ltc_ir.compare.signature import compare_signatures, wider
 from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.figures import FIGURES
 from ltc_ir.records.op_table import ProgramTables, Row, Table, Weights, facts_of, table_of_facts
-from ltc_ir.records.snapshot import ATTRIBUTION, Block, LevelFacts, Snapshot
+from ltc_ir.records.signature import ATTRIBUTION
+from ltc_ir.records.snapshot import Block, LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
 from ltc_ir.rules.grammar import COUNTED, Selector
 from ltc_ir.rules.locate import count_blocks

@@ -56,7 +56,7 @@ def build(
 
 def reading_options(request: Request) -> dict[str, Any]:
     """The arguments that the readers of all levels have in common."""
-    details = Details.ALL if request.details else Details.TYPES if request.facts else Details.NONE
+    details = Details.ALL if request.details else Details.TYPES if request.facts or request.types else Details.NONE
     return {"library": request.library, "details": details}
 
 

@@ -23,6 +23,7 @@ from ltc_ir.records.figures import Value
 from ltc_ir.records.op_table import ProgramTables, Table, level_count, to_plain
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack, unpack
+from ltc_ir.records.signature import ATTRIBUTION
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.tables.build import build, reading_options
 
@@ -186,6 +187,7 @@ def _answer(message: Message, table: Table, devices: int, notes: tuple[str, ...]
         programs={"file": {table.level: level_count(table, request)}},
         grouped=tuple(by.value for by in request.by),
         filters=request.filters,
+        attribution=ATTRIBUTION,
         notes=notes,
     )
 

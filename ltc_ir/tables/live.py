@@ -55,7 +55,7 @@ def read_program(
     results = _read_levels(program, use)
     if signed is not None:
         lowered = program.staged if any(level in request.read_levels for level in _READERS) else None
-        signed(read_signature(staged, lowered, program.table))
+        signed(read_signature(staged, lowered, program.table, every=request.types))
     return results
 
 

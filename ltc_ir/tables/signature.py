@@ -11,11 +11,11 @@ from typing import Any
 import jax
 
 from ltc_ir import compat
-from ltc_ir.ir.details import CARRY, SHARDING, is_typed
+from ltc_ir.ir.details import CARRY, SHARDING
 from ltc_ir.ir.stablehlo.facts import DONATED, argument_attributes
 from ltc_ir.records import element_types
 from ltc_ir.records.op_table import Row, Table
-from ltc_ir.records.signature import Signature, TypedOperation, Value
+from ltc_ir.records.signature import TYPED, Signature, TypedOperation, Value
 from ltc_ir.records.vocabulary import NO_SOURCE
 from ltc_ir.targets.signature_hash import statics
 from ltc_ir.targets.stages import Staged
@@ -24,18 +24,19 @@ _MOST_SOURCES = 3
 _KEY = re.compile(r"\[(?:'([^']*)'|\"([^\"]*)\"|<flat index (\d+)>|([^\]]*))\]|\.(\w+)")
 
 
-def read_signature(staged: Staged, lowered: Staged | None, table: Table) -> Signature:
+def read_signature(staged: Staged, lowered: Staged | None, table: Table, *, every: bool = False) -> Signature:
     """The signature of a staged program.
 
     Args:
         staged: the program, traced.
         lowered: what was lowered of it, for donations and shardings; ``None`` where nothing was.
         table: the table of its jaxpr, with the types of operations whose width matters.
+        every: whether it has the types of all operations, and they are wanted.
     """
     arguments, results = _traced_values(staged.traced)
     if lowered is not None:
         arguments, results = _lowered_values(lowered, arguments, results)
-    return Signature(arguments, results, statics(staged.program), operations=_typed_operations(table))
+    return Signature(arguments, results, statics(staged.program), operations=_typed_operations(table, every))
 
 
 def _traced_values(traced: Any) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
@@ -154,12 +155,12 @@ def of_gspmd(text: str) -> str:
     return _DEVICES.sub("", text.removeprefix("{").removesuffix("}"))
 
 
-def _typed_operations(table: Table) -> tuple[TypedOperation, ...]:
+def _typed_operations(table: Table, every: bool) -> tuple[TypedOperation, ...]:
     """The operations whose width matters, by name, function and types, in that order."""
     counts: Counter[tuple[str, str, str]] = Counter()
     lines: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for row, number in table.weights.items():
-        if is_typed(row.name):
+        if every or row.name in TYPED:
             key = row.function, row.name, _types_text(row)
             counts[key] += number
             if row.source != NO_SOURCE:
@@ -179,4 +180,5 @@ def _types_text(row: Row) -> str:
     for name in (CARRY, SHARDING):
         if name in attributes:
             return attributes[name]
-    return f"{','.join(row.operands)}->{','.join(row.results)}"
+    types = ",".join(row.results)
+    return f"{','.join(row.operands)}->{types}" if row.operands else types

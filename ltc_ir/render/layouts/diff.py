@@ -15,8 +15,8 @@ COLUMNS = (
     "baseline_program", "current_program", "level", "view", "key", "name", "baseline", "current", "change", "ratio", "status",
     *(phase.value for phase in Phase), "reason",
 )  # fmt: skip
-"""The columns of CSV. ``view`` is ``op``, ``metric``, ``group`` (a group's total) or ``by`` (one operation of a group); ``key``
-is the group's."""
+"""The columns of CSV. ``view`` is ``op``, ``metric``, ``signature`` (a sentence), ``group`` (a group's total) or ``by`` (one
+operation of a group); ``key`` is the group's, or the kind of a sentence."""
 
 
 def diff_sheets(diff: Diff, *, top: int | None = None) -> list[Sheet]:
@@ -26,6 +26,10 @@ def diff_sheets(diff: Diff, *, top: int | None = None) -> list[Sheet]:
     """
     sheets: list[Sheet] = []
     for pair in diff.pairs:
+        if pair.signature:
+            rows = tuple((change.words,) for change in pair.signature)
+            shown, more = _cut(rows, top)
+            sheets.append(Sheet(f"{_title(diff, pair)}: arguments, results and types", ("change",), tuple(shown), more))
         for level in pair.levels.values():
             sheets += _level_sheets(diff, pair, level, top)
     notes = Sheet("notes", ("what to know",), tuple((note,) for note in diff.notes))
@@ -118,6 +122,12 @@ def diff_rows(diff: Diff) -> Iterator[Row]:
     """CSV: every row of every level, with a column per phase."""
     yield COLUMNS
     for pair in diff.pairs:
+        for one in pair.signature:
+            change = Change(one.words, one.baseline, one.current)
+            *figures, _ = _cells(change, one.words)[:6]
+            status = "grown" if one.grown else "changed"
+            phases = ("" for _ in Phase)
+            yield (pair.baseline, pair.current, one.level, "signature", one.metric, *figures, status, *phases, "")
         for level_name, level in pair.levels.items():
             yield from ((pair.baseline, pair.current, level_name, *row) for row in _level_rows(level))
 
