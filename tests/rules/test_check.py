@@ -12,6 +12,7 @@ from ltc_ir.compare.facts import stable
 from ltc_ir.records.check import Status
 from ltc_ir.records.figures import FIGURES, Figure
 from ltc_ir.records.op_table import Constant
+from ltc_ir.records.signature import Signature, Value
 from ltc_ir.records.snapshot import Identity, Provenance
 from ltc_ir.records.snapshot_toml import dumps, loads
 from ltc_ir.rules.check import Case, check_all, check_program
@@ -145,8 +146,9 @@ def test_the_largest_constant_is_named_first():
 def test_equal_counts_with_other_types_are_changed():
     found = check(inventory(changed(JAXPR, "tanh", 2, results=("f64",))))
     assert (found.status, found.exit_code(), found.exit_code(strict=True)) == (Status.CHANGED, 0, 1)
-    assert rows(found) == [("jaxpr", "types.f32", 12, 10, None), ("jaxpr", "types.f64", 0, 2, None)]
-    assert (found.changes[1].function, found.changes[1].sources) == ("m:act", ("m.py:4",))
+    assert rows(found) == [("jaxpr", "types.f64", 0, 2, None), ("jaxpr", "types.f32", 12, 10, None)]
+    assert (found.changes[0].function, found.changes[0].sources) == ("m:act", ("m.py:4",))
+    assert found.changes[0].words == "2 tanh at m.py:4 became f64 (was f32)"
 
 
 def test_a_type_that_is_new_is_said_beside_growth():
@@ -330,3 +332,91 @@ def test_the_command_and_the_file_are_handed_on():
 def test_identity_compares_without_its_reading_aid():
     assert Identity("0.10", arguments="f32[8]") == Identity("0.10", arguments="other")
     assert check(BEFORE, baseline=snapshot(BEFORE, replace(HERE, arguments="other"), MADE)).status == Status.MATCH
+
+
+W = Value("w", "bf16[8,128]", donated=True, aliases=0, sharding="")
+SIGNED = replace(BEFORE, signature=Signature((W,), (Value("0", "bf16[8,128]", sharding=""),)))
+LOST = replace(SIGNED, signature=replace(SIGNED.signature, arguments=(replace(W, donated=False, aliases=None),)))
+WIDE = replace(SIGNED, signature=replace(SIGNED.signature, results=(Value("0", "f32[8,128]", sharding=""),)))
+NARROW = replace(SIGNED, signature=replace(SIGNED.signature, results=(Value("0", "i8[8,128]", sharding=""),)))
+
+
+@pytest.mark.parametrize(
+    ("now", "row"),
+    [
+        (LOST, ("stablehlo", "donated.bytes", 2048, 0, "no growth")),
+        (WIDE, ("jaxpr", "types", 16, 32, "no growth")),
+    ],
+)
+def test_a_lost_donation_and_a_wider_type_are_growth(now, row):
+    found = check(now, SIGNED)
+    assert (found.status, found.exit_code(), rows(found)) == (Status.GROWN, 1, [row])
+    older = snapshot(SIGNED, provenance=Provenance("0.10.1", "0.10.2"))
+    assert check(now, baseline=older).status == Status.DRIFT
+    metric = row[1]
+    waived = check(now, SIGNED, waivers=[Waiver(metric, "for now", date(2026, 7, 1))])
+    assert (waived.status, waived.exit_code(), waived.changes[0].waived) == (Status.CHANGED, 0, "for now")
+    wrong = check(now, SIGNED, rules=["total +50%", "lines +9"])
+    assert wrong.status == Status.GROWN
+
+
+def test_steps_in_types_and_donations_permit_so_much_and_no_more():
+    assert check(WIDE, SIGNED, rules=["types +1"]).status == Status.CHANGED
+    found = check(WIDE, SIGNED, rules=["types +0"])
+    assert (found.status, rows(found)[0]) == (Status.GROWN, ("jaxpr", "types", 0, 1, "types +0"))
+    figures = {"donated_bytes": 2048}
+    before, after = (
+        replace(inventory(**{name: value * kept for name, value in figures.items()}), signature=of.signature)
+        for kept, of in ((1, SIGNED), (0, LOST))
+    )
+    assert check(after, before, rules=["donated.bytes +2KiB"]).status == Status.CHANGED
+    found = check(after, before, rules=["donated.bytes +1KiB"])
+    assert (found.status, found.exit_code()) == (Status.GROWN, 1)
+    assert ("stablehlo", "donated.bytes", 2048, 0, "donated.bytes +1KiB") in rows(found)
+    assert check(before, after).status == Status.CHANGED
+
+
+def test_other_changes_of_a_signature_are_changed_and_said():
+    found = check(NARROW, SIGNED)
+    assert (found.status, found.exit_code(), found.exit_code(strict=True)) == (Status.CHANGED, 0, 1)
+    assert [change.words for change in found.changes] == ["result 0 became i8[8,128] (was bf16[8,128])"]
+    assert check(NARROW, SIGNED, confirm=lambda: snapshot(SIGNED)).status == Status.UNSTABLE
+
+
+def test_phases_of_an_older_attribution_are_not_compared():
+    moved = inventory(tuple(entry._replace(phase="primal", function="m:other") for entry in JAXPR))
+    same = replace(moved.levels["jaxpr"], fingerprint=BEFORE.levels["jaxpr"].fingerprint)
+    now = replace(moved, levels={**moved.levels, "jaxpr": same})
+    older = replace(snapshot(BEFORE), attribution=1)
+    assert check(now).status == Status.MOVED
+    found = check(now, baseline=older)
+    assert (found.status, found.changes, found.exit_code()) == (Status.MATCH, (), 0)
+    assert found.notes == ("phases are known better now: update the snapshot",)
+    grown = check(more("tanh", 5), baseline=older)
+    assert grown.status == Status.GROWN
+    assert (grown.changes[0].phase, grown.changes[0].sources) == ("forward", ("m.py:4",))
+
+
+@pytest.mark.parametrize("rule", ["forward.tanh +0", "forward.tanh +9"])
+def test_a_step_on_a_phase_waits_for_an_update(rule):
+    older = replace(snapshot(BEFORE), attribution=1)
+    made = check_all([Case(BEFORE, snapshot(BEFORE), older)], [parse_rule(rule)])
+    assert [problem.code for problem in made.problems] == [3]
+    assert made.exit_code == 3
+    assert made.checks[0].changes == ()
+    assert (
+        check_all(
+            [Case(BEFORE, snapshot(BEFORE), older)], [parse_rule("tanh +0"), parse_rule("forward.tanh <= 2")]
+        ).exit_code
+        == 0
+    )
+
+
+def test_another_order_of_independent_operations_matches():
+    def hashed(fingerprint, structure):
+        level = replace(BEFORE.levels["jaxpr"], fingerprint=fingerprint, structure=structure)
+        return replace(BEFORE, levels={**BEFORE.levels, "jaxpr": level})
+
+    assert check(hashed("a", "s"), hashed("b", "s")).status == Status.MATCH
+    for now, then in ((("a", "s"), ("b", "t")), (("a", None), ("b", None)), (("a", "s"), ("b", None))):
+        assert check(hashed(*now), hashed(*then)).status == Status.CHANGED

@@ -220,3 +220,11 @@ def test_what_has_to_be_read_for_a_rule(text, detail, levels):
     rule = parse_rule(text)
     assert needs_detail([rule]) == detail
     assert levels_of([rule]) == levels
+
+
+def test_types_take_steps_alone():
+    assert parse_rule("types +2").kind == "step"
+    assert parse_rule("donated.bytes +4KiB").value == 4096
+    with pytest.raises(UsageError, match="which is how many became wider than in the snapshot") as refused:
+        parse_rule("types <= 4")
+    assert refused.value.hint == "write a step: types +0"
