@@ -79,7 +79,7 @@ def records(kind: Any) -> st.SearchStrategy[Any]:
 def _level(count: LevelCount) -> LevelCount:
     """With the figures of its level alone, and either an executed count or the reason why there is none."""
     figures = {key for level in Level for key in figure_keys(level)} - figure_keys(count.level)
-    count = replace(count, **dict.fromkeys(figures))
+    count = replace(count, **dict.fromkeys(figures & LevelCount.__dataclass_fields__.keys()))
     reasons = {key: why for key, why in count.reasons.items() if key != "executed" or count.executed is None}
     return replace(count, reasons=reasons, expanded_by=count.expanded_by if count.expanded else None)
 
