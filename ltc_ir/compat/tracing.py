@@ -52,29 +52,29 @@ _DERIVATIVES = frozenset({
 _PULLBACKS = frozenset(
     {"VJP", "linear_transpose", "_vjp3_bwd", "_vjp_pullback_wrapper", "backward_pass", "backward_pass3", "unbound_vjp"}
 )
-_PLUMBING = ("/jax/_src/linear_util.py", "/jax/_src/api_util.py", "/jax/_src/interpreters/partial_eval.py")
+_PASSED_OVER = ("/jax/_src/", "/jax/experimental/", "/contextlib.py", "/functools.py")
 
 
 @lru_cache(maxsize=65536)
 def tracing_of(traceback: Any) -> tuple[CodeType | None, int]:
-    """The function in which an equation's tracing began, and the bits of what made the equation.
+    """The outermost function, not of JAX, in which an equation was traced, and the bits of what made the equation.
 
-    From 0.7 on a traceback begins there; before, it goes on through the frames of JAX that trace a jaxpr.
+    From 0.7 on a traceback begins where tracing did; before, it goes on through the frames of JAX that trace a jaxpr.
+    Functions of JAX are passed over: those around the bodies of loops are the same for all loops.
     """
     root, maker = None, 0
     for code in traceback.raw_frames()[0] if traceback is not None else ():
         kind = _frame_kind(code)
         if kind == _TRACES:
             break
-        if kind != _HIDDEN:
+        if kind == _OUTSIDE:
             root = code
+        else:
             maker |= kind
     return root, maker
 
 
-_HIDDEN, _TRACES = -1, -2
-
-
+_OUTSIDE, _TRACES = -1, -2
 _FRAME_KINDS: dict[int, tuple[CodeType, int]] = {}
 """By the identity of their code object, which is kept: hashing one hashes all its bytecode."""
 
@@ -88,11 +88,13 @@ def _frame_kind(code: CodeType) -> int:
 
 def _kind_of_frame(file: str, function: str) -> int:
     """What a frame says of the equations made below it."""
-    name = function.partition(".")[0]
-    if file.endswith(_PLUMBING):
-        return _TRACES if name == "trace_to_jaxpr_dynamic" else _HIDDEN
+    if not any(part in file for part in _PASSED_OVER):
+        return _OUTSIDE
+    name, _, inner = function.partition(".")
+    if file.endswith("/jax/_src/interpreters/partial_eval.py"):
+        return _TRACES if name == "trace_to_jaxpr_dynamic" else 0
     derivative = file.endswith("/jax/_src/interpreters/ad.py")
     derivative |= file.endswith("/jax/_src/api.py") and name in _DERIVATIVES | _PULLBACKS
     if derivative:
         return DERIVATIVE | (PULLBACK if name in _PULLBACKS else 0)
-    return LINEAR if "/jax/_src/" in file and function.rpartition(".")[2] in _LINEAR else 0
+    return LINEAR if inner.rpartition(".")[2] in _LINEAR else 0

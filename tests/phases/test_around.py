@@ -151,6 +151,14 @@ def descent(x: Any, b: Any) -> Any:
     return lax.fori_loop(0, 5, lambda i, w: w - 0.1 * jax.grad(loss)(w, b), x)
 
 
+@primal(scan=1, add=1, mul=1, sub=1)
+def descent_on_a_counted_loop(x: Any, b: Any) -> Any:
+    def counted(w: Any) -> Any:
+        return jnp.sum(lax.fori_loop(0, 3, lambda i, c: jnp.sin(c * jnp.exp(b)), w))
+
+    return lax.fori_loop(0, 5, lambda i, w: w - 0.1 * jax.grad(counted)(w), x)
+
+
 @primal(mul=2, add=1, is_finite=1, sub=1, select_n=1)
 def momentum(x: Any, b: Any) -> Any:
     value, gradient = jax.value_and_grad(loss)(x, b)

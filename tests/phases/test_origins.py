@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
+import ltc_ir
+from ltc_ir.targets.target import Target
 from tests.phases.counting import phases_of, phases_of_gradient
 from tests.phases.programs import SPECIMENS, Specimen, floats
 
@@ -62,3 +64,14 @@ def test_a_transposed_solve_is_backward_where_it_runs() -> None:
     phases = phases_of_gradient(Specimen(lambda a, b: jnp.sum(least(a, b)), (floats(5, 3), floats(5))))
     assert phases["forward"]["triangular_solve"] == phases["backward"]["triangular_solve"] == 4
     assert set(phases) == {"forward", "backward"}
+
+
+def test_what_ran_has_the_phases_of_the_whole_program() -> None:
+    """The forward loop is dead code of the gradient; what was moved out of it runs, and is still forward."""
+    specimen = SPECIMENS["decay_of_a_constant"]
+    target = Target(specimen.function, specimen.args)
+    level = ltc_ir.count(target, programs=("grad",), fill="ones", levels=("jaxpr",), executed=True).programs["grad"]
+    executed = level["jaxpr"].executed
+    assert executed is not None
+    assert executed.tally.phases["forward"]["exp"] == 1
+    assert set(executed.tally.phases) == {"forward", "backward"}

@@ -180,12 +180,12 @@ class _Derivatives:
         if following is None:
             return False
         direct = root is self._direct_root
-        if self.whole or (not direct and self._is_in_loops(root)):
+        if self.whole or (root and not direct and self._is_in_loops(root)):
             self._hoist(position, following)
             return True
         if self.eqns[following].primitive.name != "scan" or self._direct_root is None:
             return False
-        if direct and not self._is_in_loops(root):
+        if root and direct and not self._is_in_loops(root):
             return False
         self.doubtful.add(position)
         return True
@@ -213,7 +213,7 @@ class _Derivatives:
         The last equation of a derivative was not moved out of a loop: that happens in forward passes, before the loop.
         """
         named = (position for position in range(len(self.own) - 1, -1, -1) if self.own[position] & _DIFFERENTIATED)
-        return next((root for root, maker in map(self._tracing, named) if maker & tracing.DERIVATIVE), None)
+        return next((root for root, maker in map(self._tracing, named) if root and maker & tracing.DERIVATIVE), None)
 
     def _tracing(self, position: int) -> tuple[CodeType | None, int]:
         return tracing.tracing_of(self.eqns[position].source_info.traceback)
