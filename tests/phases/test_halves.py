@@ -93,7 +93,9 @@ if JAX < (0, 7):
 def test_recomputed_is_what_runs_the_checkpointed_function_again(name: str) -> None:
     again = SPECIMENS[name].again
     assert again is not None
-    assert gradient_of(name)["recompute"] == equations(run_again(*again)) - KEPT.get(name, Counter())
+    expected = equations(run_again(*again)) - KEPT.get(name, Counter())
+    del expected["one_minus_square"]  # on JAX 0.12 the factor of a tanh, which only rules of derivatives make
+    assert gradient_of(name)["recompute"] == expected
 
 
 def test_what_a_checkpoint_in_a_checkpoint_runs_again_is_each_function_once_and_the_inner_twice() -> None:
