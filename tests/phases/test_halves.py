@@ -94,8 +94,12 @@ def test_recomputed_is_what_runs_the_checkpointed_function_again(name: str) -> N
     again = SPECIMENS[name].again
     assert again is not None
     expected = equations(run_again(*again)) - KEPT.get(name, Counter())
-    del expected["one_minus_square"]  # on JAX 0.12 the factor of a tanh, which only rules of derivatives make
-    assert gradient_of(name)["recompute"] == expected
+    assert without_factor(gradient_of(name)["recompute"]) == without_factor(expected)
+
+
+def without_factor(ops: Counter[str]) -> Counter[str]:
+    """Without the factor of a tanh on JAX 0.12: only rules of derivatives make it, so a loop alone can recompute it."""
+    return Counter({op: count for op, count in ops.items() if op != "one_minus_square"})
 
 
 def test_what_a_checkpoint_in_a_checkpoint_runs_again_is_each_function_once_and_the_inner_twice() -> None:
