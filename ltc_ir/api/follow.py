@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import names_stored_file
-from ltc_ir.records.follow import Follow, FollowedEquation, FollowedKernel, FollowedProgram, Selection, near, select
+from ltc_ir.records.follow import Follow, FollowedEquation, FollowedKernel, FollowedProgram, Selection, near
 from ltc_ir.records.request import Options, Request
 from ltc_ir.records.vocabulary import NO_SOURCE, By, Level
 
@@ -97,7 +97,7 @@ class _Following:
         self.staged.traced  # noqa: B018 - traced
         inspected = inspect(self.staged, self.request, self.ownership, each=True)
         followed = self._followed(inspected)
-        rows = select(followed.rows(), self.selection, self.staged.label)
+        rows = followed.rows(self.selection, self.staged.label)
         kernel = None
         if self.selection.kernel is not None:
             kernel, rows = self._of_kernel(self.selection.kernel, rows)
@@ -123,18 +123,18 @@ class _Following:
                 "follow cannot mark the equations of a program on this JAX", "ltc-ir doctor lists what this JAX lacks"
             )
         equations = Equations(inspected.reader, inspected.marks)
-        operations, total = operations_by_mark(stream)
+        operations = operations_by_mark(stream)
         compiled = None
         if self._compiles():
             attribution = inspected.attribution()
             assert attribution is not None
             self.places = Places(inspected.hlo_module)
-            compiled = instructions_by_mark(attribution, self.places)
+            compiled = instructions_by_mark(attribution, self.places, operations.ambiguous)
         runs = Runs()
         if self.request.executed:
             runs = runs_of(equations, inspected)
             self.reasons |= {} if runs.reason is None else {"executed": runs.reason}
-        return Followed(equations, operations, total, compiled, self.reasons.get("hlo"), Amounts(equations).of, runs)
+        return Followed(equations, operations, compiled, self.reasons.get("hlo"), Amounts(equations).of, runs)
 
     def _compiles(self) -> bool:
         """Whether this machine compiles the program; an error only where a kernel is asked for."""

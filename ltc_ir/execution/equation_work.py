@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ltc_ir.execution.counter_plan import UncountableError
-from ltc_ir.execution.flops import KINDS, of_equation
+from ltc_ir.execution.flops import ELEMENTWISE, FREE, KINDS, REDUCTIONS, TRANSCENDENTAL, of_equation
 from ltc_ir.execution.measured import count_on_devices
 from ltc_ir.tables.equations import Equations
 from ltc_ir.tables.follow import IN_KERNEL, Amount, Runs
@@ -19,27 +20,41 @@ class Amounts:
 
     def __init__(self, equations: Equations) -> None:
         self.equations = equations
-        self._used: dict[int, set[int]] = {}
+        self._by_shapes: dict[Any, Amount] = {}
 
     def of(self, mark: int) -> Amount:
         """The arithmetic of one run of an equation."""
         if mark in self.equations.held:
             return Amount(None, None, IN_ITS_BODY)
-        index = self.equations.body(mark)
         eqn = self.equations.equation(mark)
-        amounts = of_equation(eqn, self._used_in(index))
-        if amounts.left_out:
-            return Amount(None, None, f"there is no formula for {eqn.primitive.name}")
-        kinds = amounts.by_kind
-        return Amount(sum(kinds[kind] for kind in KINDS), kinds["transcendentals"])
+        if eqn.primitive.name not in _BY_SHAPES:
+            used = _variables_used(self.equations.jaxpr(mark)) if eqn.primitive.name == "qr" else None
+            return _amount(eqn, used)
+        key = (eqn.primitive.name, *[_shape(variable.aval) for variable in (*eqn.invars, *eqn.outvars)])
+        amount = self._by_shapes.get(key)
+        if amount is None:
+            amount = self._by_shapes[key] = _amount(eqn)
+        return amount
 
-    def _used_in(self, index: int) -> set[int]:
-        used = self._used.get(index)
-        if used is None:
-            jaxpr: Any = self.equations.reader.pending[index]
-            used = self._used[index] = {id(variable) for eqn in jaxpr.eqns for variable in eqn.invars}
-            used.update(map(id, jaxpr.outvars))
-        return used
+
+_BY_SHAPES = ELEMENTWISE | TRANSCENDENTAL | REDUCTIONS | FREE
+"""The primitives whose arithmetic follows from the shapes and types of their operands and results."""
+
+
+def _shape(aval: Any) -> Any:
+    return getattr(aval, "shape", None), getattr(aval, "dtype", None)
+
+
+def _amount(eqn: Any, used: Collection[int] | None = None) -> Amount:
+    amounts = of_equation(eqn, used)
+    if amounts.left_out:
+        return Amount(None, None, f"there is no formula for {eqn.primitive.name}")
+    kinds = amounts.by_kind
+    return Amount(sum(kinds[kind] for kind in KINDS), kinds["transcendentals"])
+
+
+def _variables_used(jaxpr: Any) -> set[int]:
+    return {id(variable) for eqn in jaxpr.eqns for variable in eqn.invars} | set(map(id, jaxpr.outvars))
 
 
 def runs_of(equations: Equations, inspected: Inspected) -> Runs:

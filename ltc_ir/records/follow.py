@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ltc_ir.errors import UsageError
 from ltc_ir.records.environment import Environment
@@ -143,6 +143,16 @@ class FollowedProgram:
     SHAPE: ClassVar = Shape(optional=("kernel", "how", "reasons"))
 
 
+class Key(NamedTuple):
+    """What an equation is selected by, named as in `FollowedEquation`."""
+
+    number: int
+    name: str
+    source: str | None
+    function: str | None
+    stablehlo: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which equations are followed: those to which all that is given applies; all where nothing is."""
@@ -158,13 +168,6 @@ class Selection:
     def words(self) -> tuple[str, ...]:
         """The selection as options: ``--op dot_general``."""
         return tuple(f"--{name} {value}" for name, value in vars(self).items() if value is not None)
-
-    def matches(self, option: str, row: FollowedEquation) -> bool:
-        """Whether one of its options applies to an equation."""
-        wanted = getattr(self, option)
-        if wanted is None:
-            return True
-        return _MATCHES[option](wanted, row)
 
 
 @dataclass(frozen=True)
@@ -200,49 +203,47 @@ def _plain(name: str) -> str:
     return name.rpartition(".")[2].replace("-", "_")
 
 
-def _has_op(wanted: str, row: FollowedEquation) -> bool:
+def _has_op(wanted: str, key: Key) -> bool:
     """Whether an equation is of this primitive or became such an operation (``stablehlo.dot_general``)."""
-    return _plain(row.name) == _plain(wanted) if "." not in wanted else wanted in row.stablehlo
+    return _plain(key.name) == _plain(wanted) if "." not in wanted else wanted in key.stablehlo
 
 
-_MATCHES: Mapping[str, Callable[[Any, FollowedEquation], bool]] = {
-    "source": lambda wanted, row: _same_place(wanted, row.source),
-    "function": lambda wanted, row: _same_function(wanted, row.function),
+_MATCHES: Mapping[str, Callable[[Any, Key], bool]] = {
+    "source": lambda wanted, key: _same_place(wanted, key.source),
+    "function": lambda wanted, key: _same_function(wanted, key.function),
     "op": _has_op,
-    "equation": lambda wanted, row: row.number == wanted,
+    "equation": lambda wanted, key: key.number == wanted,
 }
-_CANDIDATES: Mapping[str, Any] = {
-    "source": lambda row: [row.source],
-    "function": lambda row: [row.function],
-    "op": lambda row: [row.name],
-}
+_FIELDS = {"op": "name"}
 _MOST_NEAR = 3
 
 
-def select(rows: Collection[FollowedEquation], selection: Selection, where: str) -> tuple[FollowedEquation, ...]:
-    """The rows that a selection means.
+def select(keys: Sequence[Key], selection: Selection, where: str) -> Sequence[int]:
+    """The numbers of the equations that a selection means.
 
     Raises:
         UsageError: nothing matches one of its options, or all of them together; the hint lists what is near.
     """
-    chosen = tuple(rows)
-    for option in _MATCHES:
-        matching = [row for row in rows if selection.matches(option, row)]
+    chosen = {key.number for key in keys}
+    for option, matches in _MATCHES.items():
+        wanted = getattr(selection, option)
+        if wanted is None:
+            continue
+        matching = {key.number for key in keys if matches(wanted, key)}
         if not matching:
-            raise _nothing(rows, option, getattr(selection, option), where)
-        numbers = {row.number for row in matching}
-        chosen = tuple(row for row in chosen if row.number in numbers)
-    if rows and not chosen:
+            raise _nothing(keys, option, wanted, where)
+        chosen &= matching
+    if keys and not chosen:
         options = " and ".join(word for word in selection.words if not word.startswith("--kernel"))
         raise UsageError(f"no equation of {where} matches {options} together", "leave one of them out")
-    return chosen
+    return sorted(chosen)
 
 
-def _nothing(rows: Collection[FollowedEquation], option: str, wanted: Any, where: str) -> UsageError:
+def _nothing(keys: Sequence[Key], option: str, wanted: Any, where: str) -> UsageError:
     message = f"{where} has no equation with --{option} {wanted}"
     if option == "equation":
-        return UsageError(message, f"its equations have the numbers 1 to {len(rows):,}")
-    names = {str(name) for row in rows for name in _CANDIDATES[option](row) if name is not None}
+        return UsageError(message, f"its equations have the numbers 1 to {len(keys):,}")
+    names = {str(getattr(key, _FIELDS.get(option, option))) for key in keys} - {str(None)}
     return UsageError(message, near(str(wanted), names))
 
 
@@ -255,8 +256,3 @@ def near(wanted: str, names: Iterable[str]) -> str:
         return f"near matches: {', '.join(close)}"
     shown = ", ".join(ordered[:_MOST_NEAR]) or "none"
     return f"there are: {shown}" + (f" and {len(ordered) - _MOST_NEAR} more" if len(ordered) > _MOST_NEAR else "")
-
-
-def narrowed(program: FollowedProgram, rows: Iterable[FollowedEquation]) -> FollowedProgram:
-    """The same program with these rows only."""
-    return replace(program, rows=tuple(rows))

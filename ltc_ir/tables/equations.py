@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ltc_ir import compat
@@ -19,7 +20,13 @@ from ltc_ir.records.op_table import TOP
 from ltc_ir.records.vocabulary import NO_SOURCE, Phase
 from ltc_ir.tables.unfold import Unfolding, place_of
 
-_LOOPS = frozenset({"scan", "while"})
+_PASSING = frozenset(
+    {
+        "checkpoint", "closed_call", "cond", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
+        "jit", "pjit", "remat", "remat2", "shard_map",
+    }
+)  # fmt: skip
+"""Primitives whose results are those of a jaxpr that they hold, one by one."""
 
 
 class Known(NamedTuple):
@@ -110,6 +117,10 @@ class Equations:
         index = self.marks.holders[mark]
         return self.reader.pending[index].eqns[mark - self.starts[index]]
 
+    def jaxpr(self, mark: int) -> Any:
+        """The jaxpr that contains an equation."""
+        return self.reader.pending[self.marks.holders[mark]]
+
     def known(self, mark: int) -> Known:
         """What the jaxpr tells of an equation."""
         index = self.marks.holders[mark]
@@ -157,13 +168,9 @@ class Equations:
                 unused.add(mark)
                 continue
             used.update(map(id, eqn.invars))
+            passing = eqn.primitive.name in _PASSING and not eqn.effects
             for child in self.held.get(mark, ()):
-                _want(wanted, child, results if self._passes_results(eqn, child) else None)
-
-    def _passes_results(self, eqn: Any, child: int) -> bool:
-        """Whether the results of an equation are those of a jaxpr that it holds, one by one."""
-        outputs = len(self.reader.pending[child].outvars)
-        return eqn.primitive.name not in _LOOPS and not eqn.effects and outputs == len(eqn.outvars)
+                _want(wanted, child, results if passing else None)
 
 
 def _want(wanted: dict[int, set[int] | None], index: int, results: set[int] | None) -> None:
@@ -172,25 +179,26 @@ def _want(wanted: dict[int, set[int] | None], index: int, results: set[int] | No
     wanted[index] = None if before is None or results is None else before | results
 
 
-def types_of(eqn: Any) -> tuple[str, ...]:
-    """The types of an equation's results: ``f32[8,4]``."""
-    return tuple(_type(variable.aval) for variable in eqn.outvars)
+class Result(NamedTuple):
+    """The type of a result, such as ``f32[8,4]``, and its bytes; ``None`` where a dimension is not fixed."""
+
+    type: str
+    bytes: int | None
 
 
-def _type(aval: Any) -> str:
-    if not hasattr(aval, "dtype"):
-        return type(aval).__name__
-    return f"{element_types.of_dtype(aval.dtype)}[{','.join(map(str, aval.shape))}]"
+def results_of(eqn: Any) -> list[Result]:
+    """The results of an equation; what has no element type, such as a token, has no bytes."""
+    return [_result(variable.aval) for variable in eqn.outvars]
 
 
-def bytes_of(eqn: Any) -> int | None:
-    """The bytes of an equation's results; ``None`` where a shape is not fixed."""
-    total = 0
-    for variable in eqn.outvars:
-        dtype = getattr(variable.aval, "dtype", None)
-        if dtype is None:
-            continue
-        if not all(isinstance(size, int) for size in variable.aval.shape):
-            return None
-        total += stored_bytes(math.prod(variable.aval.shape), element_types.of_dtype(dtype), int(dtype.itemsize))
-    return total
+def _result(aval: Any) -> Result:
+    dtype = getattr(aval, "dtype", None)
+    return Result(type(aval).__name__, 0) if dtype is None else _array(aval.shape, dtype)
+
+
+@lru_cache(maxsize=4096)
+def _array(shape: tuple[Any, ...], dtype: Any) -> Result:
+    element = element_types.of_dtype(dtype)
+    fixed = all(isinstance(size, int) for size in shape)
+    size = stored_bytes(math.prod(shape), element, int(dtype.itemsize)) if fixed else None
+    return Result(f"{element}[{','.join(map(str, shape))}]", size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
@@ -16,9 +16,9 @@ from ltc_ir.ir.marks import Path
 from ltc_ir.ir.op import Stream, callers_first, paused_collector
 from ltc_ir.ir.stablehlo.reader import BARE
 from ltc_ir.records import element_types
-from ltc_ir.records.follow import Coverage, Fate, FollowedEquation
+from ltc_ir.records.follow import Coverage, Fate, FollowedEquation, Key, Selection, select
 from ltc_ir.records.vocabulary import Level
-from ltc_ir.tables.equations import Equations, bytes_of, types_of
+from ltc_ir.tables.equations import Equations, Result, results_of
 
 _CALLS = frozenset({"func.call", "stablehlo.composite", "stablehlo.constant", "sdy.manual_computation"})
 _ENDS = frozenset({*BARE, "func.return"})
@@ -84,22 +84,37 @@ class Instructions:
         return sum(map(len, self.names.values()))
 
 
-def operations_by_mark(stream: Stream) -> tuple[dict[int, Counter[str]], int]:
-    """The StableHLO operations of each mark over all call sites, and how many operations there are in all.
+@dataclass
+class Operations:
+    """The StableHLO operations of each mark, over all call sites.
+
+    ``total`` counts the operations of all. ``ambiguous`` are names of operations in a function that several equations call:
+    on JAX 0.6.x XLA gives the first caller's to the instructions of all.
+    """
+
+    by_mark: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    total: int = 0
+    ambiguous: set[str | None] = field(default_factory=set)
+
+
+def operations_by_mark(stream: Stream) -> Operations:
+    """The StableHLO operations of each mark.
 
     A function of which no operation has a mark is a helper that JAX made to lower an equation: it belongs to its callers.
     """
     paths: list[Path] = stream.facts["paths"]
     times: Counter[int] = Counter(stream.roots)
     callers: dict[int, Counter[int]] = defaultdict(Counter)
-    by_mark: dict[int, Counter[str]] = defaultdict(Counter)
-    total = 0
+    found = Operations()
+    by_mark = found.by_mark
     graph = {index: {edge.child for edge in body.edges} for index, body in enumerate(stream.bodies)}
     for index in callers_first(graph):
         body, runs = stream.bodies[index], times[index]
         tally = body.tally()
-        total += runs * sum(tally.values())
+        found.total += runs * sum(tally.values())
         helper = bool(callers[index]) and not any(paths[code] for code in tally if stream.ops[code].name not in _ENDS)
+        if helper and len(callers[index]) > 1:
+            found.ambiguous.update(stream.facts["names"][code] for code in tally)
         for code, number in tally.items():
             name = stream.ops[code].name
             if name in _ENDS:
@@ -117,16 +132,16 @@ def operations_by_mark(stream: Stream) -> tuple[dict[int, Counter[str]], int]:
             elif helper:
                 for mark, calls in callers[index].items():
                     callers[edge.child][mark] += number * calls
-    return dict(by_mark), total
+    return found
 
 
-def instructions_by_mark(attribution: Attribution, places: Places) -> Instructions:
-    """The HLO instructions of each mark."""
+def instructions_by_mark(attribution: Attribution, places: Places, ambiguous: Collection[str | None]) -> Instructions:
+    """The HLO instructions of each mark; what has an ambiguous name has none."""
     found = Instructions()
     for computation, instruction in attribution.module.instructions():
         found.total += 1
         path = attribution.paths.get((computation.name, instruction.name))
-        if not path:
+        if not path or instruction.op_name in ambiguous:
             if instruction.opcode not in PLUMBING:
                 found.unnamed.add(Shaped(instruction.opcode, *_elements(instruction.shape)))
             continue
@@ -151,27 +166,33 @@ class Followed:
 
     Args:
         equations: the equations.
-        operations: the StableHLO operations of each mark, and of all.
+        operations: the StableHLO operations of each mark.
         compiled: the HLO instructions; ``None`` without optimised HLO, for the reason ``uncompiled``.
         amount: the work of one run of an equation, by its mark.
         runs: how often each equation runs.
     """
 
     equations: Equations
-    operations: Mapping[int, Counter[str]]
-    all_operations: int
+    operations: Operations
     compiled: Instructions | None
     uncompiled: str | None
     amount: Callable[[int], Amount]
     runs: Runs = field(default_factory=Runs)
 
     def __post_init__(self) -> None:
+        self.judgements: dict[int, Judgement] = {}
         self.unused = self.equations.unused()
-        self.lowered_bodies = {self.equations.body(mark) for mark in self.operations}
+        self.lowered_bodies = {self.equations.body(mark) for mark in self.operations.by_mark}
 
     def judge(self, mark: int) -> Judgement:
         """What became of an equation."""
-        operations: Mapping[str, int] = self.operations.get(mark, {})
+        judgement = self.judgements.get(mark)
+        if judgement is None:
+            judgement = self.judgements[mark] = self._judge(mark)
+        return judgement
+
+    def _judge(self, mark: int) -> Judgement:
+        operations: Mapping[str, int] = self.operations.by_mark.get(mark, {})
         if self.equations.body(mark) in self.equations.unmarked and not operations:
             return Judgement(Fate.UNKNOWN, reason=IN_KERNEL)
         if mark in self.equations.held and mark not in self.unused and _CALLS.issuperset(operations):
@@ -196,14 +217,19 @@ class Followed:
 
     @staticmethod
     def _is_kept(mark: int, operations: Mapping[str, int], compiled: Instructions) -> bool:
-        """Whether an instruction is the equation's: not one that XLA made a constant of, unless it was one before."""
-        opcodes: Mapping[str, int] = compiled.opcodes.get(mark, {})
-        return bool(opcodes) and (set(opcodes) != {"constant"} or set(operations) <= _CONSTANTS)
+        """Whether an instruction does what the equation did: a constant, or what only arranges values, does that for few."""
+        opcodes = compiled.opcodes.get(mark, {}).keys()
+        if not _REWRITTEN.isdisjoint(operations):
+            return not opcodes <= _ARRANGING
+        return bool(opcodes) and (opcodes != {"constant"} or operations.keys() <= _CONSTANTS)
 
     def _without_instructions(self, mark: int, operations: Mapping[str, int], compiled: Instructions) -> Judgement:
         if compiled.merged.get(mark):
             return Judgement(Fate.MERGED, inferred=True)
-        types = [_elements(type) for type in types_of(self.equations.equation(mark))]
+        rewritten = sorted(name.rpartition(".")[2] for name in _REWRITTEN.intersection(operations))
+        if rewritten:
+            return Judgement(Fate.UNKNOWN, reason=f"XLA rewrites {', '.join(rewritten)} without keeping names")
+        types = [_elements(result.type) for result in results_of(self.equations.equation(mark))]
         same = sorted({
             opcode for opcode in map(_opcode, operations) for type in types if (opcode, *type) in compiled.unnamed
         })  # fmt: skip
@@ -221,40 +247,50 @@ class Followed:
     def levels(self) -> dict[str, Coverage]:
         """The operations of each level, and how many of them are an equation's."""
         count = sum(self.equations.known(mark).occurrences for mark in self.equations.order)
-        lowered = sum(sum(names.values()) for names in self.operations.values())
+        lowered = sum(sum(names.values()) for names in self.operations.by_mark.values())
         levels = {
             Level.JAXPR.value: Coverage(count, count),
-            Level.STABLEHLO.value: Coverage(self.all_operations, lowered),
+            Level.STABLEHLO.value: Coverage(self.operations.total, lowered),
         }
         if self.compiled is not None:
             levels[Level.HLO.value] = Coverage(self.compiled.total, self.compiled.attributed)
         return levels
 
     @paused_collector()
-    def rows(self) -> list[FollowedEquation]:
-        """A row for each equation, in program order."""
-        return [self.row(mark) for mark in self.equations.order]
+    def rows(self, selection: Selection, where: str) -> tuple[FollowedEquation, ...]:
+        """A row for each selected equation, in program order."""
+        order = self.equations.order
+        return tuple(self.row(order[number - 1]) for number in select(self._keys(), selection, where))
+
+    def _keys(self) -> list[Key]:
+        """What selects each equation."""
+        keys = []
+        for number, mark in enumerate(self.equations.order, 1):
+            known = self.equations.known(mark)
+            name = self.equations.equation(mark).primitive.name
+            keys.append(Key(number, name, known.source, known.function, self.operations.by_mark.get(mark, {})))
+        return keys
 
     def row(self, mark: int) -> FollowedEquation:
         """The row of an equation."""
         eqn, known, judgement = self.equations.equation(mark), self.equations.known(mark), self.judge(mark)
-        amount, compiled = self.amount(mark), self.compiled
+        amount, compiled, results = self.amount(mark), self.compiled, results_of(eqn)
         reasons = {"flops": amount.reason, "fate": judgement.reason, "executed": self.runs.reasons.get(mark)}
         hlo = None if compiled is None else dict(sorted(compiled.opcodes.get(mark, {}).items()))
         return FollowedEquation(
             number=self.equations.numbers[mark],
             name=eqn.primitive.name,
-            types=types_of(eqn),
+            types=tuple(result.type for result in results),
             phase=known.phase,
             source=known.source,
             function=known.function,
             region=known.region,
             count=known.occurrences,
             executed=self.runs.of(mark),
-            bytes=bytes_of(eqn),
+            bytes=_total(results),
             flops=amount.flops,
             transcendentals=amount.transcendentals,
-            stablehlo=dict(sorted(self.operations.get(mark, {}).items())),
+            stablehlo=dict(sorted(self.operations.by_mark.get(mark, {}).items())),
             hlo=hlo,
             instructions=() if compiled is None else tuple(compiled.names.get(mark, ())),
             kernels=() if compiled is None else tuple(sorted(compiled.kernels.get(mark, ()))),
@@ -271,6 +307,16 @@ class Followed:
         return tuple(sorted(self.equations.numbers[other] for other in self.compiled.merged.get(mark, ())))
 
 
+_ARRANGING = PLUMBING - {"call", "conditional", "while"}
+_REWRITTEN = frozenset(
+    f"stablehlo.{name}"
+    for name in (
+        "all_gather", "all_reduce", "all_to_all", "case", "cholesky", "collective_broadcast", "collective_permute",
+        "convolution", "custom_call", "dot", "dot_general", "fft", "gather", "if", "map", "reduce", "reduce_scatter",
+        "reduce_window", "rng", "rng_bit_generator", "scatter", "select_and_scatter", "sort", "triangular_solve", "while",
+    )
+)  # fmt: skip
+"""Operations that XLA expands or replaces by others, often without their names: that none is left proves nothing."""
 _CONSTANTS = frozenset({"stablehlo.constant", "stablehlo.iota"})
 _SHAPE = re.compile(r"(\w+)\[([\d,]*)\]")
 
@@ -281,6 +327,11 @@ def _elements(shape: str) -> tuple[str, int]:
     if match is None:
         return shape, 0
     return element_types.of_hlo(match[1]), prod(int(size) for size in match[2].split(",") if size)
+
+
+def _total(results: Sequence[Result]) -> int | None:
+    sizes = [result.bytes for result in results if result.bytes is not None]
+    return sum(sizes) if len(sizes) == len(results) else None
 
 
 _OPCODES = {"dot_general": "dot", "exponential_minus_one": "exponential-minus-one", "case": "conditional"}

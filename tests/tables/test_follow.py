@@ -200,11 +200,36 @@ def test_a_function_of_both_phases_has_the_phase_shared() -> None:
     assert all(row.phase == "shared" for row in shared)
 
 
-def test_an_instruction_without_a_name_leaves_the_fate_unknown_or_known_never_wrong() -> None:
+def test_an_operation_that_lost_its_name_is_unknown_with_the_reason() -> None:
     row = row_of(followed(lambda x: jnp.cumsum(jnp.sin(x))), "cumsum")
     assert row.fate in {Fate.KEPT, Fate.UNKNOWN}
     if row.fate is Fate.UNKNOWN:
-        assert "reduce-window" in row.reasons["fate"]
+        assert "reduce_window" in row.reasons["fate"]
+
+
+def test_an_expanded_operation_is_never_called_folded_nor_another_s() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return lax.cumsum(x), lax.cumsum(jnp.sin(y))
+
+    program = followed(f, S((40,), F), S((40,), F))
+    first, second = rows_of(program, "cumsum")
+    assert first.fate is second.fate and first.fate in {Fate.KEPT, Fate.UNKNOWN}
+    assert first.stablehlo == second.stablehlo and first.stablehlo["stablehlo.reduce_window"] == 1
+    assert bool(first.instructions) == bool(second.instructions)
+    assert row_of(program, "sin").fate is Fate.KEPT
+
+
+def test_what_a_reduction_carries_for_another_result_is_used() -> None:
+    def f(x: Any) -> Any:
+        def larger(mine: Any, theirs: Any) -> Any:
+            taken = mine[0] > theirs[0]
+            return jnp.where(taken, mine[0], theirs[0]), jnp.where(taken, mine[1], theirs[1])
+
+        operands = (x, lax.iota(jnp.int32, 6))
+        return lax.reduce(operands, (-jnp.inf, jnp.int32(0)), larger, (0,))[1]
+
+    program = followed(f)
+    assert Fate.GONE not in {row.fate for row in program.rows if row.name in {"gt", "select_n", "reduce", "iota"}}
 
 
 def test_the_equations_of_a_kernel_are_unknown_and_say_why() -> None:

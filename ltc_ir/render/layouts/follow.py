@@ -10,7 +10,7 @@ from ltc_ir.records.vocabulary import NO_SOURCE, Phase
 from ltc_ir.render.sheet import Cell, Row, Sheet
 from ltc_ir.render.words.text import cut, plain
 
-FIRST_ROWS, MOST_ROWS, MOST_IN_DETAIL = 5, 15, 2
+FIRST_ROWS, MOST_ROWS, MOST_IN_DETAIL = 4, 15, 2
 """The rows of the first screen, and of a selection; a smaller selection is shown in detail."""
 MEANINGS = {
     Fate.KEPT: "it has instructions",
@@ -22,7 +22,7 @@ MEANINGS = {
 }
 _LEGEND = (
     "kept: has instructions; merged: computed by those of another; inlined: a call;",
-    "folded: simplified away; gone: nothing uses it; unknown: its row has the reason",
+    "folded: simplified away; gone: nothing uses it; unknown: its row says why",
 )
 _LEVELS = {"stablehlo": "StableHLO", "hlo": "HLO"}
 _NONE = "-"
