@@ -14,6 +14,7 @@ import jax
 
 from benchmarks.common import Result, of_pairs, timed
 from benchmarks.timing import product
+from ltc_ir import compat
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.passes import Passes
 from ltc_ir.targets.derive import make_program
@@ -37,7 +38,7 @@ def benchmark(runs: int, *, quick: bool = False) -> list[Result]:
     programs = {"a matrix product": product()}
     if not quick:
         programs |= {f"{target} {name}": make_program(find(target), name) for target, name in TARGETS}
-    with isolation.no_persistent_cache():
+    with compat.no_persistent_cache():
         return [line for label, program in programs.items() for line in of_program(label, program, runs)]
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import jax
 
 from benchmarks.common import Result, of_pairs, timed
+from ltc_ir import compat
 from ltc_ir.errors import UsageError
 from ltc_ir.records.timing import Settings
 from ltc_ir.targets.derive import make_program
 from ltc_ir.targets.find import find
 from ltc_ir.targets.stages import clear_caches
 from ltc_ir.targets.target import Program
-from ltc_ir.timing import isolation
 from ltc_ir.timing.cold_start import Measuring, time_cold, time_steady
 from ltc_ir.timing.inputs import Inputs, argument_values, copy_function
 
@@ -55,7 +55,7 @@ def measuring_of(program: Program, label: str, runs: int | None) -> tuple[Measur
 def steady_by_hand(label: str, program: Program, runs: int) -> list[Result]:
     """The median of the steady stage beside what a user would write, on the very same compiled function, taken in turn."""
     measuring, inputs = measuring_of(program, label, 1)
-    with isolation.no_persistent_cache():
+    with compat.no_persistent_cache():
         cycle = time_cold(measuring, inputs, FOREVER)
     assert cycle.pick is not None
     args, kwargs = cycle.pick(inputs.values)
@@ -90,7 +90,7 @@ def stages_and_first_call(label: str, program: Program, runs: int) -> list[Resul
     """The sum of the cold stages beside one plain `jax.jit(f)(x)` from cleared caches, taken in turn."""
     measuring, inputs = measuring_of(program, label, 1)
     ratios, covered = [], []
-    with isolation.no_persistent_cache():
+    with compat.no_persistent_cache():
         for _ in range(runs):
             time_cold(measuring, inputs, FOREVER)
             made = measuring.timing()

@@ -15,8 +15,9 @@ from ltc_ir.ir.hlo.merged import Merges, TooManyValuesError
 from ltc_ir.ir.hlo.parser import HloModule, parse
 from ltc_ir.ir.hlo.plain_names import without_marks
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
+from ltc_ir.ir.jaxpr.marking import mark
 from ltc_ir.ir.jaxpr.phases import corrected_flags
-from ltc_ir.ir.marks import Marks, Path, mark
+from ltc_ir.ir.marks import Marks, Path
 from ltc_ir.ir.op import Details, Origin, Stream
 from ltc_ir.ir.origin import Evidence, Ownership
 from ltc_ir.ir.stablehlo import marked as marked_stablehlo
