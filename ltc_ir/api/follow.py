@@ -34,6 +34,7 @@ def follow(
     x64: bool | None = None,
     executed: bool = False,
     fill: str | None = None,
+    largest: int | None = None,
 ) -> Follow:
     """Follow the equations of a program to what they became in StableHLO and in optimised HLO.
 
@@ -51,6 +52,7 @@ def follow(
         x64: enable or disable 64-bit types; as configured where ``None``.
         executed: determine how often each equation runs, if necessary by running the program.
         fill: the values of arguments that are only shapes, for such a run: ``zeros`` or ``normal:SEED``.
+        largest: without a selection, make rows of so many equations only, those that do the most work; of all where ``None``.
 
     Raises:
         UsageError: bad input, or nothing matches. TargetError: the function failed. LimitError: a limit ended it.
@@ -70,7 +72,7 @@ def follow(
     with configured(x64):
         resolved = resolve(target, args, options)
         staged = stage(resolved, program, platform)
-        followed = _Following(staged, request, ownership_of(resolved), selection).program()
+        followed = _Following(staged, request, ownership_of(resolved), selection).program(largest)
         return Follow(
             target=resolved.name or "target",
             environment=environment(platform or resolved.platform),
@@ -90,14 +92,14 @@ class _Following:
         self.places: Places | None = None
         self.reasons: dict[str, str] = {}
 
-    def program(self) -> FollowedProgram:
-        """The followed program, with the selected equations."""
+    def program(self, largest: int | None) -> FollowedProgram:
+        """The followed program, with the selected equations, or with the largest."""
         from ltc_ir.tables.inspected import inspect
 
         self.staged.traced  # noqa: B018 - traced
         inspected = inspect(self.staged, self.request, self.ownership, each=True)
         followed = self._followed(inspected)
-        rows = followed.rows(self.selection, self.staged.label)
+        rows = followed.rows(self.selection, self.staged.label, largest)
         kernel = None
         if self.selection.kernel is not None:
             kernel, rows = self._of_kernel(self.selection.kernel, rows)
@@ -114,11 +116,12 @@ class _Following:
     def _followed(self, inspected: Inspected) -> Followed:
         from ltc_ir.execution.equation_work import Amounts, runs_of
         from ltc_ir.ir.hlo.kernels import Places
+        from ltc_ir.ir.stablehlo.marked import read_paths
         from ltc_ir.tables.equations import Equations
         from ltc_ir.tables.follow import Followed, Runs, instructions_by_mark, operations_by_mark
 
-        stream = None if inspected.marks is None else inspected.stablehlo()
-        if inspected.marks is None or stream is None or "paths" not in stream.facts:
+        stream = None if inspected.marks is None else read_paths(inspected.staged.module(), inspected.marks)
+        if inspected.marks is None or stream is None:
             raise UsageError(
                 "follow cannot mark the equations of a program on this JAX", "ltc-ir doctor lists what this JAX lacks"
             )

@@ -127,7 +127,7 @@ class FollowedProgram:
         equations: how many it has, each once.
         fates: how many became what, by phase: ``{"kept": {"forward": 12}}``.
         levels: the operations of each level, and how many of them belong to an equation.
-        rows: the selected equations; all of them without a selection.
+        rows: the selected equations; without a selection all of them, or the largest.
         kernel: the kernel that was asked for.
         how: how ``executed`` was determined: ``static`` or ``measured``.
         reasons: what is unknown of the whole program, and why.

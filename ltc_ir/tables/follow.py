@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -257,10 +258,22 @@ class Followed:
         return levels
 
     @paused_collector()
-    def rows(self, selection: Selection, where: str) -> tuple[FollowedEquation, ...]:
-        """A row for each selected equation, in program order."""
+    def rows(self, selection: Selection, where: str, largest: int | None) -> tuple[FollowedEquation, ...]:
+        """A row for each selected equation, in program order; without a selection of so many of the largest only."""
         order = self.equations.order
+        if largest and not selection.words:
+            chosen = sorted(
+                heapq.nlargest(largest, range(len(order)), key=lambda position: self._work(order[position]))
+            )
+            return tuple(self.row(order[position]) for position in chosen)
         return tuple(self.row(order[number - 1]) for number in select(self._keys(), selection, where))
+
+    def _work(self, mark: int) -> tuple[int, int, int]:
+        """What ranks an equation, as `FollowedEquation.work`."""
+        amount, runs = self.amount(mark), self.runs.of(mark)
+        runs = self.equations.known(mark).occurrences if runs is None else runs
+        size = _total(results_of(self.equations.equation(mark)))
+        return (amount.flops or 0) * runs, (amount.transcendentals or 0) * runs, (size or 0) * runs
 
     def _keys(self) -> list[Key]:
         """What selects each equation."""

@@ -272,6 +272,19 @@ def test_selections_narrow_and_combine() -> None:
     assert followed(network, *NETWORK, equation=2).rows == everything.rows[1:2]
 
 
+@pytest.mark.parametrize("executed", [False, True])
+def test_the_largest_are_those_of_all_that_do_the_most_work(executed: bool) -> None:
+    def f(x: Any, w: Any) -> Any:
+        return jnp.sum(lax.scan(lambda carry, _: (jnp.sin(w @ carry), None), x, None, length=7)[0] ** 2)
+
+    args = (X, S((6, 6), F))
+    everything = followed(f, *args, executed=executed)
+    few = followed(f, *args, executed=executed, largest=3)
+    ranked = sorted(everything.rows, key=lambda row: (*(-figure for figure in row.work), row.number))
+    assert few.rows == tuple(sorted(ranked[:3], key=lambda row: row.number))
+    assert (few.fates, few.equations, few.levels) == (everything.fates, everything.equations, everything.levels)
+
+
 @pytest.mark.parametrize(
     ("selection", "message", "hint"),
     [
@@ -307,6 +320,14 @@ def test_another_platform_has_no_optimised_hlo() -> None:
     assert "hlo" not in program.levels
     with pytest.raises(UsageError, match="needs a cuda device"):
         followed(network, *NETWORK, platform="cuda", kernel="fusion")
+
+
+def test_a_jax_that_lowers_no_marked_copy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ltc_ir import compat
+
+    monkeypatch.setattr(compat, "with_jaxpr", lambda traced, jaxpr: None)
+    with pytest.raises(UsageError, match="follow cannot mark the equations of a program on this JAX"):
+        followed(network, *NETWORK)
 
 
 # --- what holds for every program

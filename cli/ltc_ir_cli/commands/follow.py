@@ -49,6 +49,7 @@ def follow(
         raise UsageError(f"--grad and --program {program} exclude each other", "one program at a time")
     with stdout_is_data(), rare_collection():
         from ltc_ir.api.follow import follow
+        from ltc_ir.render.layouts.follow import FIRST_ROWS
 
         followed = follow(
             target,
@@ -60,6 +61,7 @@ def follow(
             kernel=kernel,
             executed=executed,
             fill=fill,
+            largest=(FIRST_ROWS if top is None else top) if format in {"table", "markdown"} else None,
             options=options.parse(),
             platform=machine.platform,
             x64=machine.x64,
