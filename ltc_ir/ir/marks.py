@@ -17,7 +17,6 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from itertools import count, pairwise
-from typing import Any
 
 from ltc_ir.ir.op import NOWHERE, Origin, Stream, callers_first
 
@@ -53,19 +52,16 @@ class Marks:
 
     def _number(self, index: int, each: bool) -> list[int]:
         """The marks of a body's equations, in order."""
-        codes = self.stream.bodies[index].codes
-        numbers: dict[Any, int] = {}
-        marks = []
-        for position, code in enumerate(codes):
-            origin = self.stream.ops[code].origin
-            key = position if each else origin
-            number = numbers.get(key)
-            if number is None:
-                number = numbers[key] = len(self.origins)
-                self.origins.append(origin)
-                self.holders.append(index)
-            marks.append(number)
-        return marks
+        codes, ops, first = self.stream.bodies[index].codes, self.stream.ops, len(self.origins)
+        if each:
+            self.origins += [ops[code].origin for code in codes]
+            self.holders += [index] * len(codes)
+            return list(range(first, len(self.origins)))
+        numbers: dict[Origin, int] = {}
+        of_code = {code: numbers.setdefault(ops[code].origin, first + len(numbers)) for code in dict.fromkeys(codes)}
+        self.origins += numbers
+        self.holders += [index] * len(numbers)
+        return [of_code[code] for code in codes]
 
     def _inner_bodies(self) -> dict[int, set[int]]:
         """The bodies that the equations of each mark run."""

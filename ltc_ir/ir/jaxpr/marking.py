@@ -9,7 +9,7 @@ from ltc_ir import compat
 from ltc_ir.ir.jaxpr.nesting import nested
 from ltc_ir.ir.jaxpr.reader import Reader
 from ltc_ir.ir.marks import Marks, unused_prefix
-from ltc_ir.ir.op import callers_first, paused_collector
+from ltc_ir.ir.op import NEEDS_FRAMES, callers_first, paused_collector
 
 
 def mark(reader: Reader, names: Collection[str] = (), *, each: bool = False) -> tuple[Any, Marks]:
@@ -61,13 +61,19 @@ class _Copy:
         """The marked copies of a jaxpr's own equations."""
         holding = {edge.code for edge in self.reader.stream.bodies[index].edges}
         codes, numbers, copied = self.reader.stream.bodies[index].codes, self.marks.numbers[index], self.copied
+        framed, shared = bool(self.reader.wants & NEEDS_FRAMES), not self.marks.each
+        of_code: dict[int, Any] = {}
         infos: dict[tuple[Any, Any, int], Any] = {}
         for eqn, code, number in zip(jaxpr.eqns, codes, numbers, strict=True):
-            info = eqn.source_info
-            key = (info.name_stack, info.traceback, number)
-            marked = infos.get(key)
+            marked = of_code.get(code)
             if marked is None:
-                marked = infos[key] = info.replace(name_stack=self.stack(info.name_stack, number))
+                info = eqn.source_info
+                key = (info.name_stack, info.traceback, number)
+                marked = infos.get(key)
+                if marked is None:
+                    marked = infos[key] = info.replace(name_stack=self.stack(info.name_stack, number))
+                if framed and shared:  # then equations of one code have one traceback and one mark
+                    of_code[code] = marked
             yield copied(eqn, self.params(eqn) if code in holding else eqn.params, marked)
 
     def stack(self, name_stack: Any, number: int) -> Any:
