@@ -71,7 +71,8 @@ def type_of(aval: Any) -> str:
     dtype = getattr(aval, "dtype", None)
     if dtype is None:
         return type(aval).__name__
-    return f"{element_types.of_dtype(dtype)}[{','.join(map(str, aval.shape))}]"
+    sizes = (str(size).replace(" ", "") for size in aval.shape)  # a symbolic size may be "b + 1"
+    return f"{element_types.of_dtype(dtype)}[{','.join(sizes)}]"
 
 
 def _lowered_values(

@@ -104,6 +104,22 @@ ARGS = (
 """
 
 
+SYMBOLIC = """\
+import jax
+import jax.numpy as jnp
+from jax import export
+
+(b,) = export.symbolic_shape("b")
+
+
+def step(x, y):
+    return jnp.concatenate([x, x]) @ y
+
+
+ARGS = (jax.ShapeDtypeStruct((b + 1, b), jnp.bfloat16), jax.ShapeDtypeStruct((b, 3 * b + 2), jnp.bfloat16))
+"""
+
+
 class Edit(NamedTuple):
     """What replaces what in a program's text, the verdict on that, and a part of what is said of it."""
 
@@ -169,6 +185,31 @@ MEANINGFUL = (
         "",
         verdict="grown",
         said="argument params.w is no longer donated (32 bytes)",
+    ),
+    edit(
+        "a leaf renamed to another place",
+        '"w"',
+        '"a"',
+        verdict="changed",
+        said="the arguments are in another order: params.a, params.b (was params.b, params.w)",
+    ),
+    edit(
+        "arguments in another order",
+        "step(params, h, xs, rate",
+        "step(params, h, rate, xs",
+        "shape(3, 2, 4), shape(), ",
+        "shape(), shape(3, 2, 4), ",
+        verdict="changed",
+        said="the arguments are in another order: rate, xs (was xs, rate)",
+    ),
+    edit(
+        "a donation lost of a leaf with a new name",
+        "donate_argnums=(0,), ",
+        "",
+        '"w"',
+        '"a"',
+        verdict="grown",
+        said="argument params.a is no longer donated (32 bytes)",
     ),
     edit(
         "another argument donated",
@@ -373,6 +414,17 @@ CONVOLVED = (
         "(0, x.astype(jnp.float32)))",
         verdict="grown",
         said="while at model.py:9 carries f32, i32 (was bf16, i32)",
+    ),
+)
+
+OF_SYMBOLIC_SIZES = (
+    edit("the same sizes", "3 * b + 2", "2 + 3 * b"),
+    edit(
+        "another size",
+        "(b + 1, b)",
+        "(b + 2, b)",
+        verdict="changed",
+        said="argument x became bf16[b+2,b] (was bf16[b+1,b])",
     ),
 )
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.snapshots.edits import CONVOLUTION, CONVOLVED, HARMLESS, MEANINGFUL, SHARDED, STEP, faults
+from tests.snapshots.edits import (
+    CONVOLUTION,
+    CONVOLVED,
+    HARMLESS,
+    MEANINGFUL,
+    OF_SYMBOLIC_SIZES,
+    SHARDED,
+    STEP,
+    SYMBOLIC,
+    faults,
+)
 
 pytestmark = pytest.mark.versions
 
@@ -25,6 +35,10 @@ def test_what_means_another_program_is_named_and_classified(tmp_path: Path) -> N
 
 def test_wider_convolutions_and_carries_are_growth(tmp_path: Path) -> None:
     assert not faults(CONVOLUTION, CONVOLVED, tmp_path)
+
+
+def test_symbolic_sizes_are_types_as_any(tmp_path: Path) -> None:
+    assert not faults(SYMBOLIC, OF_SYMBOLIC_SIZES, tmp_path)
 
 
 def test_shardings_donations_and_collectives_on_four_devices() -> None:
