@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ltc_ir.records.element_types import bits_of
 from ltc_ir.records.figures import size
@@ -24,6 +25,7 @@ from ltc_ir.records.signature import (
 from ltc_ir.records.vocabulary import NO_SOURCE, Level
 
 _TYPE = re.compile(r"(?P<element>.*)\[(?P<shape>[^\[\]]*)\]")
+_MOST_MOVED = 4
 _JAXPR, _LOWERED = Level.JAXPR.value, Level.STABLEHLO.value
 Pair = tuple[Value | None, Value | None]
 
@@ -33,9 +35,10 @@ def compare_signatures(before: Signature, after: Signature) -> tuple[SignatureCh
 
     Arguments are matched by name, renamed ones by their order: a variable's name is not part of what a program does.
     """
+    reused = partial(_reused, before.results, after.results, dict(_same_results(before, after)))
     changes = [
-        *_values("argument", before.arguments, after.arguments, (before, after)),
-        *_values("result", before.results, after.results, (before, after)),
+        *_values("argument", before.arguments, after.arguments, reused),
+        *_values("result", before.results, after.results, reused),
         *_statics(before.statics, after.statics),
         *_operations(before.operations, after.operations),
     ]
@@ -51,21 +54,39 @@ def wider(changes: Iterable[SignatureChange]) -> int:
 
 
 def _values(
-    kind: str, before: Sequence[Value], after: Sequence[Value], whole: tuple[Signature, Signature]
+    kind: str, before: Sequence[Value], after: Sequence[Value], reused: Callable[[Value, Value], str]
 ) -> Iterator[SignatureChange]:
-    for old, new in _matched(before, after):
+    pairs = list(_matched(before, after))
+    yield from _reordered(kind, pairs, after)
+    for old, new in pairs:
         if old is None and new is not None:
-            yield SignatureChange(kind, _JAXPR, f"{kind} {new.name} is new: {_typed(new)}")
+            yield SignatureChange(kind, _JAXPR, f"{kind} {new.name} is new: {_typed(new)}{_with_donation(new)}")
         elif new is None and old is not None:
-            yield SignatureChange(kind, _JAXPR, f"{kind} {old.name} is gone: it was {_typed(old)}")
+            words = f"{kind} {old.name} is gone: it was {_typed(old)}{_with_donation(old)}"
+            yield SignatureChange(kind, _JAXPR, words)
         elif old is not None and new is not None:
             yield from _retyped(kind, old, new)
-            yield from _donation(old, new, whole)
+            yield from _donation(old, new, reused)
             yield from _resharded(f"{kind} {new.name}", kind, old.sharding, new.sharding)
 
 
+def _reordered(kind: str, pairs: Iterable[Pair], after: Sequence[Value]) -> Iterator[SignatureChange]:
+    """One change where values that both sides have are in another order."""
+    both = [(old.name, new.name) for old, new in pairs if old is not None and new is not None]
+    places = {value.name: place for place, value in enumerate(after)}
+    now = sorted((new for _, new in both), key=places.__getitem__)
+    moved = [number for number, (_, new) in enumerate(both) if new != now[number]]
+    if moved:
+        names = ", ".join(now[number] for number in moved), ", ".join(both[number][0] for number in moved)
+        shown = f": {names[0]} (was {names[1]})" if len(moved) <= _MOST_MOVED else ""
+        yield SignatureChange(kind, _JAXPR, f"the {kind}s are in another order{shown}")
+
+
 def _matched(before: Sequence[Value], after: Sequence[Value]) -> Iterator[Pair]:
-    """The values of both sides: those of one name, then between these the others of one shape, in order."""
+    """The values of both sides: by place where only names differ, else those of one name and then renamed ones."""
+    if [value.text for value in before] == [value.text for value in after]:
+        yield from zip(before, after, strict=True)
+        return
     old_names, new_names = ([value.name for value in side] for side in (before, after))
     old_places, new_places = ({name: place for place, name in enumerate(names)} for names in (old_names, new_names))
     renamed = dict(_renamed(before, after, old_places, new_places))
@@ -81,19 +102,38 @@ def _matched(before: Sequence[Value], after: Sequence[Value]) -> Iterator[Pair]:
 def _renamed(
     before: Sequence[Value], after: Sequence[Value], old_places: Mapping[str, int], new_places: Mapping[str, int]
 ) -> Iterator[tuple[int, int]]:
-    """Values with new names: the places of both, found by order between values whose names remain."""
+    """Values with new names: the places of both, of one shape and in order.
+
+    First between the values whose names remain, then anywhere: leaves of a dictionary are sorted by name, so that a new name
+    may move one. There the same type goes first.
+    """
     left = [place for place, value in enumerate(before) if value.name not in new_places]
     right = [place for place, value in enumerate(after) if value.name not in old_places]
     anchors = sorted((old_places[name], new_places[name]) for name in old_places if name in new_places)
-    used: set[int] = set()
-    for old in left:
-        low = max((new for place, new in anchors if place < old), default=-1)
-        high = min((new for place, new in anchors if place > old), default=len(after))
-        inside = [place for place in right if low < place < high and place not in used]
-        same = [place for place in inside if _shape(before[old].type) == _shape(after[place].type)]
-        if same:
-            used.add(same[0])
-            yield old, same[0]
+
+    def between_the_same(old: int, new: int) -> bool:
+        return bounds[old][0] < new < bounds[old][1] and of_one_shape(old, new)
+
+    def of_one_shape(old: int, new: int) -> bool:
+        return _shape(before[old].type) == _shape(after[new].type)
+
+    def of_one_type(old: int, new: int) -> bool:
+        return before[old].type == after[new].type
+
+    bounds = {
+        old: (
+            max((new for place, new in anchors if place < old), default=-1),
+            min((new for place, new in anchors if place > old), default=len(after)),
+        )
+        for old in left
+    }
+    for rule in (between_the_same, of_one_type, of_one_shape):
+        for old in tuple(left):
+            new = next((place for place in right if rule(old, place)), None)
+            if new is not None:
+                left.remove(old)
+                right.remove(new)
+                yield old, new
 
 
 def _retyped(kind: str, old: Value, new: Value) -> Iterator[SignatureChange]:
@@ -107,7 +147,7 @@ def _retyped(kind: str, old: Value, new: Value) -> Iterator[SignatureChange]:
         yield SignatureChange(kind, _JAXPR, words)
 
 
-def _donation(old: Value, new: Value, whole: tuple[Signature, Signature]) -> Iterator[SignatureChange]:
+def _donation(old: Value, new: Value, reused: Callable[[Value, Value], str]) -> Iterator[SignatureChange]:
     if old.donated is None or new.donated is None:
         return
     name, amount = f"argument {new.name}", bytes_of(new.type)
@@ -117,18 +157,30 @@ def _donation(old: Value, new: Value, whole: tuple[Signature, Signature]) -> Ite
         yield SignatureChange("donated.bytes", _LOWERED, words, bytes_of(old.type), 0, grown=True)
     elif new.donated and not old.donated:
         yield SignatureChange("donated.bytes", _LOWERED, f"{name} is donated{shown}", 0, amount)
-    elif new.donated:
-        results = _aliased(old, whole[0]), _aliased(new, whole[1])
-        if results[0] != results[1] and old.aliases != new.aliases:
-            yield SignatureChange("argument", _LOWERED, f"{name} is reused for {results[1]} (was {results[0]})")
+    elif new.donated and reused(old, new):
+        yield SignatureChange("argument", _LOWERED, f"{name} is reused for {reused(old, new)}")
 
 
-def _aliased(value: Value, signature: Signature) -> str:
+def _same_results(before: Signature, after: Signature) -> Iterator[tuple[str, str]]:
+    """The names of each result on both sides."""
+    for old, new in _matched(before.results, after.results):
+        if old is not None and new is not None:
+            yield old.name, new.name
+
+
+def _reused(before: Sequence[Value], after: Sequence[Value], names: Mapping[str, str], old: Value, new: Value) -> str:
+    """Which result reuses the memory of an argument, where it is another than before; else nothing."""
+    results = _aliased(old, before), _aliased(new, after)
+    if old.aliases == new.aliases or names.get(results[0], results[0]) == results[1]:
+        return ""
+    was, now = (f"result {name}" if name else "a result that XLA chooses" for name in results)
+    return f"{now} (was {was})"
+
+
+def _aliased(value: Value, results: Sequence[Value]) -> str:
     if value.aliases is None:
-        return "a result that XLA chooses"
-    if value.aliases < len(signature.results):
-        return f"result {signature.results[value.aliases].name}"
-    return f"result {value.aliases}"
+        return ""
+    return results[value.aliases].name if value.aliases < len(results) else str(value.aliases)
 
 
 def _resharded(name: str, kind: str, old: str | None, new: str | None) -> Iterator[SignatureChange]:
@@ -161,6 +213,10 @@ def sharding_in_words(sharding: str) -> str:
 
 def _typed(value: Value) -> str:
     return f"weak {value.type}" if value.weak else value.type
+
+
+def _with_donation(value: Value) -> str:
+    return ", donated" if value.donated else ""
 
 
 def _element(kind: str) -> str:

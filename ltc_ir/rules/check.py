@@ -303,7 +303,9 @@ def _notes(baseline: Snapshot, current: Snapshot, diffs: Mapping[str, TableDiff]
 def _older(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
     """What an older snapshot does not hold, or holds as an older version told it."""
     parts = []
-    if not _attributed(baseline):
+    if baseline.attribution > ATTRIBUTION:
+        yield "a newer ltc-ir recorded the phases: not compared"
+    elif not _attributed(baseline):
         parts.append("phases are known better now")
     if baseline.signature is None and current.signature is not None:
         parts.append("arguments, results and types are not recorded")

@@ -68,6 +68,7 @@ def test_what_is_no_value_is_refused(text: str) -> None:
         (arguments(W, replace(B, type="bf16[8]")), "argument params.b became bf16[8] (was f32[8])", False),
         (arguments(W, replace(B, weak=True)), "argument params.b became weak f32[8] (was f32[8])", False),
         (arguments(W), "argument params.b is gone: it was f32[8]", False),
+        (arguments(B), "argument params.w is gone: it was bf16[8,128], donated", False),
         (arguments(W, B, Value("x", "i32[]")), "argument x is new: i32[]", False),
         (
             arguments(W, replace(B, sharding="(d) over d=4")),
@@ -89,6 +90,32 @@ def test_renamed_arguments_and_static_values_are_the_same() -> None:
     assert said(replace(after, arguments=(replace(W, name="p.w", type="f32[8,128]"), B))) == [
         ("argument p.w became f32[8,128] (was bf16[8,128])", True)
     ]
+
+
+def test_names_that_were_exchanged_are_the_same() -> None:
+    assert said(arguments(replace(W, name="params.b"), replace(B, name="params.w"))) == []
+
+
+def test_a_value_with_a_new_name_is_found_at_another_place() -> None:
+    """Leaves of a dictionary are sorted by name: a new name moves them, and must not hide what became of them."""
+    moved = replace(W, name="params.z")
+    order = ("the arguments are in another order: params.b, params.z (was params.w, params.b)", False)
+    assert said(arguments(B, moved)) == [order]
+    assert said(arguments(B, replace(moved, donated=False, aliases=None))) == [
+        ("argument params.z is no longer donated (2 KiB)", True),
+        order,
+    ]
+    assert said(arguments(B, replace(moved, type="f32[8,128]"))) == [
+        ("argument params.z became f32[8,128] (was bf16[8,128])", True),
+        order,
+    ]
+
+
+def test_of_values_with_new_names_those_of_one_type_belong_together() -> None:
+    before = arguments(Value("p.a", "bf16[4]"), Value("p.b", "i32[]"), Value("p.c", "f32[4]"))
+    after = arguments(Value("p.b", "i32[]"), Value("p.x", "f32[4]"), Value("p.y", "bf16[4]"))
+    words = "the arguments are in another order: p.b, p.x, p.y (was p.a, p.b, p.c)"
+    assert said(after, before) == [(words, False)]
 
 
 def test_what_is_not_known_of_a_side_is_not_compared() -> None:

@@ -392,6 +392,8 @@ def test_phases_of_an_older_attribution_are_not_compared():
     found = check(now, baseline=older)
     assert (found.status, found.changes, found.exit_code()) == (Status.MATCH, (), 0)
     assert found.notes == ("phases are known better now: update the snapshot",)
+    newer = check(now, baseline=replace(older, attribution=99))
+    assert (newer.status, newer.notes) == (Status.MATCH, ("a newer ltc-ir recorded the phases: not compared",))
     grown = check(more("tanh", 5), baseline=older)
     assert grown.status == Status.GROWN
     assert (grown.changes[0].phase, grown.changes[0].sources) == ("forward", ("m.py:4",))
