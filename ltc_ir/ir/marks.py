@@ -99,11 +99,15 @@ class Marks:
         return bool(path) and self.holders[path[0]] in self.stream.roots
 
     def below(self, holder: Path, path: Path) -> Path:
-        """The path of an operation in a region of one with the path ``holder``, whether or not its own begins there."""
+        """The path of an operation in a region of one with the path ``holder``, whether or not its own begins there.
+
+        Names that begin again in a region go on in the regions inside it, so any equation of ``holder`` may be where.
+        """
         if not path:
             return holder
-        begins_again = bool(holder) and self.holders[path[0]] in self._inner_of(holder[-1])
-        return holder + path if begins_again else path
+        begins = self.holders[path[0]]
+        depths = range(len(holder), 0, -1)
+        return next((holder[:depth] + path for depth in depths if begins in self._inner_of(holder[depth - 1])), path)
 
     def _inner_of(self, mark: int) -> Collection[int]:
         return self._inner.get(mark, ())

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax
 
@@ -203,6 +204,28 @@ def test_a_shard_map_runs_in_the_phase_of_its_caller() -> None:
     assert expanded is not None
     assert by_phase(expanded, "dot_general") == {"forward": 1, "backward": 1}
     assert by_phase(counted("shard_map_grad")["hlo"].tally, "add").get("primal") is None
+
+
+def loop_on_devices(x: Any) -> Any:
+    """A loop in a shard_map: names begin again in the body of the shard_map, and not in that of the loop."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("d",))
+    part = jax.sharding.PartitionSpec("d")
+
+    def body(c: Any, _: None) -> Any:
+        return lax.ppermute(jnp.sin(c), "d", [(0, 1), (1, 0)]), None
+
+    ring = jax.shard_map(lambda x: lax.scan(body, x, None, length=3)[0], mesh=mesh, in_specs=part, out_specs=part)
+    return jnp.sum(ring(x))
+
+
+@pytest.mark.skipif(jax.device_count() < 2, reason="on one device JAX lowers no body of its own")
+def test_a_loop_in_a_shard_map_runs_in_the_phase_of_the_caller() -> None:
+    expanded = count(lambda x: jnp.floor(jax.grad(loop_on_devices)(x)), jnp.ones(4), levels=("stablehlo",))
+    assert expanded["stablehlo"].expanded is not None
+    phases = expanded["stablehlo"].expanded.phases
+    assert phases["primal"] == {"stablehlo.floor": 1}
+    for phase in ("forward", "backward"):
+        assert phases[phase]["stablehlo.collective_permute"] == 1
 
 
 @pytest.fixture(scope="module")
