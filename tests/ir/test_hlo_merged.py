@@ -123,6 +123,38 @@ def test_a_name_that_xla_joined_of_two_is_of_both() -> None:
     assert attribution.origins["main", "y"].parts == (Part("forward"), Part("backward"))
 
 
+def test_a_constant_does_not_tell_what_a_computation_is_part_of() -> None:
+    """XLA keeps one of equal constants, with the name of any one use."""
+    staged = prepare.stage(Target(jax.grad(apart_of_sum), (jnp.ones(5),)), "forward")
+    inspected = inspect(staged, parse_request(levels=("jaxpr", "hlo")), Ownership())
+    marks = inspected.marks
+    assert marks is not None
+    names = {
+        marks.origins[number].phase: f"jit(f)/{marks.spelling(number)}/sin" for number in range(len(marks.origins))
+    }
+    attribution = Attribution(parse(FUSED.format(constant=names[Phase.BACKWARD], sine=names[Phase.FORWARD])), marks)
+    phases = {name: attribution.origins["fused", name].phase for name in ("c", "b", "s", "n")}
+    assert phases == {"c": Phase.BACKWARD, "b": Phase.BACKWARD, "s": Phase.FORWARD, "n": Phase.FORWARD}
+    assert attribution.origins["main", "f"].phase is Phase.FORWARD
+
+
+FUSED = """HloModule m
+
+fused {{
+  p = f32[5]{{0}} parameter(0)
+  c = f32[] constant(2), metadata={{op_name="{constant}"}}
+  b = f32[5]{{0}} broadcast(c), dimensions={{}}, metadata={{op_name="{constant}"}}
+  s = f32[5]{{0}} sine(p), metadata={{op_name="{sine}"}}
+  ROOT n = f32[5]{{0}} multiply(s, b)
+}}
+
+ENTRY main {{
+  x = f32[5]{{0}} parameter(0)
+  ROOT f = f32[5]{{0}} fusion(x), kind=kLoop, calls=fused, metadata={{op_name="{sine}"}}
+}}
+"""
+
+
 def apart_of_sum(x: Any) -> Any:
     return jnp.sum(apart(x))
 

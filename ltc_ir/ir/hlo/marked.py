@@ -88,17 +88,18 @@ class Attribution:
     def _attribute(self) -> None:
         computations = {computation.name: computation for computation in self.module.computations}
         own = {name: self._own_origins(computation) for name, computation in computations.items()}
+        telling = {name: _telling(computations[name], origins) for name, origins in own.items()}
         calls = {name: _called(computation, computations) for name, computation in computations.items()}
         callers: dict[str, list[tuple[str, str]]] = {name: [] for name in computations}
         order = callers_first({name: {callee for _, callee in pairs} for name, pairs in calls.items()})
         for name in [*order, *(computations.keys() - set(order))]:
             computation = computations[name]
             outer = [self.origins[caller] for caller in callers[name]]
-            inherited = self.default if computation.is_entry else agreed([*outer, *own[name].values()])
+            inherited = self.default if computation.is_entry else agreed([*outer, *telling[name]])
             for instruction in computation.instructions:
                 origin = own[name].get(instruction.name)
                 if instruction.opcode == "fusion":
-                    fused = [one for _, callee in instruction.called for one in own.get(callee, {}).values()]
+                    fused = [one for _, callee in instruction.called for one in telling.get(callee, ())]
                     origin = _of_fusion(origin, fused)
                 self.origins[name, instruction.name] = origin or inherited
             for caller, callee in calls[name]:
@@ -115,6 +116,20 @@ class Attribution:
                 others = [self.of_path(other) or UNKNOWN for other in self.merged_into(computation.name, instruction)]
                 own[instruction.name] = merged(origin, *others)
         return own
+
+
+def _telling(computation: Computation, own: Mapping[str, Origin]) -> list[Origin]:
+    """The origins that tell what a computation is part of: not those of constants, which XLA shares, where there are others."""
+    constants: set[str] = set()
+    for instruction in computation.instructions:
+        constant_operands = bool(instruction.operands) and constants.issuperset(instruction.operands)
+        if instruction.opcode == "constant" or (instruction.opcode in _OF_CONSTANTS and constant_operands):
+            constants.add(instruction.name)
+    return [origin for name, origin in own.items() if name not in constants] or list(own.values())
+
+
+_OF_CONSTANTS = frozenset({"broadcast", "bitcast", "convert", "copy", "reshape", "tuple"})
+"""Opcodes that make a constant of a constant."""
 
 
 def merged(*origins: Origin) -> Origin:
