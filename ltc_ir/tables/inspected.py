@@ -14,6 +14,7 @@ from ltc_ir.ir.hlo import reader as named_hlo
 from ltc_ir.ir.hlo.merged import Merges, TooManyValuesError
 from ltc_ir.ir.hlo.parser import HloModule, parse
 from ltc_ir.ir.hlo.plain_names import without_marks
+from ltc_ir.ir.hlo.products import with_products_named
 from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.jaxpr.marking import mark
 from ltc_ir.ir.jaxpr.phases import corrected_flags
@@ -77,7 +78,9 @@ class Inspected:
     def hlo_module(self) -> HloModule:
         """The optimised HLO, compiled, printed and parsed once."""
         text: str = self.staged.compiled.as_text()
-        return parse(text if self.marks is None else without_marks(text, self.marks.prefix))
+        if self.marks is None:
+            return parse(text)
+        return with_products_named(parse(without_marks(text, self.marks.prefix)))
 
     @cached_property
     def merges(self) -> Merges | None:
