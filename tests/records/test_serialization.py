@@ -275,7 +275,7 @@ def test_a_stored_diff_loads_the_module_of_diffs_and_no_other(tmp_path: Path) ->
         "print(sorted(name for name in sys.modules if name.startswith('ltc_ir.records.')))"
     )
     done = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, check=True)
-    names = ("diff", "environment", "serialization", "shape")
+    names = ("diff", "environment", "serialization", "shape", "signature")
     assert ast.literal_eval(done.stdout) == [f"ltc_ir.records.{name}" for name in names]
 
 
