@@ -281,6 +281,8 @@ def with_scope(name_stack: Any, scope: str) -> Any:
         place -= 1
     while place and isinstance(elements[place - 1], transform):
         place -= 1
+    if place == len(elements):
+        return name_stack.extend(scope)
     return name_stack[:place].extend(scope) + name_stack[place:]
 
 

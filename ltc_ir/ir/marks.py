@@ -77,7 +77,12 @@ class Marks:
 
     def path(self, name: str | None) -> Path:
         """The marks in a name; of several that XLA joined, those in the first."""
-        return next(self.paths(name), ())
+        if not name:
+            return ()
+        if self.joined:
+            return next(self.paths(name), ())
+        numbers = self._pattern.findall(name)
+        return tuple(number for number in map(int, numbers) if number < len(self.origins)) if numbers else ()
 
     def paths(self, name: str | None) -> Iterator[Path]:
         """The marks in each of the names that XLA joined into one."""

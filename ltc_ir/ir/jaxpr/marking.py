@@ -63,12 +63,12 @@ class _Copy:
         codes, numbers, copied = self.reader.stream.bodies[index].codes, self.marks.numbers[index], self.copied
         framed, shared = bool(self.reader.wants & NEEDS_FRAMES), not self.marks.each
         of_code: dict[int, Any] = {}
-        infos: dict[tuple[Any, Any, int], Any] = {}
+        infos: dict[Any, Any] = {}
         for eqn, code, number in zip(jaxpr.eqns, codes, numbers, strict=True):
             marked = of_code.get(code)
             if marked is None:
                 info = eqn.source_info
-                key = (info.name_stack, info.traceback, number)
+                key = (info.name_stack, info.traceback, number) if shared else number
                 marked = infos.get(key)
                 if marked is None:
                     marked = infos[key] = info.replace(name_stack=self.stack(info.name_stack, number))
@@ -78,6 +78,8 @@ class _Copy:
 
     def stack(self, name_stack: Any, number: int) -> Any:
         """The name stack with a mark inside."""
+        if self.marks.each:
+            return compat.with_scope(name_stack, self.marks.spelling(number))
         marked = self.stacks.get((name_stack, number))
         if marked is None:
             marked = compat.with_scope(name_stack, self.marks.spelling(number))
