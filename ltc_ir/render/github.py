@@ -12,10 +12,10 @@ MOST = 10
 
 
 def check_to_github(check: Check, below: str = "") -> str:
-    """At most ten errors, worst first, one a program; as many notices of what is to be recorded; then all in one notice.
+    """At most ten errors, worst first, one a program; as many notices of what passes with a note; then all in one notice.
 
-    Programs that match have nothing beside a line; the job summary tells of every program. ``below`` is the project's folder
-    in the repository, with a slash behind it: annotations want paths that begin there.
+    Programs that match without a note have nothing beside a line; the job summary tells of every program. ``below`` is the
+    project's folder in the repository, with a slash behind it: annotations want paths that begin there.
     """
     order = ranked(check.checks, check.strict)
     errors = [_problem(problem) for problem in check.problems]
@@ -23,7 +23,7 @@ def check_to_github(check: Check, below: str = "") -> str:
     notices = [
         _annotation("notice", program, below)
         for program in order
-        if not program.exit_code(check.strict) and program.status in NOTED
+        if not program.exit_code(check.strict) and (program.status in NOTED or program.notes)
     ]
     left = len(errors) - MOST
     more = f"; {left} more not shown here, see the job summary" if left > 0 else ""

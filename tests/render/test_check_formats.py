@@ -423,3 +423,12 @@ def test_annotations_of_a_project_below_the_repository_begin_at_the_repository()
     made = Check((ProgramCheck("net", "forward", Status.GROWN, (change,)),))
     assert "file=m/net.py,line=9" in check_to_github(made)
     assert "file=packages/one/m/net.py,line=9" in check_to_github(made, "packages/one/")
+
+
+def test_github_has_a_notice_of_what_a_match_does_not_compare() -> None:
+    """A snapshot that does not record what is compared today must not pass in silence."""
+    silent = ProgramCheck("t", "forward", Status.MATCH, (), {"jaxpr": (5, 5)}, "snapshots/t/forward.toml")
+    noted = replace(silent, notes=("arguments, results and types are not recorded: update the snapshot",))
+    assert "not recorded" not in check_to_github(Check(checks=(silent,)))
+    (line, _) = check_to_github(Check(checks=(noted,))).splitlines()
+    assert line.startswith("::notice title=t forward%3A match::") and "not recorded: update the snapshot" in line
