@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import names_stored_file
-from ltc_ir.records.follow import Follow, FollowedEquation, FollowedKernel, FollowedProgram, Selection, near
+from ltc_ir.records.follow import Follow, FollowedKernel, FollowedProgram, Selection, near, nothing_together
 from ltc_ir.records.request import Options, Request
 from ltc_ir.records.vocabulary import NO_SOURCE, By, Level
 
@@ -102,7 +102,10 @@ class _Following:
         rows = followed.rows(self.selection, self.staged.label, largest)
         kernel = None
         if self.selection.kernel is not None:
-            kernel, rows = self._of_kernel(self.selection.kernel, rows)
+            kernel, computed = self._of_kernel(self.selection.kernel, followed)
+            rows = tuple(row for row in rows if row.number in computed)
+            if len(self.selection.words) > 1 and not rows:
+                raise nothing_together(self.selection.words, self.staged.label)
         return FollowedProgram(
             equations=len(followed.equations.order),
             fates=followed.fates(),
@@ -153,16 +156,15 @@ class _Following:
         self.reasons["hlo"] = why
         return False
 
-    def _of_kernel(
-        self, name: str, rows: tuple[FollowedEquation, ...]
-    ) -> tuple[FollowedKernel, tuple[FollowedEquation, ...]]:
-        """The kernel of a name, and those of the rows that it computes."""
+    def _of_kernel(self, name: str, followed: Followed) -> tuple[FollowedKernel, set[int]]:
+        """The kernel of a name, and the numbers of all equations that it computes."""
         assert self.places is not None
         instruction = self.places.named(name)
         if instruction is None:
             kernels = [known.name for _, known in self.places.instructions.values() if known.opcode != "parameter"]
             raise UsageError(f"the optimised HLO of {self.staged.label} has no instruction {name}", near(name, kernels))
         contents = {one.name for _, one in self.places.contents(instruction.name)}
+        rows = followed.rows(Selection(), self.staged.label, None)
         own = {row.number: len(contents.intersection(row.instructions)) for row in rows}
         lines: Counter[str] = Counter()
         for row in rows:
@@ -170,4 +172,4 @@ class _Following:
         lines = +lines
         ordered = dict(sorted(lines.items(), key=lambda item: (-item[1], item[0])))
         kernel = FollowedKernel(instruction.name, instruction.opcode, len(contents), sum(own.values()), ordered)
-        return kernel, tuple(row for row in rows if own[row.number])
+        return kernel, {number for number, instructions in own.items() if instructions}

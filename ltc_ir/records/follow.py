@@ -234,9 +234,13 @@ def select(keys: Sequence[Key], selection: Selection, where: str) -> Sequence[in
             raise _nothing(keys, option, wanted, where)
         chosen &= matching
     if keys and not chosen:
-        options = " and ".join(word for word in selection.words if not word.startswith("--kernel"))
-        raise UsageError(f"no equation of {where} matches {options} together", "leave one of them out")
+        raise nothing_together([word for word in selection.words if not word.startswith("--kernel")], where)
     return sorted(chosen)
+
+
+def nothing_together(words: Iterable[str], where: str) -> UsageError:
+    """The error of options that each match an equation, and no equation all of them."""
+    return UsageError(f"no equation of {where} matches {' and '.join(words)} together", "leave one of them out")
 
 
 def _nothing(keys: Sequence[Key], option: str, wanted: Any, where: str) -> UsageError:

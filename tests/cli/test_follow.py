@@ -60,6 +60,17 @@ def test_a_kernel_shows_its_lines_first(command: Command) -> None:
     assert text.index("mine.py:8") < text.index("2 tanh f32[5,4]")
 
 
+def test_what_is_merged_is_named_by_its_number_on_both_sides(command: Command) -> None:
+    made = record_of(command("follow", "ltc", "--op", "mul", "--format", "json"))
+    rows = {row["number"]: row for row in made["programs"]["forward"]["rows"] if row["merged_with"]}
+    text = data_of(command("follow", "ltc", "--op", "mul", "--top", "0"))
+    for number, row in rows.items():
+        line = next(line for line in text.splitlines() if line.startswith(f" {number} "))
+        words = "merged with" if row["fate"] == "merged" else f"{row['fate']}, merged with"
+        assert f" {words} {row['merged_with'][0]}" in line
+    assert {row["fate"] for row in rows.values()} >= {"kept"}
+
+
 def test_executed_names_how_it_was_determined(command: Command) -> None:
     text = data_of(command("follow", "mine:step", "--equation", "2", "--executed"))
     assert "executed           1 (static)" in text

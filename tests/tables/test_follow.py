@@ -159,6 +159,11 @@ def test_a_chain_is_one_kernel_and_the_kernel_leads_back_to_it() -> None:
     (line,) = upward.kernel.lines
     assert line == chain[0].source
     assert followed(f, *args, kernel=kernel.replace("_", "-")).kernel == upward.kernel
+    narrowed = followed(f, *args, kernel=kernel, op="exp")
+    assert [row.name for row in narrowed.rows] == ["exp"]
+    assert narrowed.kernel == upward.kernel  # what a kernel came from does not depend on what is looked at
+    with pytest.raises(UsageError, match=f"no equation of f forward matches --op tanh and --kernel {kernel} together"):
+        followed(f, *args, kernel=kernel, op="tanh")
 
 
 def test_a_loop_as_kernel_holds_what_runs_in_it() -> None:

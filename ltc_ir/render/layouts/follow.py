@@ -129,16 +129,13 @@ def _row(row: FollowedEquation) -> Row:
 
 
 def _became(row: FollowedEquation) -> str:
-    """``merged with 14``: the fate, with the equations that share an instruction."""
+    """``merged with 14`` or ``kept, merged with 14``: the fate, with the equations that share an instruction."""
     if not row.merged_with:
         return row.fate.value
     others = ", ".join(f"{number}" for number in row.merged_with[:3])
     more = f" and {len(row.merged_with) - 3} more" if len(row.merged_with) > 3 else ""
-    return (
-        f"{row.fate.value} with {others}{more}"
-        if row.fate is Fate.MERGED
-        else f"{row.fate.value}, {others}{more} merged"
-    )
+    fate = row.fate.value if row.fate is Fate.MERGED else f"{row.fate.value}, merged"
+    return f"{fate} with {others}{more}"
 
 
 def _counted(operations: Mapping[str, int] | None) -> str:
