@@ -84,7 +84,7 @@ ENTRY main {{
   first = f32[1,6]{{1,0}} dot(x, w), lhs_contracting_dims={{1}}, rhs_contracting_dims={{0}}
   shaped = f32[6,1]{{1,0}} bitcast(first), metadata={{op_name="jit(f)/{first}/dot_general"}}
   second = f32[1,6]{{1,0}} dot(shaped, w), lhs_contracting_dims={{0}}, rhs_contracting_dims={{0}}
-  ROOT result = f32[6]{{0}} bitcast(second), metadata={{op_name="jit(f)/b/dot_general"}}
+  ROOT result = f32[6]{{0}} bitcast(second){result}
 }}
 """
 
@@ -94,10 +94,29 @@ def names(text: str) -> dict[str, str | None]:
     return {one.name: one.op_name for _, one in module.instructions() if one.opcode == "dot"}
 
 
+NAMED = ', metadata={op_name="jit(f)/b/dot_general"}'
+
+
 def test_the_instruction_that_shapes_a_result_tells_the_name() -> None:
-    assert names(CHAIN.format(first="a")) == {"first": "jit(f)/a/dot_general", "second": "jit(f)/b/dot_general"}
+    text = CHAIN.format(first="a", result=NAMED)
+    assert names(text) == {"first": "jit(f)/a/dot_general", "second": "jit(f)/b/dot_general"}
 
 
 def test_the_shape_of_an_operand_is_not_taken_for_that_of_a_result() -> None:
     """Where XLA joined the two, the name is that of the next product."""
-    assert names(CHAIN.format(first="b")) == {"first": None, "second": None}
+    assert names(CHAIN.format(first="b", result=NAMED)) == {"first": None, "second": "jit(f)/b/dot_general"}
+
+
+def test_a_product_before_one_without_a_name_has_none() -> None:
+    """The name could be that of the other one."""
+    assert names(CHAIN.format(first="a", result="")) == {"first": None, "second": None}
+
+
+def unrolled(w: Any, x: Any) -> Any:
+    return jnp.sum(lax.scan(lambda h, w: (jnp.tanh(w @ h), None), x, w, unroll=True)[0])
+
+
+def test_one_equation_can_be_several_products() -> None:
+    found = products(jax.grad(unrolled), (jnp.ones((4, 6, 6)), VECTOR), "dot")
+    line = unrolled.__code__.co_firstlineno + 1
+    assert set(found) == {(phase, f"tests/ir/test_hlo_products.py:{line}") for phase in ("forward", "backward")}

@@ -7,13 +7,14 @@ product has the name of the loop.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ltc_ir.ir.hlo.module import Computation, HloModule, Instruction
 from ltc_ir.ir.hlo.reader import borrows_name
 from ltc_ir.ir.hlo.scanner import pairs
+from ltc_ir.ir.op import callers_first
 
 _PRIMITIVES = {"dot": "dot_general", "convolution": "conv_general_dilated"}
 """The opcodes of products, and the primitives that end the names of their equations."""
@@ -28,23 +29,35 @@ _Place = tuple[str, str]
 def with_products_named(module: HloModule) -> HloModule:
     """The module with names at its products, where instructions that use their results tell them.
 
-    Where two products would have one name, that of an operand brought into shape was taken for that of a result: then none is
-    given.
+    What brings a result into shape for another product may have the name of that one. So it tells the name of a product
+    only where the other product is known to have another name.
     """
-    nameless = {
-        (computation.name, instruction.name): _PRIMITIVES[instruction.opcode]
+    products = {
+        (computation.name, instruction.name): instruction
         for computation, instruction in module.instructions()
-        if instruction.opcode in _PRIMITIVES and (not instruction.op_name or borrows_name(instruction))
+        if instruction.opcode in _PRIMITIVES
     }
+    names = {place: None if borrows_name(one) else one.op_name for place, one in products.items()}
+    nameless = [place for place, name in names.items() if not name]
     if not nameless:
         return module
     uses = _uses(module)
-    names = {place: _name_of_result(place, primitive, uses) for place, primitive in nameless.items()}
-    products = (one for _, one in module.instructions() if one.opcode in _PRIMITIVES and one.op_name)
-    given = Counter([*filter(None, names.values()), *(one.op_name for one in products if not borrows_name(one))])
-    if any(given[name] > 1 for name in names.values() if name):
-        return module
-    return replace(module, computations=tuple(_with_names(computation, names) for computation in module.computations))
+    results = {place: _result(place, products, uses) for place in nameless}
+    for place in _users_first(results):
+        name, following = results[place]
+        names[place] = name if all(names[other] not in (None, name) for other in following) else None
+    given = {place: names[place] for place in nameless}
+    return replace(module, computations=tuple(_with_names(computation, given) for computation in module.computations))
+
+
+_Result = tuple[str | None, set[_Place]]
+"""The name that the result of a product is used by, and the products that it is an operand of in another shape."""
+
+
+def _users_first(results: Mapping[_Place, _Result]) -> list[_Place]:
+    """The nameless products, each after those that its result is an operand of."""
+    following = {place: others & results.keys() for place, (_, others) in results.items()}
+    return callers_first(following)[::-1]
 
 
 def _uses(module: HloModule) -> Mapping[_Place, list[tuple[str, Instruction]]]:
@@ -68,21 +81,28 @@ def _uses(module: HloModule) -> Mapping[_Place, list[tuple[str, Instruction]]]:
     return uses
 
 
-def _name_of_result(start: _Place, primitive: str, uses: Mapping[_Place, list[tuple[str, Instruction]]]) -> str | None:
-    """The name of the equation of a primitive that the first named instructions after a product have, if all have the same."""
+def _result(
+    start: _Place, products: Mapping[_Place, Instruction], uses: Mapping[_Place, list[tuple[str, Instruction]]]
+) -> _Result:
+    """What becomes of the result of a product; its name is that of the first named instructions, if all have the same."""
+    primitive = _PRIMITIVES[products[start].opcode]
     names: set[str] = set()
-    pending, seen = [start], {start}
+    following: set[_Place] = set()
+    pending, seen = [(start, False)], {start}
     while pending:
-        for computation, user in uses.get(pending.pop(), ()):
+        value, named = pending.pop()
+        for computation, user in uses.get(value, ()):
             place = computation, user.name
+            if place in products:
+                following.add(place)
             if user.opcode not in _LAYOUT or place in seen:
                 continue
             seen.add(place)
-            if not user.op_name or borrows_name(user):
-                pending.append(place)
-            elif user.op_name.rpartition("/")[2] == primitive:
-                names.add(user.op_name)
-    return names.pop() if len(names) == 1 else None
+            own = None if borrows_name(user) else user.op_name
+            if own and not named and own.rpartition("/")[2] == primitive:
+                names.add(own)
+            pending.append((place, named or bool(own)))
+    return names.pop() if len(names) == 1 else None, following
 
 
 def _with_names(computation: Computation, names: Mapping[_Place, str | None]) -> Computation:
