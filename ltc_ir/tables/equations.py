@@ -170,7 +170,26 @@ class Equations:
             used.update(map(id, eqn.invars))
             passing = eqn.primitive.name in _PASSING and not eqn.effects
             for child in self.held.get(mark, ()):
-                _want(wanted, child, results if passing else None)
+                if eqn.primitive.name == "scan" and not eqn.effects:
+                    _want(wanted, child, _carried(eqn, self.reader.pending[child], results))
+                else:
+                    _want(wanted, child, results if passing else None)
+
+
+def _carried(eqn: Any, body: Any, results: set[int]) -> set[int]:
+    """The results of a scan's body that are wanted: those of the scan, and the carries that these are computed from."""
+    constants, carried = compat.scan_sizes(eqn)
+    carries = {id(variable): number for number, variable in enumerate(body.invars[constants : constants + carried])}
+    wanted: set[int] = set()
+    more = results
+    while not more <= wanted:
+        wanted = wanted | more
+        used = {id(body.outvars[number]) for number in wanted}
+        for inner in reversed(body.eqns):
+            if inner.effects or any(id(out) in used for out in inner.outvars):
+                used.update(map(id, inner.invars))
+        more = {number for variable, number in carries.items() if variable in used}
+    return wanted
 
 
 def _want(wanted: dict[int, set[int] | None], index: int, results: set[int] | None) -> None:

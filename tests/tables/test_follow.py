@@ -224,6 +224,20 @@ def test_an_expanded_operation_is_never_called_folded_nor_another_s() -> None:
     assert row_of(program, "sin").fate is Fate.KEPT
 
 
+def test_what_a_loop_carries_for_nothing_is_gone() -> None:
+    def f(x: Any) -> Any:
+        def body(carry: Any, _: Any) -> Any:
+            ours, theirs, helper = carry
+            return (jnp.sin(ours) * helper, jnp.exp(theirs), jnp.tanh(helper)), jnp.cos(theirs)
+
+        return lax.scan(body, (x, x, x), None, length=3)[0][0]
+
+    program = followed(f)
+    assert {row.name: row.fate for row in program.rows} == {
+        "scan": Fate.KEPT, "sin": Fate.KEPT, "mul": Fate.KEPT, "tanh": Fate.KEPT, "exp": Fate.GONE, "cos": Fate.GONE,
+    }  # fmt: skip
+
+
 def test_what_a_reduction_carries_for_another_result_is_used() -> None:
     def f(x: Any) -> Any:
         def larger(mine: Any, theirs: Any) -> Any:
