@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from ltc_ir.errors import UsageError
 from ltc_ir.records.serialization import DamageError, convert
 from ltc_ir.records.shape import Check
-from ltc_ir.records.signature import FIRST_ATTRIBUTION, Signature, TypedOperation, Value
+from ltc_ir.records.signature import FIRST_ATTRIBUTION, LOOPS, PRODUCTS, Signature, TypedOperation, Value
 from ltc_ir.records.snapshot import (
     IN_PROCESS,
     SCHEMA,
@@ -336,17 +336,40 @@ class _Layout:
     attribution: Annotated[int, _whole(1)] = FIRST_ATTRIBUTION
 
 
+_ALWAYS_TYPED = sorted(PRODUCTS | LOOPS)
+"""The operations whose types every signature holds."""
+
+
+def _check_operations(signature: Signature, facts: LevelFacts) -> None:
+    """Refuse a signature that lacks the types of operations, or has more than the jaxpr.
+
+    Raises:
+        DamageError: the numbers differ.
+    """
+    for name in _ALWAYS_TYPED:
+        typed = sum(one.count for one in signature.operations if one.name == name)
+        counted = sum(counts.get(name, 0) for counts in facts.ops.values())
+        if typed != counted:
+            raise DamageError(
+                f"{name} has types for {typed}, and [jaxpr.ops] counts {counted}", ("signature", "operations")
+            )
+
+
 def _snapshot(layout: _Layout) -> Snapshot:
     hlo = layout.hlo
+    levels = {level: getattr(layout, level).facts(level) for level in LEVELS}
+    signature = None if layout.signature is None else layout.signature.signature()
+    if signature is not None:
+        _check_operations(signature, levels[Level.JAXPR.value])
     return Snapshot(
         target=layout.target,
         program=layout.program,
         identity=Identity(**vars(layout.identity)),
         provenance=layout.provenance,
-        levels={level: getattr(layout, level).facts(level) for level in LEVELS},
+        levels=levels,
         hlo=None if hlo is None else HloFacts(hlo.jaxlib, hlo.device, hlo.facts(Level.HLO.value)),
         accepted=layout.accepted,
         captured=layout.captured,
-        signature=None if layout.signature is None else layout.signature.signature(),
+        signature=signature,
         attribution=layout.attribution,
     )

@@ -216,6 +216,17 @@ def test_what_an_older_snapshot_does_not_hold_is_said_and_waits_for_an_update(pr
     )
 
 
+def test_a_snapshot_that_lost_the_types_of_a_product_is_damaged(project: Project) -> None:
+    (path,) = (project.root / "snapshots").glob("net.py-step*/forward@*.toml")
+    lines = path.read_text().splitlines(keepends=True)
+    typed = [line for line in lines if line.startswith('"dot_general ')]
+    assert typed
+    path.write_text("".join(line for line in lines if line not in typed))
+    ran = project.check("net.py:step", "--program", "forward")
+    assert ran.code == 2, ran.out + ran.err
+    assert "dot_general has types for 0, and [jaxpr.ops] counts" in ran.out + ran.err
+
+
 @pytest.mark.versions
 @pytest.mark.parametrize(
     ("options", "said"),
