@@ -76,16 +76,21 @@ def given(flag: str, value: Any) -> Any:
     return value
 
 
-TargetArgument = Annotated[
-    str,
-    Argument(
+_TARGETS = "ltc, ctrnn, node, a project's own name, module:name, file.py:name"
+
+
+def _target_argument(help: str) -> Any:
+    return Argument(
         metavar="[TARGET]",
-        help="ltc, ctrnn, node, a project's own name, module:name, file.py:name, or a stored IR file (- is standard input)",
+        help=help,
         autocompletion=complete_target,
         callback=lambda _, value: _target(value),
         show_default=False,
-    ),
-]
+    )
+
+
+TargetArgument = Annotated[str, _target_argument(f"{_TARGETS}, or a stored IR file (- is standard input)")]
+TracedArgument = Annotated[str, _target_argument(_TARGETS)]
 OtherTarget = Annotated[
     str | None,
     Argument(

@@ -20,7 +20,7 @@ def _selecting(flag: str, metavar: str, help: str) -> Option:
 
 
 def follow(
-    target: opt.TargetArgument = "ltc",
+    target: opt.TracedArgument = "ltc",
     grad: Annotated[bool, Option("--grad", help="The gradient")] = False,
     program: opt.OneProgram = None,
     source: Annotated[
