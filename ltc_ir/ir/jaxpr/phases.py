@@ -153,13 +153,25 @@ class _Derivatives:
         return self.found
 
     def _find_constants_of_pullbacks(self) -> None:
-        """Constants of the linear part are named as forward equations, and made where a backward pass begins."""
+        """Constants of the linear part are named as forward equations, and made where a backward pass begins.
+
+        What depends on a value there is not moved: a function that applies a linear part itself does so as it runs forward.
+        """
         for start in _STARTS_OF_PULLBACKS.finditer(self.own):
-            for position in range(start.start(), -1, -1):
-                if self.own[position] & _DIFFERENTIATED:
-                    if self.own[position] & TRANSPOSE or not self._tracing(position)[1] & tracing.LINEAR:
-                        break
+            made: set[int] = set()
+            for position in reversed(list(self._linear_before(start.start()))):
+                eqn = self.eqns[position]
+                if all(hasattr(operand, "val") or id(operand) in made for operand in eqn.invars):
+                    made.update(map(id, eqn.outvars))
                     self.found[position] = self.own[position] | TRANSPOSE
+
+    def _linear_before(self, last: int) -> Iterator[int]:
+        """The positions of the named equations of a linear part up to this one, the last first."""
+        for position in range(last, -1, -1):
+            if self.own[position] & _DIFFERENTIATED:
+                if self.own[position] & TRANSPOSE or not self._tracing(position)[1] & tracing.LINEAR:
+                    return
+                yield position
 
     def _find_unnamed(self) -> None:
         following: int | None = None
