@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -30,23 +30,33 @@ def digest(parts: list[str]) -> str:
 
 
 def of_jaxpr(closed: Any) -> str:
-    """The fingerprint of a (closed) jaxpr; each nested one is hashed once, and without recursion."""
+    """The fingerprint of a (closed) jaxpr."""
+    return hash_nested(closed, lambda jaxpr, types, digests: digest(list(_lines(jaxpr, types, digests))))
+
+
+def hash_nested(closed: Any, hash_one: Callable[[Any, tuple[type, ...], Mapping[int, str]], str]) -> str:
+    """The hash of a (closed) jaxpr, by that of one jaxpr from those nested in it; each is hashed once, without recursion.
+
+    Args:
+        closed: the jaxpr.
+        hash_one: takes a jaxpr, the types of jaxprs, and the hashes of those nested in it by their identity.
+    """
     types = compat.jaxpr_types(closed)
-    digests: dict[int, str] = {}
+    hashes: dict[int, str] = {}
     main = compat.open_jaxpr(closed)
     pending = [main]
     visited: set[int] = set()
     while pending:
         jaxpr = pending[-1]
-        if id(jaxpr) not in digests:
+        if id(jaxpr) not in hashes:
             if id(jaxpr) not in visited:
                 visited.add(id(jaxpr))
                 inner = [compat.open_jaxpr(child) for eqn in jaxpr.eqns for _, child in nested(eqn.params, types)]
-                pending += [child for child in inner if id(child) not in digests]
+                pending += [child for child in inner if id(child) not in hashes]
                 continue
-            digests[id(jaxpr)] = digest(list(_lines(jaxpr, types, digests)))
+            hashes[id(jaxpr)] = hash_one(jaxpr, types, hashes)
         pending.pop()
-    return digests[id(main)]
+    return hashes[id(main)]
 
 
 def _lines(jaxpr: Any, types: tuple[type, ...], digests: Mapping[int, str]) -> Iterator[str]:

@@ -77,23 +77,13 @@ class Marks:
 
     def path(self, name: str | None) -> Path:
         """The marks in a name; of several that XLA joined, those in the first."""
-        if not name:
-            return ()
-        if self.joined:
-            return next(self.paths(name), ())
-        numbers = self._pattern.findall(name)
-        return tuple(number for number in map(int, numbers) if number < len(self.origins)) if numbers else ()
+        return next(self.paths(name), ())
 
     def paths(self, name: str | None) -> Iterator[Path]:
         """The marks in each of the names that XLA joined into one."""
         for part in () if not name else name.split(";") if self.joined else (name,):
             numbers = map(int, self._pattern.findall(part))
             yield tuple(number for number in numbers if number < len(self.origins))
-
-    def without(self, name: str) -> str:
-        """A name as the unmarked program has it."""
-        pattern = re.escape(self.prefix) + r"\d+_"
-        return re.sub(rf"(?<!\w){pattern}/|/{pattern}(?!\w)|(?<!\w){pattern}(?!\w)", "", name)
 
     def spelling(self, number: int) -> str:
         """The scope of a mark."""

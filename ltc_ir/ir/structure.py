@@ -12,29 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltc_ir import compat
-from ltc_ir.ir.fingerprint import CALLED, UNNAMED, Spelled, digest, equation_texts, literal_text, type_text
-from ltc_ir.ir.jaxpr.nesting import nested
+from ltc_ir.ir.fingerprint import CALLED, UNNAMED, Spelled, digest, equation_texts, hash_nested, literal_text, type_text
 
 Hashes = Mapping[int, str]
 
 
 def of_jaxpr(closed: Any) -> str:
-    """The structure of a (closed) jaxpr; each nested one is hashed once, and without recursion."""
-    types = compat.jaxpr_types(closed)
-    hashes: dict[int, str] = {}
-    main = compat.open_jaxpr(closed)
-    pending, visited = [main], set[int]()
-    while pending:
-        jaxpr = pending[-1]
-        if id(jaxpr) not in hashes:
-            if id(jaxpr) not in visited:
-                visited.add(id(jaxpr))
-                inner = [compat.open_jaxpr(child) for eqn in jaxpr.eqns for _, child in nested(eqn.params, types)]
-                pending += [child for child in inner if id(child) not in hashes]
-                continue
-            hashes[id(jaxpr)] = _of_equations(jaxpr, types, hashes)
-        pending.pop()
-    return hashes[id(main)]
+    """The structure of a (closed) jaxpr."""
+    return hash_nested(closed, _of_equations)
 
 
 def _of_equations(jaxpr: Any, types: tuple[type, ...], hashes: Hashes) -> str:

@@ -19,7 +19,7 @@ from ltc_ir.ir.jaxpr import reader as jaxpr_level
 from ltc_ir.ir.jaxpr.marking import mark
 from ltc_ir.ir.jaxpr.phases import corrected_flags
 from ltc_ir.ir.marks import Marks, Path
-from ltc_ir.ir.op import Details, Origin, Stream
+from ltc_ir.ir.op import Details, Origin, Stream, paused_collector
 from ltc_ir.ir.origin import Evidence, Ownership
 from ltc_ir.ir.stablehlo import marked as marked_stablehlo
 from ltc_ir.ir.stablehlo import reader as named_stablehlo
@@ -95,16 +95,9 @@ class Inspected:
     def hlo(self) -> Stream:
         """The instructions of the optimised HLO."""
         wants, options = self.request.wants, reading_options(self.request)
-        if self.marks is not None:
-            return marked_hlo.read(
-                self.hlo_module,
-                self.marks,
-                wants,
-                doubtful=self._doubtful_paths(),
-                merges=self.merges,
-                pure=self.evidence.pure,
-                details=options["details"],
-            )
+        attribution = self.attribution()
+        if attribution is not None:
+            return marked_hlo.read(attribution, wants, details=options["details"])
         evidence = self.evidence
         if compat.names_lose_transforms():
             stream = self._stablehlo(Request(sources=False))
@@ -115,9 +108,10 @@ class Inspected:
         """Which equation each instruction of the optimised HLO refers to; ``None`` where there are no marks."""
         if self.marks is None:
             return None
-        return marked_hlo.Attribution(
-            self.hlo_module, self.marks, self._doubtful_paths(), self.merges, pure=self.evidence.pure
-        )
+        module, pure = self.hlo_module, self.evidence.pure
+        doubtful, merges = self._doubtful_paths(), self.merges
+        with paused_collector():
+            return marked_hlo.Attribution(module, self.marks, doubtful, merges, pure=pure)
 
     def _doubtful_paths(self) -> Mapping[Path, Origin]:
         """What is known of the paths in functions with several callers: on 0.6.x XLA keeps the first caller's name for all."""

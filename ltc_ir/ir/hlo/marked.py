@@ -179,30 +179,14 @@ class MarkedReader(Reader):
         return origin.at(origin.source, origin.stack, region)
 
 
-def read(
-    module: HloModule,
-    marks: Marks,
-    wants: Collection[By] = (),
-    *,
-    doubtful: Mapping[Path, Origin] | None = None,
-    merges: Merges | None = None,
-    pure: bool = False,
-    details: Details = Details.NONE,
-) -> Stream:
+def read(attribution: Attribution, wants: Collection[By] = (), *, details: Details = Details.NONE) -> Stream:
     """The stream of a marked program's optimised HLO.
 
     Args:
-        module: the parsed module.
-        marks: what the marks in its names mean.
+        attribution: the parsed module with the origins of its instructions.
         wants: the requested groupings, as the jaxpr was read with them.
-        doubtful: what is known of the paths that stand for several calls of a function.
-        merges: which equations were merged into one instruction.
-        pure: whether all equations are primal: then so is what has no mark.
         details: how much of each operation's types and attributes to keep.
     """
+    module, named = attribution.module, (Ownership(), Evidence())
     with paused_collector():
-        attribution = Attribution(module, marks, doubtful, merges, pure=pure)
-        reader = MarkedReader(
-            module, frozenset(wants), Ownership(), Evidence(), False, details, attribution=attribution
-        )
-        return reader.read()
+        return MarkedReader(module, frozenset(wants), *named, False, details, attribution=attribution).read()
