@@ -12,6 +12,10 @@ if _FLAG not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAG}=4".strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+# What changes the tool's answers by design; a test that is about one sets it itself.
+for _name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
+    os.environ.pop(_name, None)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let pytest-xdist start files in the order of `pytest_collection_modifyitems`, not those with the most tests first."""
