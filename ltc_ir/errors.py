@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from ltc_ir.escape import DETAIL, capped
+
 
 class LtcIrError(Exception):
     """A failure the user can act on: one line that says what, and a hint that says what to do.
 
     Args:
-        message: what went wrong and with which value; one line.
+        message: what went wrong and with which value; one line. Of a very long one both ends are kept.
         hint: what to do about it; one line, or ``None``.
     """
 
     exit_code = 2
 
     def __init__(self, message: str, hint: str | None = None) -> None:
+        message = capped(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint if hint is None else capped(hint)
 
     @property
     def in_words(self) -> str:
@@ -40,7 +43,7 @@ class TargetError(LtcIrError):
 
     def __init__(self, message: str, hint: str | None = None, detail: str | None = None) -> None:
         super().__init__(message, hint)
-        self.detail = detail
+        self.detail = detail if detail is None else capped(detail, DETAIL)
 
 
 class LimitError(LtcIrError):
