@@ -27,17 +27,23 @@ def tell(value: Any, *, heartbeat: bool = False) -> None:
         sender.send({"kind": "told", "value": value, "heartbeat": heartbeat})
 
 
-def main(settings: str) -> None:
-    """Run jobs until there are no more; ``settings`` are in JSON the descriptors of both pipes, the lifeline and limits."""
+def main(settings: str, bond: int) -> None:
+    """Run jobs until there are no more.
+
+    Args:
+        settings: in JSON, the descriptors of both pipes, and limits.
+        bond: a pipe that ends with the process that watches this one.
+    """
     said = json.loads(settings)
-    for name in ("requests", "answers", "lifeline"):
+    for name in ("requests", "answers"):
         os.set_inheritable(said[name], False)
-    end_with_parent(said["lifeline"])
+    end_with_parent(bond)
     end_first_without_memory()
     set_kernel_limits(said["kernel"])
     sys.stdout = sys.stderr  # a print is out before the process is killed
     sender = Sender(said["answers"])
     _senders.append(sender)
+    sender.send({"kind": "began", "process": os.getpid()})
     with os.fdopen(said["requests"], "rb") as requests:
         while (received := receive(requests)) is not None:
             sender.send(*_answer(*received))

@@ -94,7 +94,7 @@ def end_first_without_memory() -> None:
 
 
 def end_with_parent(lifeline: int) -> None:
-    """Kill this process's group once the other end of a pipe is closed, as it is when the parent ends, however it ends.
+    """Kill this process's group once the other end of a pipe is closed, as it is when the process that watches it ends.
 
     On Linux the kernel sends the signal, so native code that never returns to Python is killed too, and no thread disturbs
     what is measured here.

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ltc_ir.errors import error_of
+from ltc_ir.workers.guard import DEADLINE
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError, resident_bytes
 from ltc_ir.workers.protocol import Frames, GarbledError, Message, frame
 
@@ -23,9 +24,14 @@ POLL_S = 0.2
 """Seconds between two looks at a process: at its memory, and whether it has ended while a copy of it holds its pipes."""
 EXIT_S = 5.0
 """Seconds that a process may take to exit once it has closed its answers."""
+END_S = 2.0
+"""Seconds that the process which watches a worker may take to end it; after that it is killed."""
 _CHUNK = 1 << 20
 _LAST_WORDS = 1 << 16
-_MAIN = "import sys; from ltc_ir.workers.child import main; main(sys.argv[1])"
+_MAIN = (
+    "import sys; from ltc_ir.workers.guard import start; bond = start(sys.argv[1]); "
+    "from ltc_ir.workers.child import main; main(sys.argv[1], bond)"
+)
 
 
 class JobBugError(RuntimeError):
@@ -41,7 +47,8 @@ class Worker:
     """A process that runs jobs one at a time: started by the first, and again by the next one after a job that ended it.
 
     It has this process's import path and leads a session, so that a key pressed here interrupts this process only. What
-    it prints goes to standard error. It is killed, with all that it started, when it is closed and when this process ends.
+    it prints goes to standard error. It is killed, with all that it started, when it is closed and when this process ends:
+    by a third process, which only watches both, and which knows the deadline too.
 
     Args:
         limits: what each job may take.
@@ -87,7 +94,9 @@ class Worker:
         try:
             if self._running is None:
                 self._running = _Process(self.limits, self._environment, self._quiet)
+            self._running.tell_deadline(self.limits.deadline_s)
             answer = self._exchange(self._running, frame(message, data or b""), began)
+            self._running.tell_deadline(None)
         except BaseException:
             self.close()
             raise
@@ -114,10 +123,15 @@ class Worker:
                 ready = {key.fd for key, _ in selector.select(min(POLL_S, self._time_left(running, began)))}
                 if running.answers in ready:
                     for message, data in _arrived(running, frames):
-                        if message.get("kind") != "told":
+                        if message["kind"] == "began":
+                            running.worker = message["process"]
+                        elif message["kind"] == "told":
+                            if message["heartbeat"]:
+                                began = time.monotonic()
+                                running.tell_deadline(self.limits.deadline_s)
+                            self._hear(message["value"])
+                        else:
                             return message, data
-                        began = time.monotonic() if message["heartbeat"] else began
-                        self._hear(message["value"])
                 elif exited:  # while a copy of it holds its answers open
                     raise running.death()
                 if running.requests in ready and not _send(running.requests, sending):
@@ -132,7 +146,7 @@ class Worker:
         if self._stopped:
             raise WorkerDiedError(-signal.SIGKILL)
         allowed, deadline_s = self.limits.memory_bytes, self.limits.deadline_s
-        used = None if allowed is None else resident_bytes(running.pid)
+        used = None if allowed is None or running.worker is None else resident_bytes(running.worker)
         if allowed is not None and used is not None and used > allowed:
             raise MemoryLimitError(used, allowed)
         if deadline_s is None:
@@ -144,15 +158,17 @@ class Worker:
 
 
 class _Process:
-    """One process of a worker, with the ends of its pipes."""
+    """The process that watches a worker, with the ends of the pipes to both; ``worker`` is the number of the worker's own."""
 
     def __init__(self, limits: Limits, environment: Mapping[str, str], quiet: bool) -> None:
         requests, self.requests = os.pipe()
         self.answers, answers = os.pipe()
+        self._lifeline: int | None
         lifeline, self._lifeline = os.pipe()
         self._printed: IO[bytes] | None = tempfile.TemporaryFile() if quiet else None  # noqa: SIM115 (lives as long)
         theirs = {"requests": requests, "answers": answers, "lifeline": lifeline}
-        settings = json.dumps({**theirs, "kernel": dict(limits.kernel)})
+        settings = json.dumps({**theirs, "parent": os.getpid(), "kernel": dict(limits.kernel)})
+        self.worker: int | None = None
         talk = self._printed or _standard_error()
         try:
             self._child = subprocess.Popen(
@@ -167,6 +183,13 @@ class _Process:
             for descriptor in theirs.values():
                 os.close(descriptor)
         os.set_blocking(self.requests, False)
+        os.set_blocking(self._lifeline, False)
+
+    def tell_deadline(self, seconds: float | None) -> None:
+        """Tell the process that watches how long the worker may go on, should this one not be able to end it then."""
+        with contextlib.suppress(OSError):
+            assert self._lifeline is not None
+            os.write(self._lifeline, DEADLINE.pack(-1.0 if seconds is None else seconds))
 
     @property
     def pid(self) -> int:
@@ -183,22 +206,33 @@ class _Process:
 
     def death(self, wait_s: float = EXIT_S) -> WorkerDiedError:
         """How the process ended; one that has closed its answers and does not exit is killed."""
-        until = time.monotonic() + wait_s
-        while not self.has_exited() and time.monotonic() < until:
-            time.sleep(0.002)
+        self._exits_within(wait_s)
         self._kill()
         return WorkerDiedError(self._child.wait(), self._last_words())
 
     def kill(self) -> None:
-        """End the process and all of its group."""
+        """End the worker and all that it started."""
         self._kill()
         self._child.wait()
         self._close()
 
     def _kill(self) -> None:
-        with contextlib.suppress(OSError):
-            if self._child.returncode is None:
-                os.killpg(self.pid, signal.SIGKILL)
+        """Have the process that watches end them all; itself where it does not."""
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        if self._child.returncode is None and not self._exits_within(END_S):
+            for group in filter(None, (self.worker, self.pid)):
+                with contextlib.suppress(OSError):
+                    os.killpg(group, signal.SIGKILL)
+
+    def _exits_within(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not self.has_exited():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.002)
+        return True
 
     def _last_words(self) -> str:
         if self._printed is None:
@@ -208,7 +242,8 @@ class _Process:
 
     def _close(self) -> None:
         for descriptor in (self.requests, self.answers, self._lifeline):
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
         if self._printed is not None:
             self._printed.close()
 
@@ -231,9 +266,22 @@ def _arrived(running: _Process, frames: Frames) -> Iterator[tuple[Message, bytes
     if not chunk:
         raise running.death()
     try:
-        yield from frames.feed(chunk)
-    except GarbledError:
+        for message, data in frames.feed(chunk):
+            if not _SAID[message.get("kind", "")] <= message.keys():
+                raise GarbledError("not what a worker says")
+            yield message, data
+    except (GarbledError, LookupError, TypeError):
         raise running.death(wait_s=0) from None
+
+
+_SAID: Mapping[Any, frozenset[str]] = {
+    "began": frozenset({"process"}),
+    "told": frozenset({"value", "heartbeat"}),
+    "result": frozenset({"data"}),
+    "failed": frozenset({"failure"}),
+    "bug": frozenset({"traceback"}),
+}
+"""What each kind of message holds besides."""
 
 
 def _send(descriptor: int, pieces: list[memoryview]) -> bool:
@@ -254,4 +302,4 @@ def _outcome(message: Message, data: bytes) -> Any:
         raise error_of(**message["failure"])
     if message["kind"] == "bug":
         raise JobBugError(f"a job failed:\n\n{message['traceback']}")
-    return data if message["data"] else message["value"]
+    return data if message["data"] else message.get("value")

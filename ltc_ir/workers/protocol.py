@@ -84,6 +84,7 @@ class Sender:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor, self._owner, self._lock = descriptor, os.getpid(), threading.Lock()
+        self._pipe = _identity(descriptor)
 
     @property
     def is_owner(self) -> bool:
@@ -91,10 +92,12 @@ class Sender:
         return os.getpid() == self._owner
 
     def send(self, message: Message, data: bytes = b"") -> None:
-        """Send a message whole; a process whose messages nobody reads any more ends."""
+        """Send a message whole; a process ends whose messages nobody reads any more, or that has lost the descriptor."""
         if not self.is_owner:
             return
         with self._lock:
+            if _identity(self._descriptor) != self._pipe:
+                os._exit(1)
             for piece in frame(message, data):
                 self._write(piece)
 
@@ -103,5 +106,14 @@ class Sender:
         try:
             while view:
                 view = view[os.write(self._descriptor, view) :]
-        except BrokenPipeError:
+        except OSError:
             os._exit(1)
+
+
+def _identity(descriptor: int) -> tuple[int, int] | None:
+    """What a descriptor leads to; ``None`` for one that is closed."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

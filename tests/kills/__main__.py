@@ -6,6 +6,7 @@ import argparse
 import random
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -45,6 +46,9 @@ def run(
     made: Callable[[Path, tuple[Command, ...]], list[Prepared]] = prepared,
 ) -> list[Seen]:
     """Kill commands so many times, each in the folder that is made for it; what was seen, in order."""
+    for each in SIGNALS[1:]:
+        if signal.getsignal(each) == signal.SIG_IGN:  # as where a shell started this in the background
+            signal.signal(each, signal.SIG_DFL)
     root = Path(tempfile.mkdtemp(prefix="kills-"))
     try:
         planned = plan(made(root, commands), number, seed)
@@ -80,7 +84,10 @@ def page(all_seen: Sequence[Seen]) -> str:
             f"{sum(bool(seen.wrong) for seen in of_it)} |"
         )
     early_tracebacks = sum(seen.early_traceback for seen in all_seen)
-    lines += ["", f"Interrupts that Python met before the first line of ours, and told with a traceback: {early_tracebacks}."]
+    lines += [
+        "",
+        f"Interrupts that Python met before the first line of ours, and told with a traceback: {early_tracebacks}.",
+    ]
     return BEGIN + "\n".join(lines) + "\n" + END
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -146,7 +145,7 @@ def _base(root: Path) -> Path:
 
 
 def _measured(root: Path, base: Path, number: int, command: Command) -> Prepared:
-    """Run a command in a copy of the folder, and take back what it wrote; where that is done in parts, run these for the time."""
+    """Run a command in a copy of the folder, and take back what it wrote; or, where it is done in part, the rest too."""
     folder, trial = root / f"command{number}", root / f"trial{number}"
     shutil.copytree(base, folder)
     shutil.copytree(base, trial)
@@ -179,5 +178,5 @@ def _run(line: str, folder: Path, *, any_code: bool = False) -> tuple[int, float
     )
     took_s = time.monotonic() - start
     assert done.returncode in ({0, 1} if any_code else {0}), done.stderr.decode(errors="replace")
-    assert not os.listdir(folder / TEMPORARY), "a run that nobody kills leaves temporary files"
+    assert not list((folder / TEMPORARY).iterdir()), "a run that nobody kills leaves temporary files"
     return done.returncode, took_s

@@ -168,7 +168,9 @@ def _wrong_files(folder: Path, prepared: Prepared) -> list[str]:
 
 
 def _empty_folders(folder: Path, before: Path) -> list[str]:
-    empty = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_dir() and not any(path.iterdir())]
+    empty = [
+        path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_dir() and not any(path.iterdir())
+    ]
     return [f"empty folder: {one}" for one in empty if not (before / one).is_dir() and str(one) != TEMPORARY]
 
 

@@ -131,6 +131,38 @@ def starts_and_spins(file: str) -> None:
     spins()
 
 
+def escapes(file: str, end: str) -> None:
+    """Does what a process can to outlive its parent, with a child and a daemon that do so too; then spins, or ends."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGIO, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    daemon_told, daemon_tells = os.pipe()
+    if not (child := os.fork()):
+        os.setsid()
+        if not os.fork():
+            os.setsid()
+            os.write(daemon_tells, f"{os.getpid()}".encode())
+            spins()
+        os._exit(0)
+    os.waitpid(child, 0)
+    daemon = os.read(daemon_told, 100).decode()
+    if not (child := os.fork()):
+        os.setsid()
+        spins()
+    Path(file).write_text(f"{os.getpid()} {daemon} {child}\n", encoding="ascii")
+    os.closerange(3, 4096)
+    if end == "exit":
+        os._exit(3)
+    spins()
+
+
+def closes_and_opens(file: str) -> str:
+    """What is opened now has the number that answers went to."""
+    os.closerange(3, 4096)
+    for number in range(64):
+        os.open(f"{file}{number}", os.O_CREAT | os.O_WRONLY)
+    return "answered"
+
+
 def fails(kind: str) -> None:
     if kind == "target":
         raise TargetError("it failed", "look at it", "Traceback: all of it")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ltc_ir.errors import LimitError, NotComparableError, TargetError
+from ltc_ir.workers import guard
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
 from ltc_ir.workers.pool import Pool
 from ltc_ir.workers.process import JobBugError, Worker
@@ -257,6 +258,81 @@ def test_a_worker_ends_with_the_process_that_started_it_however_that_ends(tmp_pa
     parent.kill()
     parent.wait()
     assert all(map(is_gone, pids))
+
+
+def numbers_in(file: Path) -> list[int]:
+    """The processes that a job wrote into a file."""
+    while not (file.exists() and file.read_text(encoding="ascii").endswith("\n")):
+        time.sleep(0.02)
+    return list(map(int, file.read_text(encoding="ascii").split()))
+
+
+@linux
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_nothing_outlives_the_process_that_started_a_worker(number: signal.Signals, tmp_path: Path):
+    """The job has closed its descriptors, refuses signals, and has a child and a daemon that lead sessions of their own."""
+    code = f"from tests.workers.test_workers import called; called('escapes', {str(tmp_path / 'pids')!r}, 'never')"
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    pids = numbers_in(tmp_path / "pids")
+    assert len(pids) == 3
+    parent.send_signal(number)
+    parent.wait()
+    assert all(map(is_gone, pids))
+
+
+@linux
+@pytest.mark.parametrize(("end", "how"), [("exit", "exit 3"), ("never", "took longer")])
+def test_nothing_outlives_a_job_that_tried_to(end: str, how: str, tmp_path: Path):
+    with pytest.raises(LimitError, match=how):
+        called("escapes", str(tmp_path / "pids"), end, limits=Limits(deadline_s=4))
+    assert all(map(is_gone, numbers_in(tmp_path / "pids")))
+
+
+@linux
+def test_a_copy_of_the_parent_that_lives_on_keeps_no_worker(tmp_path: Path):
+    """It holds every descriptor that the parent had."""
+    code = (
+        "import os, threading, time; from pathlib import Path; from tests.workers.test_workers import called\n"
+        f"file = Path({str(tmp_path / 'pids')!r})\n"
+        "threading.Thread(target=called, args=('escapes', str(file), 'never')).start()\n"
+        "while not file.exists(): time.sleep(0.02)\n"
+        "if not os.fork(): time.sleep(30)\n"
+        "os._exit(0)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    try:
+        assert parent.wait(60) == 0
+        assert all(map(is_gone, numbers_in(tmp_path / "pids")))
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+
+
+@linux
+def test_a_worker_knows_its_deadline_where_its_parent_can_do_nothing(tmp_path: Path):
+    """The parent is stopped, as by a key at a terminal."""
+    code = (
+        "from ltc_ir.workers.limits import Limits\n"
+        "from tests.workers.test_workers import called\n"
+        f"called('escapes', {str(tmp_path / 'pids')!r}, 'never', limits=Limits(deadline_s=4))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    pids = numbers_in(tmp_path / "pids")
+    parent.send_signal(signal.SIGSTOP)
+    try:
+        until = time.monotonic() + guard.GRACE_S + 10
+        while not all(map(is_gone, pids)):
+            assert time.monotonic() < until
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_an_answer_goes_to_no_file_that_was_opened_in_place_of_the_descriptor(tmp_path: Path):
+    with pytest.raises(WorkerDiedError):
+        called("closes_and_opens", str(tmp_path / "file"))
+    files = list(tmp_path.iterdir())
+    assert len(files) == 64
+    assert not any(file.stat().st_size for file in files)
 
 
 def test_an_idle_worker_ends_with_the_process_that_started_it():
