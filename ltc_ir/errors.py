@@ -58,6 +58,10 @@ class NotComparableError(LtcIrError):
     exit_code = 3
 
 
+class RuleWarning(UserWarning):
+    """That a rule of an assertion holds because what it speaks of was met nowhere: is it spelled so?"""
+
+
 def error_of(code: int, message: str, hint: str | None = None, detail: str | None = None) -> LtcIrError:
     """The error that has such an exit code, as another process told it; bad input where none has."""
     if code == TargetError.exit_code:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ltc_ir.api.inspect import Inspection, level_of, request_here, target_of
 from ltc_ir.compare.diff import compare_rows
-from ltc_ir.errors import UsageError
+from ltc_ir.errors import RuleWarning, UsageError
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.op_table import ProgramTables, Table
 from ltc_ir.records.request import Options, Request
@@ -131,6 +132,8 @@ def _failures(subject: Inspection, rules: Sequence[Rule], devices: int | None) -
     judgement = judge(judged, tables, complete=True)
     for problem in judgement.problems:
         raise UsageError(problem.message, problem.hint)
+    for note in judgement.notes:
+        warnings.warn(f"{note.message} ({note.hint})", RuleWarning, stacklevel=4)
     broken = {program: changes for program, changes in judgement.changes.items() if changes}
     checks = [ProgramCheck(subject.name, program, Status.MATCH, changes) for program, changes in broken.items()]
     return [line for check in checks for line in message(check)]

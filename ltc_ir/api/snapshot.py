@@ -14,7 +14,7 @@ from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Options, Request, listed
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.check import check_all
-from ltc_ir.rules.evaluate import judge
+from ltc_ir.rules.evaluate import judge, settle_notes
 from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.snapshots.capture import capture, capture_request_here
@@ -35,13 +35,14 @@ from ltc_ir.snapshots.update import record, recorded, unwritten
 from ltc_ir.targets import prepare
 
 
-def judge_rules(target: Any, rules: Sequence[str], request: Request) -> Check:
+def judge_rules(target: Any, rules: Sequence[str], request: Request, *, strict: bool = False) -> Check:
     """Judge rules on a target's programs, or on a stored file; there is no snapshot, so steps are errors.
 
     Args:
         target: a name, a stored file, or a Target.
         rules: invariants in the rule language.
         request: the programs, the options of a target found by name, the platform and the width.
+        strict: let a rule fail whose filter met nothing.
 
     Raises:
         UsageError: a rule that cannot be read, or no such target. TargetError: the function failed.
@@ -58,10 +59,13 @@ def judge_rules(target: Any, rules: Sequence[str], request: Request) -> Check:
             programs, left_out = _live(prepare.resolve(target, None, request.options), parsed, request)
     judgement = judge(parsed, programs, complete=request.programs is None)
     checks = [
-        ProgramCheck(tables.target, tables.program, Status.MATCH, judgement.changes[name])
+        ProgramCheck(
+            tables.target, tables.program, Status.MATCH, judgement.changes[name], unjudged=judgement.unjudged.get(name, ())
+        )
         for name, tables in programs.items()
     ]
-    return Check(tuple(checks), judgement.problems, left_out)
+    problems, notes = settle_notes(judgement, strict=strict)
+    return Check(tuple(checks), problems, left_out, strict, notes)
 
 
 def unmatched_rules(

@@ -93,12 +93,22 @@ class CheckChange:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What is wrong with the rules themselves: vacuous (2), or a waiver that expired or waived nothing (1)."""
+
+    message: str
+    hint: str
+    code: int
+
+
+@dataclass(frozen=True)
 class ProgramCheck:
     """One program held against its snapshot and the rules.
 
     ``changes`` stand worst first. ``totals`` are the level totals on both sides, for a headline. ``reason`` says why there
     is nothing to compare, or what failed; ``code`` is the exit code of an error. ``accept`` is the command that records the
-    present state, ``file`` the snapshot's path. ``notes`` say what a reader must know (``not held: unstable``).
+    present state, ``file`` the snapshot's path. ``notes`` say what a reader must know (``not held: unstable``). ``unjudged``
+    are the rules that could not be judged on it, each with why.
     """
 
     target: str
@@ -111,6 +121,8 @@ class ProgramCheck:
     accept: str | None = None
     notes: tuple[str, ...] = ()
     code: int | None = None
+    unjudged: tuple[Problem, ...] = ()
+    SHAPE: ClassVar = Shape(optional=("unjudged",))
 
     def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """With both sides of a total by name, and the exit code, strictness apart."""
@@ -131,32 +143,25 @@ class ProgramCheck:
 
     def exit_code(self, strict: bool = False) -> int:
         """The exit code of this program alone."""
-        if self.code is not None:
-            return self.code
-        if self.broken or (strict and self.status in NOTED):
-            return 1
-        return _EXIT.get(self.status, 0)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with the rules themselves: vacuous (2), or a waiver that expired or waived nothing (1)."""
-
-    message: str
-    hint: str
-    code: int
+        codes = [_EXIT.get(self.status, 0) if self.code is None else self.code]
+        codes += [1] if self.broken or (strict and self.status in NOTED) else []
+        return worst([*codes, *(problem.code for problem in self.unjudged)])
 
 
 @dataclass(frozen=True)
 class Check:
-    """Everything one check looked at. ``unchecked`` says what was not checked, with the reason."""
+    """Everything one check looked at. ``unchecked`` says what was not checked, with the reason.
+
+    ``notes`` are what a reader must know of rules that hold, such as that a name in one was met nowhere.
+    """
 
     checks: tuple[ProgramCheck, ...]
     problems: tuple[Problem, ...] = ()
     unchecked: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+    notes: tuple[Problem, ...] = ()
     kind: str = "check"
-    SHAPE: ClassVar = Shape(derived=("exit_code",))
+    SHAPE: ClassVar = Shape(derived=("exit_code",), optional=("notes",))
 
     def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """With each program's exit code as strict as the check was."""

@@ -124,7 +124,7 @@ class ProgramTables:
     """One program at the levels that were asked for.
 
     ``devices`` are those the program spans (1 unless it is partitioned), not those of the machine. ``detailed`` says whether
-    rows have operands and attributes. ``signature`` is ``None`` where it was not read.
+    rows have operands and attributes, ``typed`` whether they have the types of results. ``signature`` is ``None`` where it was not read.
     """
 
     target: str
@@ -133,6 +133,7 @@ class ProgramTables:
     levels: Mapping[str, Table]
     detailed: bool = False
     signature: Signature | None = None
+    typed: bool = True
 
 
 def matches(name: str, wanted: Collection[str]) -> bool:
@@ -288,7 +289,12 @@ def tables_of_snapshot(snapshot: Snapshot) -> ProgramTables:
     if snapshot.hlo is not None:
         levels[Level.HLO.value] = table_of_facts(Level.HLO.value, snapshot.hlo.facts)
     return ProgramTables(
-        snapshot.target, snapshot.program, snapshot.identity.devices, levels, signature=snapshot.signature
+        snapshot.target,
+        snapshot.program,
+        snapshot.identity.devices,
+        levels,
+        signature=snapshot.signature,
+        typed=False,
     )
 
 

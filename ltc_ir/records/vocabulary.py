@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
@@ -71,7 +71,17 @@ def word(vocabulary: type[Word], text: str, what: str) -> Word:
     try:
         return vocabulary(str(text))
     except ValueError:
-        raise UsageError(f"unknown {what} {str(text)!r}", f"{what}s are {', '.join(vocabulary)}") from None
+        hint = f"{meant(str(text), vocabulary)}{what}s are {', '.join(vocabulary)}"
+        raise UsageError(f"unknown {what} {str(text)!r}", hint) from None
+
+
+def meant(text: str, words: Iterable[str]) -> str:
+    """The beginning of a hint, ``did you mean jaxpr? ``, where one of these words is near; else nothing."""
+    import difflib  # not before something is wrong
+
+    folded = {word.casefold(): word for word in words}
+    near = difflib.get_close_matches(text.casefold(), folded, 1, 0.7)
+    return f"did you mean {folded[near[0]]}? " if near else ""
 
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")

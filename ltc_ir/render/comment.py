@@ -38,6 +38,7 @@ def check_to_markdown(check: Check) -> str:
         f"- **{escaped(cut(problem.message, 400))}** {escaped(cut(problem.hint, 400))}"
         for problem in check.problems[:20]
     ]
+    parts += [f"- note: {escaped(cut(f'{note.message}: {note.hint}', 400))}" for note in check.notes[:20]]
     unchecked = [*check.unchecked.items()][:20]
     parts += [f"- not checked: {escaped(cut(f'{name}: {reason}', 400))}" for name, reason in unchecked]
     blocks = [_details(program) for program in order if tells(program)]

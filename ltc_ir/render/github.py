@@ -25,6 +25,10 @@ def check_to_github(check: Check, below: str = "") -> str:
         for program in order
         if not program.exit_code(check.strict) and (program.status in NOTED or program.notes)
     ]
+    notices += [
+        _command("notice", {"title": "ltc-ir rules"}, f"{plain(note.message)}\n{plain(note.hint)}")
+        for note in check.notes
+    ]
     left = len(errors) - MOST
     more = f"; {left} more not shown here, see the job summary" if left > 0 else ""
     text = _command("notice", {"title": "ltc-ir snapshot check"}, summary(check) + more)

@@ -17,7 +17,7 @@ from ltc_ir.records.op_table import ProgramTables, Table, narrowed, table_of_fac
 from ltc_ir.records.signature import ATTRIBUTION
 from ltc_ir.records.snapshot import LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
-from ltc_ir.rules.evaluate import judge
+from ltc_ir.rules.evaluate import judge, settle_notes
 from ltc_ir.rules.grammar import Complete, Rule
 from ltc_ir.rules.growth_policy import (
     NO_GROWTH,
@@ -69,11 +69,15 @@ def check_all(
     baselines = {number: _comparable(case) for number, case in enumerate(cases)}
     judged = judge(rules, programs, baselines, complete=complete)
     checks = tuple(
-        check_program(case, rules, waivers, broken=judged.changes[number], today=today)
+        replace(
+            check_program(case, rules, waivers, broken=judged.changes[number], today=today),
+            unjudged=judged.unjudged.get(number, ()),
+        )
         for number, case in enumerate(cases)
     )
-    problems = judged.problems + find_waiver_problems(waivers, checks, today=today, complete=complete)
-    return Check(checks, problems, dict(unchecked or {}), strict)
+    problems, notes = settle_notes(judged, strict=strict)
+    problems += find_waiver_problems(waivers, checks, today=today, complete=complete)
+    return Check(checks, problems, dict(unchecked or {}), strict, notes)
 
 
 def check_program(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from ltc_ir.compare.diff import compare_rows
 from ltc_ir.errors import LtcIrError, NotComparableError, UsageError
 from ltc_ir.records.check import CheckChange, Problem
-from ltc_ir.records.op_table import ProgramTables, Row, table_of_facts
+from ltc_ir.records.op_table import ProgramTables, table_of_facts
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.records.vocabulary import Level, Phase, newer_names
-from ltc_ir.rules.grammar import Complete, Filter, Rule, Selector, covers, holds, is_named, levels_of_figure
+from ltc_ir.records.vocabulary import Level, Phase, meant, newer_names
+from ltc_ir.rules.filters import Unmet, unmet_filter
+from ltc_ir.rules.grammar import Complete, Rule, Selector, covers, holds, levels_of_figure
 from ltc_ir.rules.locate import Place, most_moved, place_of, place_of_constants, place_of_growth
 from ltc_ir.rules.names import Meaning, is_collective, resolve_name
-from ltc_ir.rules.value import Measured, Stepped, level_of, measure, measure_step, select_rows
+from ltc_ir.rules.value import Measured, Stepped, level_of, measure, measure_step
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -30,10 +31,16 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement(Generic[Key]):
-    """The outcome of judging rules: per program what breaks a rule, and the problems of the rules themselves."""
+    """The outcome of judging rules: per program what breaks a rule, and the problems of the rules themselves.
+
+    ``notes`` are what a reader must know of rules that hold; those with a code are problems where a check is strict. ``unjudged`` are the
+    problems that arose on one program, on which the rule was not judged.
+    """
 
     changes: Mapping[Key, tuple[CheckChange, ...]]
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
+    unjudged: Mapping[Key, tuple[Problem, ...]] = field(default_factory=dict)
 
 
 def judge(
@@ -53,26 +60,100 @@ def judge(
         complete: whether these are all programs (of these targets, where some are named), so that a rule that matches
             none of them is an error.
     """
-    changes: dict[Key, list[CheckChange]] = {key: [] for key in programs}
-    problems: dict[Problem, None] = {}
+    judging = _Judging(programs, baselines or {}, complete)
     for rule in rules:
+        judging.judge(rule)
+    return judging.judgement()
+
+
+@dataclass
+class _Judging(Generic[Key]):
+    """What is learnt while rules are judged."""
+
+    programs: Mapping[Key, ProgramTables]
+    baselines: Mapping[Key, Snapshot | None]
+    complete: Complete
+    changes: dict[Key, list[CheckChange]] = field(default_factory=dict)
+    unjudged: dict[Key, list[Problem]] = field(default_factory=dict)
+    problems: dict[Problem, None] = field(default_factory=dict)
+    notes: dict[Problem, None] = field(default_factory=dict)
+
+    def judgement(self) -> Judgement[Key]:
+        """The outcome."""
+        return Judgement(
+            {key: tuple(self.changes.get(key, ())) for key in self.programs},
+            tuple(self.problems),
+            tuple(self.notes),
+            {key: tuple(found) for key, found in self.unjudged.items()},
+        )
+
+    def judge(self, rule: Rule) -> None:
+        """Judge one rule on every program it applies to."""
+        programs = self.programs
         keys = [key for key, tables in programs.items() if rule.applies_to(tables.target, tables.program)]
         among = [tables for tables in programs.values() if not rule.targets or tables.target in rule.targets]
-        if not keys and covers(complete, rule.targets):
-            problems[_unmatched(rule, programs.values())] = None
-        all_hold = bool(keys)
+        covered = covers(self.complete, rule.targets)
+        if not keys:
+            if covered:
+                self.problems[_unmatched(rule, programs.values())] = None
+            return
+        try:
+            unmet = _unmet(rule, among)
+        except UsageError as error:
+            self.refuse(problem_of(rule, error), keys)
+            return
+        if unmet is not None and unmet.meant is not None and (covered or rule.where != PYPROJECT):
+            self.refuse(problem_of(rule, UsageError(unmet.words, unmet.meant)), keys)
+            return
+        if not self.holds(rule, keys, among):
+            return
+        if unmet is not None:
+            note = problem_of(rule, UsageError(unmet.words, unmet.meant or _MET_NOTHING))
+            self.notes[replace(note, code=0) if unmet.certain else note] = None
+        if rule.selector.program or covered:
+            self.problems |= dict.fromkeys(_unbreakable(rule, [programs[key] for key in keys]))
+
+    def refuse(self, problem: Problem, keys: Iterable[Key]) -> None:
+        """Remember that a rule was not judged on these programs."""
+        self.problems[problem] = None
+        for key in keys:
+            self.unjudged.setdefault(key, []).append(problem)
+
+    def holds(self, rule: Rule, keys: Iterable[Key], among: Collection[ProgramTables]) -> bool:
+        """Whether a rule holds on all these programs; what breaks it, and where it cannot be judged, is remembered."""
+        all_hold = True
         for key in keys:
             try:
-                broken = _judge_program(rule, programs[key], key, baselines or {}, among)
+                broken = _judge_program(rule, self.programs[key], key, self.baselines, among)
             except (UsageError, NotComparableError) as error:
-                problems[problem_of(rule, error)] = None
+                self.refuse(problem_of(rule, error), [key])
                 all_hold = False
             else:
-                changes[key] += broken
+                self.changes.setdefault(key, []).extend(broken)
                 all_hold = all_hold and not broken
-        if all_hold and (rule.selector.program or covers(complete, rule.targets)):
-            problems |= dict.fromkeys(_unbreakable(rule, [programs[key] for key in keys]))
-    return Judgement({key: tuple(broken) for key, broken in changes.items()}, tuple(problems))
+        return all_hold
+
+
+PYPROJECT = "pyproject.toml"
+"""Where a rule stands that is the project's, of whatever targets one check looks at."""
+_MET_NOTHING = "is it spelled so? in quotes it is meant as written"
+
+
+def _unmet(rule: Rule, among: Iterable[ProgramTables]) -> Unmet | None:
+    """What a rule's filter did not meet in the programs whose types and attributes were read."""
+    wanted = rule.selector.filter
+    if wanted is None:
+        return None
+    read = [tables for tables in among if (tables.detailed or not wanted.needs_detail) and tables.typed]
+    meaning = resolve_name(rule.selector, read)
+    read = [tables for tables in read if meaning.level in tables.levels]
+    return unmet_filter(rule, meaning, read) if read else None
+
+
+def settle_notes(judged: Judgement[Key], *, strict: bool) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """The problems and the notes of a judgement; where a check is strict, a note that has a code is a problem."""
+    grave = tuple(note for note in judged.notes if strict and note.code)
+    return judged.problems + grave, tuple(note for note in judged.notes if note not in grave)
 
 
 def judge_rule(
@@ -114,9 +195,11 @@ def problem_of(rule: Rule, error: LtcIrError) -> Problem:
     return Problem(message, error.hint or "", error.exit_code)
 
 
-def _unmatched(rule: Rule, programs: Iterable[ProgramTables]) -> Problem:
+def _unmatched(rule: Rule, programs: Collection[ProgramTables]) -> Problem:
     names = sorted({_name(tables) for tables in programs})
     hint = f"programs are {', '.join(names)}" if names else "there is no program"
+    near = meant(rule.selector.program or "", {tables.program for tables in programs})
+    hint = f"{near}{hint}"
     return Problem(f"{rule.where}: rule {rule.text!r} matches no program", hint, UsageError.exit_code)
 
 
@@ -163,6 +246,10 @@ def _judge_program(
 def _check_shown(rule: Rule, verdict: Verdict, tables: ProgramTables) -> None:
     """Refuse a rule that holds only because this program, or this level, could not have shown it broken."""
     selector, measured = rule.selector, verdict.measured
+    if selector.phase == Phase.MIXED and measured.meaning.level != Level.HLO:
+        raise UsageError(
+            f"{measured.meaning.level} has no phase mixed: only XLA merges operations", f"write hlo:mixed.{selector.label}"
+        )
     if rule.bounds_above and is_collective(selector.name):
         _check_collectives(selector, measured, tables)
     unplaced = measured.unplaced if verdict.step is None else verdict.step.unplaced
@@ -172,10 +259,6 @@ def _check_shown(rule: Rule, verdict: Verdict, tables: ProgramTables) -> None:
             f"{_name(tables)} cannot show it: {level} does not tell the phase of {unplaced:g} more {selector.label}",
             f"write {selector.name} without a phase, or judge it at jaxpr",
         )
-    if selector.filter is not None and selector.filter.attributes and not measured.value:
-        _check_attributes(selector, selector.filter, measured, tables)
-    if selector.filter is not None and selector.filter.kernel is not None and not measured.value:
-        _check_kernel(selector, selector.filter.kernel, measured, tables)
 
 
 def _check_collectives(selector: Selector, measured: Measured, tables: ProgramTables) -> None:
@@ -185,7 +268,7 @@ def _check_collectives(selector: Selector, measured: Measured, tables: ProgramTa
             f"{level} cannot show it: collectives of automatic sharding exist only in optimised HLO",
             f"write hlo:{selector.label}",
         )
-    if level == Level.HLO and tables.devices <= 1:
+    if level == Level.HLO and tables.devices <= 1 and not measured.value:
         raise UsageError(
             f"{_name(tables)} cannot show it: it runs on one device, where there are no collectives",
             "shard its arguments over several devices, and demand them with devices=N",
@@ -200,31 +283,6 @@ def _could_break(rule: Rule, verdict: Verdict, unplaced: float) -> bool:
     if rule.op == "!=":
         return value < rule.value <= value + unplaced
     return not holds(rule, value + unplaced, before)
-
-
-def _check_kernel(selector: Selector, kernel: str, measured: Measured, tables: ProgramTables) -> None:
-    """Refuse a kernel's name of operations that bear none: a misspelt type is taken for one, and would always be absent."""
-    rows = _same_name(selector, measured, tables)
-    if rows and not any(map(is_named, rows)):
-        raise UsageError(
-            f"{kernel!r} is no type, and no {selector.name} of {tables.program} bears a name",
-            "types are bool, int8, uint8, float32, bf16, c64, key<fry> and the like, or float, int, uint, complex",
-        )
-
-
-def _check_attributes(selector: Selector, wanted: Filter, measured: Measured, tables: ProgramTables) -> None:
-    """Refuse an attribute that none of the operations has: a misspelt one would always be absent."""
-    rows = _same_name(selector, measured, tables)
-    known = {name for row in rows for name, _ in row.attributes}
-    missing = [name for name, _ in wanted.attributes if name not in known]
-    if rows and missing:
-        having = f"attributes are {', '.join(sorted(known))}" if known else "it has none"
-        raise UsageError(f"no {selector.name} of {tables.program} has an attribute {missing[0]!r}", having)
-
-
-def _same_name(selector: Selector, measured: Measured, tables: ProgramTables) -> list[Row]:
-    """The rows of the selector's name, whatever its filter."""
-    return list(select_rows(Selector(selector.name), measured.meaning, level_of(tables, measured.meaning.level)))
 
 
 def _broken(rule: Rule, verdict: Verdict, tables: ProgramTables, baseline: Snapshot | None) -> CheckChange:

@@ -11,10 +11,10 @@ from fractions import Fraction
 from typing import Literal
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.element_types import is_of_type, parse_element_type
+from ltc_ir.records.element_types import is_of_type, looks_like_type, near_type, parse_element_type
 from ltc_ir.records.figures import FIGURES, figure_of, takes_steps
 from ltc_ir.records.op_table import Row
-from ltc_ir.records.vocabulary import Level, Phase
+from ltc_ir.records.vocabulary import COLLECTIVES, Level, Phase, meant
 
 Kind = Literal["invariant", "step"]
 
@@ -56,6 +56,7 @@ class Filter:
     """Which of the operations of a name are meant, e.g. ``Filter("f32->f64", operands=("f32",), results=("f64",))``.
 
     ``some`` is a type that any result has; ``attributes`` are names with values; ``kernel`` a custom call's target.
+    ``literal`` says that the name, or the value, stands in quotes: it is meant as written, whatever it is like.
     """
 
     text: str
@@ -64,6 +65,12 @@ class Filter:
     results: tuple[str, ...] | None = None
     attributes: tuple[tuple[str, str], ...] = ()
     kernel: str | None = None
+    literal: bool = False
+
+    @property
+    def needs_types(self) -> bool:
+        """Whether it asks for the types of results or operands."""
+        return self.kernel is None and not self.attributes
 
     @property
     def needs_detail(self) -> bool:
@@ -88,14 +95,14 @@ def plain_value(text: str) -> str:
     return bare.lower() if bare.lower() in {"true", "false"} else bare
 
 
+def names_of(row: Row) -> list[str]:
+    """The names that these operations bear and a filter could ask for."""
+    return [value for name, value in row.attributes if name in _NAMES]
+
+
 def calls(row: Row, kernel: str) -> bool:
     """Whether these operations are calls of that kernel, ``-`` as ``_``."""
     return any(name in TARGETS and value.replace("-", "_") == kernel for name, value in row.attributes)
-
-
-def is_named(row: Row) -> bool:
-    """Whether these operations bear a name that a filter could ask for."""
-    return any(name in _NAMES for name, _ in row.attributes)
 
 
 @dataclass(frozen=True)
@@ -260,12 +267,16 @@ def _selector(head: str, inner: str | None, tail: str, default: str | None) -> S
         name, level, program.strip() or None, phase, _filter(inner), sized or tail == ".bytes"
     )  # fmt: skip
     _check_metric(selector)
+    if name == "collectives" and selector.filter is not None and selector.filter.kernel is not None:
+        kind = selector.filter.kernel
+        near = meant(kind, COLLECTIVES).removeprefix("did you mean ").removesuffix("? ") or kind
+        raise _WrongError(f"names {kind!r}: collectives bear no names", f"write hlo:{near.replace('-', '_')}")
     return selector
 
 
 def _level(text: str) -> str:
     if text not in set(Level):
-        raise _WrongError(f"has the unknown level {text!r}", f"levels are {', '.join(Level)}")
+        raise _WrongError(f"has the unknown level {text!r}", f"{meant(text, Level)}levels are {', '.join(Level)}")
     return text
 
 
@@ -275,7 +286,7 @@ def _filter(inner: str | None) -> Filter | None:
     try:
         return parse_filter(inner)
     except ValueError as error:
-        raise _WrongError(str(error), "write types a,b->c, attribute=value, or a kernel's name") from None
+        raise _WrongError(*error.args) from None
 
 
 def _dotted(text: str, filtered: bool) -> tuple[str | None, str, bool]:
@@ -299,9 +310,10 @@ def _wrong_dots(name: str) -> _WrongError:
         return _WrongError(f"names {name!r} with its dialect", f"names stand without dialect: write stablehlo:{rest}")
     if first in {"constants", "collectives", "memory"}:
         return _WrongError(
-            f"has the unknown figure {name!r}", f"figures are {', '.join(_figure_names())}, memory.temporary_bytes"
+            f"has the unknown figure {name!r}",
+            f"{meant(name, _figure_names())}figures are {', '.join(_figure_names())}, memory.temporary_bytes",
         )
-    return _WrongError(f"has the unknown phase {first!r}", f"phases are {', '.join(_PHASES)}")
+    return _WrongError(f"has the unknown phase {first!r}", f"{meant(first, _PHASES)}phases are {', '.join(_PHASES)}")
 
 
 def _figure_names() -> list[str]:
@@ -379,33 +391,55 @@ def parse_filter(text: str) -> Filter:
     """The filter between the brackets of a rule.
 
     Raises:
-        ValueError: it is not a filter; the message says why.
+        ValueError: it is not a filter; its arguments are what is wrong with it, and a hint.
     """
     inner = text.strip()
     if not inner:
-        raise ValueError("has nothing in its brackets")
+        raise ValueError("has nothing in its brackets", _FILTERS)
+    if _is_quoted(inner):
+        return Filter(inner, kernel=inner[1:-1], literal=True)
     if "=" in inner:
-        return Filter(inner, attributes=tuple(_attribute(part) for part in inner.split(",")))
+        literal = any(_is_quoted(part.partition("=")[2].strip()) for part in inner.split(","))
+        return Filter(inner, attributes=tuple(_attribute(part) for part in inner.split(",")), literal=literal)
     if "->" in inner:
         before, _, after = inner.partition("->")
         operands, results = _types(before), _types(after)
         if not operands and not results:
-            raise ValueError("names no type beside its arrow")
+            raise ValueError("names no type beside its arrow", _FILTERS)
         return Filter(inner, operands=operands or None, results=results or None)
     if "," in inner:
         return Filter(inner, operands=_types(inner))
     element_type = parse_element_type(inner)
-    return Filter(inner, kernel=inner) if element_type is None else Filter(inner, some=element_type)
+    if element_type is not None:
+        return Filter(inner, some=element_type)
+    if looks_like_type(inner):
+        raise _no_type(inner, f', or ["{inner}"] if it is a name' if "[" not in inner else "")
+    return Filter(inner, kernel=inner)
+
+
+_FILTERS = "write types a,b->c, attribute=value, or a kernel's name"
+_TYPES = "bool, int8, uint8, float32, bf16, c64, key<fry> and the like, or float, int, uint, complex"
+
+
+def _is_quoted(text: str) -> bool:
+    return len(text) > 2 and text[0] == text[-1] and text[0] in "\"'"
+
+
+def _no_type(word: str, more: str = "") -> ValueError:
+    near = near_type(word)
+    first = f"did you mean {near}? " if near else ""
+    shape = "a filter takes element types and no shapes; " if "[" in word else ""
+    return ValueError(f"has a filter in which {word!r} is no type", f"{first}{shape}types are {_TYPES}{more}")
 
 
 def _types(text: str) -> tuple[str, ...]:
     if not text.strip():
         return ()
     types = []
-    for word in text.split(","):
+    for word in re.sub(r"(\[[^\]]*\]?)", lambda shape: shape[1].replace(",", ";"), text).split(","):
         spelled = parse_element_type(word)
         if spelled is None:
-            raise ValueError(f"has {word.strip()!r}, which is no type, among its types")
+            raise _no_type(word.strip().replace(";", ","))
         types.append(spelled)
     return tuple(types)
 
@@ -413,7 +447,7 @@ def _types(text: str) -> tuple[str, ...]:
 def _attribute(part: str) -> tuple[str, str]:
     name, equals, value = (piece.strip() for piece in part.partition("="))
     if not (name and equals and value):
-        raise ValueError(f"has {part.strip()!r} where an attribute and its value belong")
+        raise ValueError(f"has {part.strip()!r} where an attribute and its value belong", _FILTERS)
     return name, plain_value(value)
 
 

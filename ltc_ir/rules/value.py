@@ -57,12 +57,25 @@ def measure(selector: Selector, tables: ProgramTables, among: Collection[Program
     table = level_of(tables, meaning.level)
     if _is_figure(selector):
         return Measured(_figure(selector.name, table, tables), {}, meaning)
-    if selector.filter is not None and selector.filter.needs_detail and not tables.detailed:
-        raise UsageError(f"the types and attributes behind {selector.label} were not read", "take a detailed inventory")
+    _check_read(selector, tables)
     rows = select_rows(selector, meaning, table)
     counted, unplaced = in_phase(rows, selector), unplaced_rows(rows, selector)
     unplaced_value = _sum(unplaced, selector, Phase.UNATTRIBUTED)
     return Measured(_sum(counted, selector, selector.phase), counted, meaning, unplaced_value)
+
+
+def _check_read(selector: Selector, tables: ProgramTables) -> None:
+    """Refuse a filter that asks for what was not read of these operations: it would admit none of them."""
+    wanted = selector.filter
+    if wanted is None or (tables.detailed or not wanted.needs_detail) and (tables.typed or not wanted.needs_types):
+        return
+    what = "types" if wanted.needs_types else "attributes"
+    raise UsageError(
+        f"the {what} behind {selector.label} are not known: a record or a snapshot does not keep them"
+        if not tables.typed
+        else f"the {what} behind {selector.label} were not read",
+        "judge the rule on the target, or on a file of its IR",
+    )
 
 
 def measure_step(selector: Selector, meaning: Meaning, tables: ProgramTables, baseline: Snapshot) -> Stepped:

@@ -152,7 +152,10 @@ class _TestCheck:
     def outcomes_of(self, check: Check, cases: Sequence[Case]) -> list[Outcome]:
         """The outcomes of a check; what is wrong with the rules fails with the first program."""
         problems = [line for problem in check.problems for line in (problem.message, f"  {problem.hint}")]
-        outcomes = [self.outcome(problem, case) for problem, case in zip(check.checks, cases, strict=True)]
+        programs = [replace(program, unjudged=()) for program in check.checks]  # the problems say it, once
+        outcomes = [self.outcome(program, case) for program, case in zip(programs, cases, strict=True)]
+        if check.notes and outcomes and outcomes[0].note is None:
+            outcomes[0] = replace(outcomes[0], note="; ".join(note.message for note in check.notes))
         if problems and outcomes:
             status = outcomes[0].status if outcomes[0].failure else PROBLEM
             outcomes[0] = replace(outcomes[0], failure=(*problems, *outcomes[0].failure), status=status)

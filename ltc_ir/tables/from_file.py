@@ -102,7 +102,8 @@ def _tables_of_count(count: Count, where: str) -> ProgramTables:
     if count.filters:
         raise UsageError(f"{where} was narrowed when it was made", "count the target again without --op and --phase")
     ((program, levels),) = count.programs.items()
-    return ProgramTables(count.target, program, 1, {name: table_of_count(level) for name, level in levels.items()})
+    tables = {name: table_of_count(level) for name, level in levels.items()}
+    return ProgramTables(count.target, program, 1, tables, typed=False)
 
 
 def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:

@@ -57,3 +57,24 @@ def test_a_gradient_that_cannot_be_made_is_said_to_be_unchecked(command: Command
     ran = command("count", "vector.py:two", "--args", "f32[3]", "--rule", "while = 0")
     assert ran.code == 0, ran.err
     assert "1 checked: 1 holds; 1 not checked (no gradient: the output is float32[3]" in ran.out
+
+
+def test_a_rule_that_cannot_be_judged_holds_nowhere(command: Command) -> None:
+    ran = command("count", "mine:energy", "--rule", "while = 0", "--rule", "hlo:collectives = 0")
+    assert ran.code == 2
+    assert "2 checked: 2 not judged; " in ran.out
+    assert "holds" not in ran.out
+    checks = json.loads(command("count", "mine:energy", "--rule", "hlo:collectives = 0", "--format", "json").out)["checks"]
+    assert [one["exit_code"] for one in checks] == [2, 2]
+    assert all("cannot show it" in one["unjudged"][0]["message"] for one in checks)
+
+
+def test_a_name_that_is_met_nowhere_is_noted_and_fails_where_strict(command: Command) -> None:
+    asked = ("count", "mine:energy", "--rule", "custom_call[misspelt] = 0")
+    ran = command(*asked)
+    assert (ran.code, "1 note on the rules" in ran.out) == (0, True)
+    assert "note: --rule: rule 'custom_call[misspelt] = 0': there is no custom_call in mine:energy" in ran.out
+    assert "there is no custom_call" in json.loads(command(*asked, "--format", "json").out)["notes"][0]["message"]
+    for format in ("junit", "github", "markdown"):
+        assert "there is no custom_call" in command(*asked, "--format", format).out.replace("\\", "")
+    assert command(*asked, "--strict").code == 2

@@ -95,7 +95,7 @@ def test_a_default_level_gives_way_to_a_written_one():
         ("constants.byte = 0", "figure 'constants.byte'", "constants.bytes"),
         ("dot general = 0", "where a name belongs", "write [level:]"),
         ("dot_general[] = 0", "nothing in its brackets", "a,b->c"),
-        ("dot_general[int8,foo->int32] = 0", "'foo', which is no type", "a,b->c"),
+        ("dot_general[int8,foo->int32] = 0", "'foo' is no type", "types are bool"),
         ("dot_general[->] = 0", "no type beside its arrow", "a,b->c"),
         ("k[=True] = 0", "an attribute and its value", "attribute=value"),
         ("dot_general[f32]x = 0", "behind its filter", ".bytes"),

@@ -48,6 +48,7 @@ def count(
     fill: opt.Fill = None,
     sweep: opt.Sweep = None,
     rule: Rules = None,
+    strict: Annotated[bool, Option("--strict", help="With --rule: fail where what one names is met nowhere")] = False,
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Format = "table",
     output: opt.Output = None,
@@ -74,7 +75,10 @@ def count(
         swept(target, sweep, format, output, {**asked, **narrowed})
         return None
     if rule:
-        return _judged(target, rule, {"--level": level, "--op": op, "--phase": phase, **shape}, format, output, asked)
+        _refuse({"--level": level, "--op": op, "--phase": phase, **shape})
+        return _judged(target, rule, format, output, asked, strict=strict)
+    if strict:
+        raise UsageError("--strict is said of rules, and there is no --rule", "give a --rule, or leave --strict out")
     more: dict[str, Any] = {"source": source, "library": library, "executed": executed, "fill": fill}
     _counted(
         target, {**asked, **narrowed, **more, "by": opt.words(by)}, format, output, top=top, grad=grad
@@ -123,19 +127,18 @@ def _say_about(counted: Count, ops: Iterable[str]) -> None:
 
 
 def _judged(
-    target: str, rules: list[str], shape: Mapping[str, Any], format: str, output: str | None, asked: Mapping[str, Any]
+    target: str, rules: list[str], format: str, output: str | None, asked: Mapping[str, Any], *, strict: bool
 ) -> int:
     """Judge rules on a target or a file, without a snapshot, and print the verdict; the exit code it gives."""
     from ltc_ir.render.words.check import summary
 
-    _refuse(shape)
     render = renderer("check", format)
     with stdout_is_data(), rare_collection():
         from ltc_ir.api.snapshot import judge_rules
         from ltc_ir.records.request import parse_request
 
         opt.refuse_for_file(target, asked["options"])
-        made = judge_rules(target, rules, parse_request(**asked))
+        made = judge_rules(target, rules, parse_request(**asked), strict=strict)
         emit(render(made), output)
         if format != "table" or output is not None:
             say(summary(made))

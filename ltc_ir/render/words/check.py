@@ -33,10 +33,13 @@ _EXPLAINED = {
 }
 _SAID_FIRST = frozenset({Status.UNSTABLE, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
 """Where the reason is the news, and totals are not."""
+NOT_JUDGED = "not judged"
+"""How a program stands of whose rules one could not be judged."""
 PROBLEM = "problem"
 """How a test counts a program whose rules cannot be judged."""
 _COUNTED = {
     "broken": "with a broken rule",
+    "not judged": "not judged",
     "holds": "hold",
     PROBLEM: "whose rules have a problem",
     Status.NOT_COMPARABLE: "not comparable",
@@ -48,17 +51,22 @@ _FIGURES = frozenset({"total", "lines", "bytes", "max_depth", "fingerprint", "pr
 
 def message(check: ProgramCheck) -> list[str]:
     """What one program's check says: at most twelve lines, worst first, the last one what to do."""
-    head, tail = _head(check), [*_rules(check.changes), *_notes(check), *_files(check)]
+    head, tail = _head(check), [*_rules(check.changes), *_unjudged(check), *_notes(check), *_files(check)]
     return [*head, *_body(check, MOST - len(head) - len(tail)), *tail]
 
 
 def tells(check: ProgramCheck) -> bool:
     """Whether there is more to say of a program than that it matches."""
-    return verdict(check) not in {Status.MATCH, "holds"} or bool(check.changes or check.notes)
+    return verdict(check) not in {Status.MATCH, "holds", NOT_JUDGED} or bool(check.changes or check.notes)
 
 
 def verdict(check: ProgramCheck) -> str:
-    """One word for how a program stands: its status; ``broken`` where a rule alone says no, ``holds`` without a snapshot."""
+    """One word for how a program stands: its status; ``broken`` where a rule alone says no, ``holds`` without a snapshot.
+
+    ``not judged`` where a rule could say neither.
+    """
+    if check.unjudged and _holds(check):
+        return NOT_JUDGED
     if check.broken and check.exit_code() == 1 and _holds(check):
         return "broken"
     return "holds" if check.status is Status.MATCH and check.file is None else check.status.value
@@ -71,11 +79,13 @@ def _holds(check: ProgramCheck) -> bool:
 def summary(check: Check) -> str:
     """All of a check in one line: ``12 checked: 10 match, 1 grown, 1 missing; 2 not checked (reason)``."""
     verdicts = [verdict(program) for program in check.checks]
-    order = [*Status, "holds", "broken"]
+    order = [*Status, "holds", "broken", NOT_JUDGED]
     counted = [f"{verdicts.count(word)} {counted_as(word, verdicts.count(word))}" for word in order if word in verdicts]
     parts = [f"{len(verdicts)} checked: {', '.join(counted)}" if verdicts else "nothing was checked"]
     if check.problems:
         parts.append(f"{len(check.problems)} problem{'s' * (len(check.problems) > 1)} with the rules")
+    if check.notes:
+        parts.append(f"{len(check.notes)} note{'s' * (len(check.notes) > 1)} on the rules")
     if check.unchecked:
         reasons = list(dict.fromkeys(check.unchecked.values()))
         others = f", and {len(reasons) - 1} other reason{'s' * (len(reasons) > 2)}" if len(reasons) > 1 else ""
@@ -151,12 +161,18 @@ def _explained(check: ProgramCheck) -> str:
 
 def _lead(check: ProgramCheck) -> str:
     broken = len({change.rule for change in check.changes if change.fails})
+    if not broken and check.unjudged and _holds(check):
+        return f"was not judged by {_counted_rules(len(check.unjudged))}"
     if not _holds(check) or not broken:
         return _LEADS[check.status]
     breaks = "breaks a rule" if broken == 1 else f"breaks {broken} rules"
     if check.status is Status.MATCH:
         return breaks if check.file is None else f"{breaks}, though it matches its snapshot"
     return f"{_LEADS[check.status]} and {breaks}"
+
+
+def _counted_rules(number: int) -> str:
+    return "a rule" if number == 1 else f"{number} rules"
 
 
 def _headline(check: ProgramCheck) -> dict[tuple[str, str], Sides]:
@@ -321,6 +337,12 @@ def _rules(changes: Iterable[CheckChange]) -> list[str]:
     broken = list(dict.fromkeys((change.rule, change.where) for change in changes if change.fails and change.rule))
     lines = [f"  rule: {cut(rule or '', 72)}" + (f" ({cut(where, 24)})" if where else "") for rule, where in broken]
     return lines if len(lines) < 3 else [lines[0], f"  … and {len(lines) - 1} more rules"]
+
+
+def _unjudged(check: ProgramCheck) -> list[str]:
+    """The rules that could not be judged on a program; of more than two the first, and how many others."""
+    lines = [f"  not judged: {cut(problem.message, WIDTH - 14)}" for problem in check.unjudged]
+    return lines if len(lines) < 3 else [lines[0], f"  … and {len(lines) - 1} more rules that could not be judged"]
 
 
 def _notes(check: ProgramCheck) -> list[str]:

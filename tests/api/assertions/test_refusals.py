@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a misspelt type": (
         lambda: assert_ir(f, (X,), "sin[f23] = 0"),
-        "'f23' is no type, and no sin of forward bears a name",
+        "'f23' is no type",
     ),
     "a misspelt type, of a phase": (lambda: assert_ir(f, (X,), "backward.sin[f23] = 0"), "'f23' is no type"),
     "arguments that are no tuple": (lambda: assert_ir(f, X, "sin = 1"), "not a tuple"),  # type: ignore[arg-type]
