@@ -59,7 +59,7 @@ class NotComparableError(LtcIrError):
 
 
 class RuleWarning(UserWarning):
-    """That a rule of an assertion holds because what it speaks of was met nowhere: is it spelled so?"""
+    """That a rule of an assertion holds because what it speaks of was met nowhere."""
 
 
 def error_of(code: int, message: str, hint: str | None = None, detail: str | None = None) -> LtcIrError:

@@ -60,7 +60,11 @@ def judge_rules(target: Any, rules: Sequence[str], request: Request, *, strict: 
     judgement = judge(parsed, programs, complete=request.programs is None)
     checks = [
         ProgramCheck(
-            tables.target, tables.program, Status.MATCH, judgement.changes[name], unjudged=judgement.unjudged.get(name, ())
+            tables.target,
+            tables.program,
+            Status.MATCH,
+            judgement.changes[name],
+            unjudged=judgement.unjudged.get(name, ()),
         )
         for name, tables in programs.items()
     ]

@@ -23,14 +23,17 @@ _WIDTHS = {
 _CLASS = {"f": "float", "bf": "float", "i": "int", "u": "uint", "c": "complex"}
 _BITS = re.compile(r"(?:f|bf|i|u|c)(\d+)", re.ASCII)
 _SMALL = re.compile(
-    r"(?:f|float)(8(?=e3m4$|e4m3(?:fn|b11fnuz|fnuz)?$|e5m2(?:fnuz)?$|e8m0fnu$)|6(?=e[23]m[23]fn$)|4(?=e2m1fn$))(e\w+)", re.ASCII
+    r"(?:f|float)(8(?=e3m4$|e4m3(?:fn|b11fnuz|fnuz)?$|e5m2(?:fnuz)?$|e8m0fnu$)|6(?=e[23]m[23]fn$)|4(?=e2m1fn$))(e\w+)",
+    re.ASCII,
 )
 _KEY = re.compile(r"key<(\w+)>", re.ASCII)
 _KEYS = ("fry", "rbg", "urbg")
 """The kinds of keys that JAX brings; others may register more."""
 _SPELLED = ("half", "single", "double", "boolean", "fp", "tf", "b", "flt", "integer")
 """What types are called elsewhere, and not here."""
-_TYPE_LIKE = re.compile(r"(?P<word>[a-z]+?)_?(?P<bits>\d+)?(?P<small>_?e\d+m\d+\w*)?(?P<shape>\[[\d,\s]*\]?)?", re.ASCII)
+_TYPE_LIKE = re.compile(
+    r"(?P<word>[a-z]+?)_?(?P<bits>\d+)?(?P<small>_?e\d+m\d+\w*)?(?P<shape>\[[\d,\s]*\]?)?", re.ASCII
+)
 _PLAIN = re.compile(r"([a-z]+)(\d+)", re.ASCII)
 _COMPLEX = {"complex<f32>": "c64", "complex<f64>": "c128"}
 _SPECIAL = {"bool": "bool", "pred": "bool", "i1": "bool", **_COMPLEX}

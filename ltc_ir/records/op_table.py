@@ -124,7 +124,8 @@ class ProgramTables:
     """One program at the levels that were asked for.
 
     ``devices`` are those the program spans (1 unless it is partitioned), not those of the machine. ``detailed`` says whether
-    rows have operands and attributes, ``typed`` whether they have the types of results. ``signature`` is ``None`` where it was not read.
+    rows have operands and attributes, ``typed`` whether they have the types of results.
+    ``signature`` is ``None`` where it was not read.
     """
 
     target: str

@@ -17,7 +17,9 @@ def check_to_junit(check: Check) -> str:
     for problem in check.problems:
         _problem(suite, problem)
     for note in check.notes:
-        SubElement(_case(suite, "rules", note.message), "system-out").text = f"{plain(note.message)}\n{plain(note.hint)}"
+        SubElement(
+            _case(suite, "rules", note.message), "system-out"
+        ).text = f"{plain(note.message)}\n{plain(note.hint)}"
     for what, why in check.unchecked.items():
         SubElement(_case(suite, "not checked", what), "skipped", message=plain(why))
     suite.set("tests", str(len(suite)))

@@ -33,7 +33,8 @@ class Verdict(NamedTuple):
 class Judgement(Generic[Key]):
     """The outcome of judging rules: per program what breaks a rule, and the problems of the rules themselves.
 
-    ``notes`` are what a reader must know of rules that hold; those with a code are problems where a check is strict. ``unjudged`` are the
+    ``notes`` are what a reader must know of rules that hold; those with a code are problems where a check is strict.
+    ``unjudged`` are the
     problems that arose on one program, on which the rule was not judged.
     """
 
@@ -248,7 +249,8 @@ def _check_shown(rule: Rule, verdict: Verdict, tables: ProgramTables) -> None:
     selector, measured = rule.selector, verdict.measured
     if selector.phase == Phase.MIXED and measured.meaning.level != Level.HLO:
         raise UsageError(
-            f"{measured.meaning.level} has no phase mixed: only XLA merges operations", f"write hlo:mixed.{selector.label}"
+            f"{measured.meaning.level} has no phase mixed: only XLA merges operations",
+            f"write hlo:mixed.{selector.label}",
         )
     if rule.bounds_above and is_collective(selector.name):
         _check_collectives(selector, measured, tables)

@@ -80,7 +80,9 @@ def _unmet_operation(label: str, wanted: Filter, among: Collection[ProgramTables
         for row in _rows(level, among)
         if wanted.kernel in names_of(row)
     }
-    return Unmet(f"{words}; {', '.join(sorted(bearers)[:_MOST])} is called so" if bearers else words, certain=wanted.literal)
+    return Unmet(
+        f"{words}; {', '.join(sorted(bearers)[:_MOST])} is called so" if bearers else words, certain=wanted.literal
+    )
 
 
 def _rows(level: str, among: Iterable[ProgramTables]) -> Iterable[Row]:

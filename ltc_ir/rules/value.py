@@ -67,7 +67,7 @@ def measure(selector: Selector, tables: ProgramTables, among: Collection[Program
 def _check_read(selector: Selector, tables: ProgramTables) -> None:
     """Refuse a filter that asks for what was not read of these operations: it would admit none of them."""
     wanted = selector.filter
-    if wanted is None or (tables.detailed or not wanted.needs_detail) and (tables.typed or not wanted.needs_types):
+    if wanted is None or ((tables.detailed or not wanted.needs_detail) and (tables.typed or not wanted.needs_types)):
         return
     what = "types" if wanted.needs_types else "attributes"
     raise UsageError(

@@ -64,7 +64,9 @@ def test_a_rule_that_cannot_be_judged_holds_nowhere(command: Command) -> None:
     assert ran.code == 2
     assert "2 checked: 2 not judged; " in ran.out
     assert "holds" not in ran.out
-    checks = json.loads(command("count", "mine:energy", "--rule", "hlo:collectives = 0", "--format", "json").out)["checks"]
+    checks = json.loads(command("count", "mine:energy", "--rule", "hlo:collectives = 0", "--format", "json").out)[
+        "checks"
+    ]
     assert [one["exit_code"] for one in checks] == [2, 2]
     assert all("cannot show it" in one["unjudged"][0]["message"] for one in checks)
 

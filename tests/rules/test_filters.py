@@ -150,7 +150,10 @@ def test_a_rule_is_judged_or_says_why_not(text, tables):
     except UsageError as error:
         found, said = "refused", f"{error.message}; {error.hint}"
     else:
-        found, said = outcome(judged), "; ".join(f"{one.message}; {one.hint}" for one in (*judged.problems, *judged.notes))
+        found, said = (
+            outcome(judged),
+            "; ".join(f"{one.message}; {one.hint}" for one in (*judged.problems, *judged.notes)),
+        )
     assert (found, says in said) == (expected, True), f"{found}: {said}"
 
 
@@ -175,7 +178,9 @@ def test_what_is_near_is_a_note_where_other_targets_may_have_it(tables):
 
 def test_a_name_that_another_program_has_is_known_in_all(tables):
     rule = parse_rule("forward/custom_call[lapack_ssyevd_ffi] = 0")
-    without = replace(tables["forward"], levels={**tables["forward"].levels, "stablehlo": without_calls(tables["forward"])})
+    without = replace(
+        tables["forward"], levels={**tables["forward"].levels, "stablehlo": without_calls(tables["forward"])}
+    )
     judged = judge([rule], {"forward": without, "grad": tables["grad"]})
     assert (outcome(judged), judged.notes) == ("holds", ())
 

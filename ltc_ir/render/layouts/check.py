@@ -38,7 +38,10 @@ def check_sheets(check: Check) -> list[Block]:
         hint = (Styled("  hint: "), Styled(plain(problem.hint)))
         blocks += [message((Styled(plain(problem.message), f"bold {_FAILS}"),), hint), BLANK]
     for note in check.notes:
-        blocks += [message((Styled(f"note: {plain(note.message)}", "dim"),), (Styled(f"  {plain(note.hint)}", "dim"),)), BLANK]
+        blocks += [
+            message((Styled(f"note: {plain(note.message)}", "dim"),), (Styled(f"  {plain(note.hint)}", "dim"),)),
+            BLANK,
+        ]
     for name, reason in check.unchecked.items():
         blocks.append(message((Styled(f"not checked: {plain(name)}: {plain(reason)}", "dim"),)))
     if check.unchecked:
