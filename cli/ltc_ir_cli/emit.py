@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ltc_ir.escape import inert_lines
 from ltc_ir.files import write_whole
 from ltc_ir_cli.console import TALK, data_descriptor, say, write_data
 
@@ -48,8 +49,8 @@ def laid_out(printables: list[Printable], output: str | None) -> str:
     text = None if colored else plain_text(printables, WIDE)
     if text is None:
         text = _printed_by_rich(printables, colored=colored)
-    lines = text.splitlines() if colored else [line.rstrip() for line in text.splitlines()]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    lines = text.split("\n") if colored else [line.rstrip() for line in text.split("\n")]
+    return inert_lines("\n".join(lines).rstrip("\n")) + "\n"
 
 
 def _printed_by_rich(printables: list[Printable], *, colored: bool) -> str:

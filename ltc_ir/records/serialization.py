@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 from ltc_ir.errors import UsageError
+from ltc_ir.escape import escape_json
 from ltc_ir.records.shape import PLAIN, Check, Shape
 
 SCHEMA = 1
@@ -70,7 +71,8 @@ def dumps(record: Any) -> str:
     Raises:
         ValueError: a figure is infinite or not a number, which JSON cannot hold.
     """
-    return json.dumps(to_data(record), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(to_data(record), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return escape_json(text) + "\n"
 
 
 def dumps_all(records: Sequence[Any], kind: str, key: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.escape import escape_json
 from ltc_ir.records.passes import Passes, Slice
 from ltc_ir.records.timing import Timing
 from ltc_ir.render.layouts.passes import only_passes
@@ -24,7 +25,8 @@ def passes_to_chrome_trace(passes: Passes) -> str:
     for number, thread in enumerate(passes.timeline):
         events += [_named("thread_name", number, thread.name), _sorted(number)]
         events += [_complete(number, event) for event in thread.slices]
-    return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, ensure_ascii=False, allow_nan=False) + "\n"
+    data = {"displayTimeUnit": "ms", "traceEvents": events}
+    return escape_json(json.dumps(data, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def timings_to_chrome_trace(timings: Sequence[Timing]) -> str:

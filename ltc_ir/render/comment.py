@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ltc_ir.records.check import Check, ProgramCheck, Update
+from ltc_ir.render.tabular import escaped
 from ltc_ir.render.words.check import (
     level_name,
     message,
@@ -19,12 +20,11 @@ from ltc_ir.render.words.check import (
     verdict,
     written_name,
 )
-from ltc_ir.render.words.text import cut, figure, plain, ratio
+from ltc_ir.render.words.text import cut, figure, ratio
 
 MOST = 60_000
 """Characters at most; GitHub refuses a comment of over 65,536."""
 _TABLE = 20_000
-_SPECIAL = re.compile(r"^>|[&<|`*\[\]~\\@#]|(?<!\w)_|_(?!\w)")
 _MARKS = {0: "✅", 1: "❌", 3: "⚠️"}
 
 
@@ -72,11 +72,6 @@ def _bounded(parts: Sequence[str], blocks: Sequence[str], most: int = MOST) -> l
             return [*shown, f"*… and {len(blocks) - number} more programs: see the output of the command itself.*"]
         shown.append(block)
     return shown
-
-
-def escaped(text: str) -> str:
-    """Foreign text as text: none of it is HTML, code, a link, a mention or the end of a cell."""
-    return _SPECIAL.sub(lambda special: f"&#{ord(special[0])};", plain(text))
 
 
 def fenced(lines: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from ltc_ir.errors import UsageError
+from ltc_ir.escape import escape
 from ltc_ir.records.count import Count, Tally
 from ltc_ir.records.passes import Passes
 from ltc_ir.records.timing import Timing
@@ -69,4 +70,4 @@ def timings_to_folded(timings: Sequence[Timing]) -> str:
 
 
 def _folded(stack: str) -> str:
-    return stack.replace(" ", "_")
+    return escape(stack.replace(" ", "_"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ltc_ir.escape import escape, escape_message
 from ltc_ir.records.check import NOTED, Check, Problem, ProgramCheck
 from ltc_ir.records.vocabulary import NO_SOURCE
 from ltc_ir.render.words.check import message, name_of, ranked, summary, verdict
-from ltc_ir.render.words.text import plain
 
 MOST = 10
 """Annotations of one kind that GitHub shows of a step."""
@@ -41,7 +41,8 @@ def _annotation(kind: str, program: ProgramCheck, below: str) -> str:
 
 
 def _problem(problem: Problem) -> str:
-    return _command("error", {"title": "ltc-ir rules"}, f"{plain(problem.message)}\nhint: {plain(problem.hint)}")
+    words = f"{escape_message(problem.message)}\nhint: {escape_message(problem.hint)}"
+    return _command("error", {"title": "ltc-ir rules"}, words)
 
 
 def _place(program: ProgramCheck, below: str) -> dict[str, str]:
@@ -50,7 +51,7 @@ def _place(program: ProgramCheck, below: str) -> dict[str, str]:
     for source in (source for change in changes for source in change.sources if source != NO_SOURCE):
         file, colon, line = source.rpartition(":")
         if colon and line.isdecimal():
-            return {"file": plain(below + file), "line": line}
+            return {"file": escape(below + file), "line": line}
     return {}
 
 

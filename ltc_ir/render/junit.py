@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ltc_ir.escape import capped, escape, escape_message
 from ltc_ir.records.check import Check, Problem, ProgramCheck
 from ltc_ir.render.words.check import message, tells, verdict
-from ltc_ir.render.words.text import plain
 
 
 def check_to_junit(check: Check) -> str:
@@ -21,7 +21,7 @@ def check_to_junit(check: Check) -> str:
             _case(suite, "rules", note.message), "system-out"
         ).text = f"{plain(note.message)}\n{plain(note.hint)}"
     for what, why in check.unchecked.items():
-        SubElement(_case(suite, "not checked", what), "skipped", message=plain(why))
+        SubElement(_case(suite, "not checked", what), "skipped", message=escape_message(why))
     suite.set("tests", str(len(suite)))
     for found, name in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         suite.set(name, str(len(suite.findall(f"testcase/{found}"))))
@@ -32,7 +32,7 @@ def check_to_junit(check: Check) -> str:
 
 
 def _case(suite: Element, target: str, program: str) -> Element:
-    return SubElement(suite, "testcase", classname=plain(target), name=plain(program))
+    return SubElement(suite, "testcase", classname=escape(target), name=escape(capped(program)))
 
 
 def _program(suite: Element, check: ProgramCheck, strict: bool) -> None:
@@ -48,6 +48,6 @@ def _program(suite: Element, check: ProgramCheck, strict: bool) -> None:
 def _problem(suite: Element, problem: Problem) -> None:
     case = _case(suite, "rules", problem.message)
     element = SubElement(
-        case, "failure" if problem.code == 1 else "error", message=plain(problem.message), type="rules"
+        case, "failure" if problem.code == 1 else "error", message=escape_message(problem.message), type="rules"
     )
-    element.text = f"{plain(problem.message)}\nhint: {plain(problem.hint)}"
+    element.text = f"{escape_message(problem.message)}\nhint: {escape_message(problem.hint)}"

@@ -9,6 +9,7 @@ import gzip
 import re
 from collections.abc import Iterable, Iterator
 
+from ltc_ir.escape import escape
 from ltc_ir.records.count import Count, Tally
 from ltc_ir.render.folded import counted_stacks
 
@@ -54,7 +55,7 @@ class _Profile:
         self.types = _field(_SAMPLE_TYPE, _number(1, self.string(what)) + _number(2, self.string(unit)))
 
     def string(self, text: str) -> int:
-        return self.strings.setdefault(text, len(self.strings))
+        return self.strings.setdefault(escape(text), len(self.strings))
 
     def sample(self, stack: Iterable[str], value: int, phase: str | None) -> None:
         """Add a stack, outermost first; pprof keeps the innermost first."""
@@ -89,7 +90,7 @@ class _Profile:
         self.comments.append(_number(_COMMENT, self.string(text)))
 
     def written(self) -> bytes:
-        strings = (_field(_STRINGS, text.encode("utf-8", "replace")) for text in self.strings)
+        strings = (_field(_STRINGS, text.encode()) for text in self.strings)
         return b"".join((self.types, *self.parts, *strings, *self.comments))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from ltc_ir.escape import CELL, capped, escape, escape_message
 
 
 class Styled(NamedTuple):
@@ -58,11 +60,28 @@ def message(*lines: Iterable[Styled]) -> Message:
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell as people read it: thousands separated, empty for ``None``."""
+    """A cell as people read it: thousands separated, empty for ``None``, text escaped and capped."""
     if cell is None:
         return ""
-    if isinstance(cell, Styled):
-        return cell.text
     if isinstance(cell, float):
         return f"{int(cell):,}" if cell.is_integer() else f"{cell:,.1f}"
-    return f"{cell:,}" if isinstance(cell, int) else cell
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return escape(capped(cell.text if isinstance(cell, Styled) else cell, CELL))
+
+
+def legible(block: Block) -> Block:
+    """The block with every title, column, cell, note and line escaped and capped, as people may read it."""
+    if isinstance(block, Message):
+        return Message(tuple(tuple(Styled(cell_text(part), part.style) for part in line) for line in block.lines))
+    return replace(
+        block,
+        title=cell_text(block.title),
+        columns=tuple(map(cell_text, block.columns)),
+        rows=tuple(tuple(map(_legible_cell, row)) for row in block.rows),
+        notes=tuple(map(escape_message, block.notes)),
+    )
+
+
+def _legible_cell(cell: Cell) -> Cell:
+    return Styled(cell_text(cell), cell.style) if isinstance(cell, Styled) else cell_text(cell)

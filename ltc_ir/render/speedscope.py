@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ltc_ir.escape import escape_json
 from ltc_ir.records.count import Count
 from ltc_ir.records.passes import Passes, Thread
 from ltc_ir.records.timing import Timing
@@ -68,7 +69,7 @@ def _file(name: str, frames: _Frames, profiles: list[dict[str, Any]]) -> str:
         "shared": {"frames": frames.listed()},
         "profiles": profiles,
     }
-    return json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n"
+    return escape_json(json.dumps(data, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _evented(frames: _Frames, thread: Thread) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ltc_ir.render.sheet import Block, Cell, Line, Message, Sheet, Styled, cell_text
+from ltc_ir.render.sheet import Block, Cell, Line, Message, Sheet, Styled, cell_text, legible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,7 +34,7 @@ class Printable:
     """A block that rich can print."""
 
     def __init__(self, block: Block) -> None:
-        self.block = block
+        self.block = legible(block)
 
     def __rich__(self) -> RenderableType:
         return _message(self.block) if isinstance(self.block, Message) else _sheet(self.block)

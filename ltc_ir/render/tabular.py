@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape as escape_html
 
-from ltc_ir.render.sheet import Sheet, cell_text
+from ltc_ir.escape import escape
+from ltc_ir.render.sheet import Sheet, cell_text, legible
 
 
 def to_markdown(sheets: Iterable[Sheet]) -> str:
     """The sheets as Markdown tables, each under a heading."""
-    return "\n".join(_sheet(sheet) for sheet in sheets)
+    return "\n".join(_sheet(legible(sheet)) for sheet in sheets)
 
 
 def _sheet(sheet: Sheet) -> str:
-    lines = [f"### {_escaped(sheet.title)}", "", _row(sheet.columns), _row(_ruler(sheet))]
+    lines = [f"### {escaped(sheet.title)}", "", _row(sheet.columns), _row(_ruler(sheet))]
     lines += [_row(cell_text(cell) for cell in row) for row in sheet.rows]
-    lines += ["", *(f"*{_escaped(note)}*  " for note in sheet.notes)]
+    lines += ["", *(f"*{escaped(note)}*  " for note in sheet.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -27,27 +29,61 @@ def _ruler(sheet: Sheet) -> list[str]:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+    return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+_SPECIAL = re.compile(r"^>|[&<|`*~\\@#]|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
+
+
+def escaped(text: str) -> str:
+    """Foreign text as text of Markdown: none of it is HTML, code, a link, a mention or the end of a cell."""
+    return _SPECIAL.sub(lambda special: f"&#{ord(special[0])};", escape(text))
 
 
 def to_html(sheets: Iterable[Sheet]) -> str:
     """The sheets as HTML tables, every text escaped."""
-    return "".join(_table(sheet) for sheet in sheets)
+    return "".join(_table(legible(sheet)) for sheet in sheets)
 
 
 def _table(sheet: Sheet) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in sheet.columns)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell_text(cell))}</td>' for cell in row)}</tr>" for row in sheet.rows)
-    notes = "".join(f"<p><small>{escape(note)}</small></p>" for note in sheet.notes)
-    return f"<table><caption>{escape(sheet.title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+    head = "".join(f"<th>{escape_html(column)}</th>" for column in sheet.columns)
+    rows = ("".join(f"<td>{escape_html(cell_text(cell))}</td>" for cell in row) for row in sheet.rows)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    notes = "".join(f"<p><small>{escape_html(note)}</small></p>" for note in sheet.notes)
+    table = f"<caption>{escape_html(sheet.title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f"<table>{table}</table>{notes}"
 
 
-def to_csv(rows: Iterable[Sequence[object]]) -> str:
-    """The rows as CSV text, the header being the first of them; ``None`` is an empty cell."""
+class Csv(str):
+    """CSV text for people and spreadsheets; ``exact`` is the same with every cell as it is."""
+
+    exact: str
+
+
+def to_csv(rows: Iterable[Sequence[object]]) -> Csv:
+    """The rows as CSV text, the header being the first of them; ``None`` is an empty cell.
+
+    Text is escaped; before text that a spreadsheet would run as a formula there is an apostrophe. `Csv.exact` has neither.
+    """
+    listed = [tuple(row) for row in rows]
+    text = Csv(_csv_text([tuple(map(_inert, row)) for row in listed]))
+    text.exact = _csv_text(listed)
+    return text
+
+
+def _csv_text(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def _inert(cell: object) -> object:
+    """A cell that a spreadsheet takes for text, a number or nothing."""
+    if not isinstance(cell, str):
+        return cell
+    text = escape(cell)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

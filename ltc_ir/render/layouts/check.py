@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ltc_ir.escape import escape_message
 from ltc_ir.records.check import Action, Check, CheckChange, ProgramCheck, Update
 from ltc_ir.render.sheet import BLANK, Block, Line, Message, Row, Sheet, Styled, message
 from ltc_ir.render.words import check as words
-from ltc_ir.render.words.text import figure, plain, ratio, signed
+from ltc_ir.render.words.text import figure, ratio, signed
 
 CHECK_COLUMNS = (
     "target", "program", "status", "level", "metric", "phase", "function", "source", "baseline", "current", "change",
@@ -35,15 +36,15 @@ def check_sheets(check: Check) -> list[Block]:
         if words.tells(program):
             blocks += [_message(words.message(program), f"bold {_status_style(program)}"), BLANK]
     for problem in check.problems:
-        hint = (Styled("  hint: "), Styled(plain(problem.hint)))
-        blocks += [message((Styled(plain(problem.message), f"bold {_FAILS}"),), hint), BLANK]
+        hint = (Styled("  hint: "), Styled(escape_message(problem.hint)))
+        blocks += [message((Styled(escape_message(problem.message), f"bold {_FAILS}"),), hint), BLANK]
     for note in check.notes:
         blocks += [
-            message((Styled(f"note: {plain(note.message)}", "dim"),), (Styled(f"  {plain(note.hint)}", "dim"),)),
+            message((Styled(f"note: {escape_message(note.message)}", "dim"),), (Styled(f"  {escape_message(note.hint)}", "dim"),)),
             BLANK,
         ]
     for name, reason in check.unchecked.items():
-        blocks.append(message((Styled(f"not checked: {plain(name)}: {plain(reason)}", "dim"),)))
+        blocks.append(message((Styled(f"not checked: {name}: {escape_message(reason)}", "dim"),)))
     if check.unchecked:
         blocks.append(BLANK)
     return [*blocks, message((Styled(words.summary(check), "bold green" if check.exit_code == 0 else "bold"),))]
@@ -114,7 +115,7 @@ def update_sheets(update: Update) -> list[Block]:
         (
             words.written_name(written),
             Styled(written.action.value, _ACTION_STYLES.get(written.action, "green")),
-            plain(written.file or ""),
+            written.file or "",
         )
         for written in update.written
     )
@@ -124,7 +125,7 @@ def update_sheets(update: Update) -> list[Block]:
         if lines and lines[0]:
             blocks += [_message(lines, f"bold {_ACTION_STYLES.get(written.action, '')}".strip()), BLANK]
     for name, reason in update.unavailable.items():
-        blocks.append(message((Styled(f"left out: {plain(name)}: {plain(reason)}", "dim"),)))
+        blocks.append(message((Styled(f"left out: {name}: {escape_message(reason)}", "dim"),)))
     return [*blocks, message((Styled(words.update_summary(update), "bold"),))]
 
 

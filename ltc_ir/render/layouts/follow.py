@@ -8,7 +8,7 @@ from ltc_ir.records.figures import size
 from ltc_ir.records.follow import Fate, Follow, FollowedEquation, FollowedKernel, FollowedProgram
 from ltc_ir.records.vocabulary import NO_SOURCE, Phase
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words.text import cut, plain
+from ltc_ir.render.words.text import cut
 
 FIRST_ROWS, MOST_ROWS, MOST_IN_DETAIL = 4, 15, 2
 """The rows of the first screen, and of a selection; a smaller selection is shown in detail."""
@@ -42,7 +42,7 @@ def _program_sheets(follow: Follow, title: str, program: FollowedProgram, top: i
         yield _fates(title, program)
         yield _largest(title, program, FIRST_ROWS if top is None else top)
         return
-    title = f"{title}: {' '.join(map(plain, follow.selection.words))}"
+    title = f"{title}: {' '.join(follow.selection.words)}"
     if program.kernel is not None:
         yield _kernel(title, program.kernel)
     if len(program.rows) <= MOST_IN_DETAIL and program.kernel is None:
@@ -68,7 +68,7 @@ def _fates(title: str, program: FollowedProgram) -> Sheet:
 
 
 def _reasons(program: FollowedProgram) -> Iterator[str]:
-    yield from (f"{what}: {plain(reason)}" for what, reason in program.reasons.items())
+    yield from (f"{what}: {reason}" for what, reason in program.reasons.items())
 
 
 def _largest(title: str, program: FollowedProgram, top: int) -> Sheet:
@@ -96,7 +96,7 @@ def _times(figure: int | None, row: FollowedEquation) -> int | None:
 
 
 def _name(row: FollowedEquation) -> str:
-    return f"{row.number} {plain(row.name)} {_types(row.types)}".rstrip()
+    return f"{row.number} {row.name} {_types(row.types)}".rstrip()
 
 
 def _types(types: Sequence[str]) -> str:
@@ -151,13 +151,13 @@ def _counted(operations: Mapping[str, int] | None) -> str:
 
 
 def _few(names: Sequence[str]) -> str:
-    return (", ".join(map(plain, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")) or _NONE
+    return (", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")) or _NONE
 
 
 def _detail(title: str, row: FollowedEquation, program: FollowedProgram) -> Sheet:
     """All that is known of one equation, a line each."""
     figures = {
-        "type": ", ".join(map(plain, row.types)) or _NONE,
+        "type": ", ".join(row.types) or _NONE,
         "phase": row.phase,
         "line": row.source or _NONE,
         "function": row.function or _NONE,
@@ -174,14 +174,14 @@ def _detail(title: str, row: FollowedEquation, program: FollowedProgram) -> Shee
         "bytes": "unknown" if row.bytes is None else f"{size(row.bytes)} a run",
     }
     rows: tuple[Row, ...] = tuple((name, text) for name, text in figures.items() if text is not None)
-    notes = tuple(f"{what}: {plain(reason)}" for what, reason in row.reasons.items())
+    notes = tuple(f"{what}: {reason}" for what, reason in row.reasons.items())
     return Sheet(
         f"{title}: {_name(row)}", ("equation", str(row.number)), rows, (*notes, *_reasons(program)), text_columns=None
     )
 
 
 def _listed(operations: Mapping[str, int]) -> str:
-    return ", ".join(f"{number:,} {plain(name)}" for name, number in operations.items()) or _NONE
+    return ", ".join(f"{number:,} {name}" for name, number in operations.items()) or _NONE
 
 
 def _figure(value: int | None) -> str:
@@ -190,7 +190,7 @@ def _figure(value: int | None) -> str:
 
 def _kernel(title: str, kernel: FollowedKernel) -> Sheet:
     """The lines that a kernel came from."""
-    rows: list[Row] = [(plain(line), number) for line, number in kernel.lines.items()]
+    rows: list[Row] = [(line, number) for line, number in kernel.lines.items()]
     other = kernel.instructions - kernel.of_equations
     if other:
         rows.append(("(no equation)", other))

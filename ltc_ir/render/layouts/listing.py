@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from ltc_ir.records.serialization import SCHEMA
 from ltc_ir.render.sheet import Row, Sheet
 from ltc_ir.render.words.check import level_name
-from ltc_ir.render.words.text import plain
 
 
 class Listing(NamedTuple):
@@ -32,28 +31,27 @@ def target_listing(
 def stored_listing(stored: Sequence[Any]) -> Listing:
     """A row per file of a store; a column of problems only if there is one."""
     problems = any(entry.problem for entry in stored)
-    rows = [_stored_row(entry) | ({"problem": plain(entry.problem or "")} if problems else {}) for entry in stored]
+    rows = [_stored_row(entry) | ({"problem": entry.problem or ""} if problems else {}) for entry in stored]
     return Listing("snapshots", rows)
 
 
 def _stored_row(entry: Any) -> dict[str, str]:
     return {
-        "target": plain(entry.target),
-        "program": plain(entry.program),
-        "jax": plain(entry.jax),
-        "platform": plain(entry.platform) + (" x64" if entry.x64 else ""),
+        "target": entry.target,
+        "program": entry.program,
+        "jax": entry.jax,
+        "platform": entry.platform + (" x64" if entry.x64 else ""),
         "operations": ", ".join(f"{level_name(level)} {total:,}" for level, total in entry.totals.items()),
-        "captured": plain(entry.captured),
+        "captured": entry.captured,
         "accepted": str(entry.accepted or ""),
-        "file": plain(entry.file),
+        "file": entry.file,
     }
 
 
 def pruned_listing(pruned: Iterable[Any]) -> Listing:
     """A row per snapshot file that is no longer needed."""
     rows = [
-        {"file": plain(entry.file), "removed": "yes" if entry.removed else "no", "reason": plain(entry.reason)}
-        for entry in pruned
+        {"file": entry.file, "removed": "yes" if entry.removed else "no", "reason": entry.reason} for entry in pruned
     ]
     return Listing("pruned", rows)
 

@@ -8,7 +8,6 @@ from ltc_ir.errors import UsageError
 from ltc_ir.records.passes import Kernel, Passes, PassTime, percent
 from ltc_ir.records.timing import Timing, seconds
 from ltc_ir.render.sheet import Row, Sheet
-from ltc_ir.render.words.text import plain
 
 COLUMNS = (
     "program", "what", "thread", "path", "inclusive_s", "exclusive_s", "count", "kind", "source", "phase", "reason",
@@ -56,24 +55,24 @@ def _tree(passes: Passes, thread: str, most: int) -> Sheet:
     rows: list[Row] = [_tree_row(times[number], whole) for number in sorted(kept)]
     notes = tuple(_tree_notes(passes, thread, len(times) - len(kept)))
     title = f"{passes.program}: compile by pass, thread {thread}"
-    return Sheet(plain(title), ("pass", "inclusive", "share", "exclusive", "times"), tuple(rows), notes)
+    return Sheet(title, ("pass", "inclusive", "share", "exclusive", "times"), tuple(rows), notes)
 
 
 def _tree_row(entry: PassTime, whole: float) -> Row:
-    name = STEP * (len(entry.path) - 1) + plain(entry.path[-1])
+    name = STEP * (len(entry.path) - 1) + entry.path[-1]
     share = percent(entry.inclusive_s, whole)
     return (name, seconds(entry.inclusive_s), share, seconds(entry.exclusive_s), entry.count)
 
 
 def _tree_notes(passes: Passes, thread: str, left: int) -> Iterator[str]:
     if thread == passes.compiling:
-        yield plain(passes.sentence)
+        yield passes.sentence
         covered = f"{min(99.9, 100 * passes.covered):.1f} %"
         yield f"the compile took {seconds(passes.compile_s)}, measured from outside; JAX's call of XLA is {covered} of it"
         whole = sum(passes.kinds.values())
         kinds = sorted(passes.kinds.items(), key=lambda item: (-item[1], item[0]))
         yield ", ".join(f"{kind} {percent(spent, whole)}" for kind, spent in kinds)
-        yield from map(plain, passes.notes)
+        yield from passes.notes
     else:
         yield OVERLAPS
     if left:
@@ -88,14 +87,12 @@ def _own(passes: Passes, most: int) -> Sheet:
         own[entry.path[-1]] = (spent + entry.exclusive_s, count + entry.count)
     whole = sum(spent for spent, _ in own.values())
     ranked = sorted(own.items(), key=lambda item: (-item[1][0], item[0]))
-    rows: list[Row] = [
-        (plain(name), seconds(spent), percent(spent, whole), count) for name, (spent, count) in ranked[:most]
-    ]
+    rows: list[Row] = [(name, seconds(spent), percent(spent, whole), count) for name, (spent, count) in ranked[:most]]
     rest = sum(spent for _, (spent, _) in ranked[most:])
     if len(ranked) > most:
         rows.append((f"{len(ranked) - most:,} others", seconds(rest), percent(rest, whole), None))
     title = f"{passes.program}: longest by itself, thread {passes.compiling}"
-    return Sheet(plain(title), ("pass", "exclusive", "share", "times"), tuple(rows))
+    return Sheet(title, ("pass", "exclusive", "share", "times"), tuple(rows))
 
 
 def _kernels(passes: Passes, most: int) -> Sheet:
@@ -107,15 +104,15 @@ def _kernels(passes: Passes, most: int) -> Sheet:
     ruled = frozenset({len(rows)})
     rows += [_kernel_row(kernel) for kernel in passes.kernels if kernel.name is None]
     columns = ("kernel", "time", "source", "phase", "thread")
-    title = plain(f"{passes.program}: making the code of {len(named):,} kernels")
+    title = f"{passes.program}: making the code of {len(named):,} kernels"
     return Sheet(title, columns, tuple(rows), tuple(_kernel_notes(named)), ruled, text_columns=None)
 
 
 def _kernel_row(kernel: Kernel) -> Row:
-    name = "(no kernel named)" if kernel.name is None else plain(kernel.name)
+    name = "(no kernel named)" if kernel.name is None else kernel.name
     source = f"{kernel.source} (inferred)" if kernel.inferred else kernel.source
     place = kernel.reason if kernel.source is None else source
-    return (name, seconds(kernel.seconds), plain(place or ""), kernel.phase or "unattributed", kernel.thread)
+    return (name, seconds(kernel.seconds), place or "", kernel.phase or "unattributed", kernel.thread)
 
 
 def _kernel_notes(named: Sequence[Kernel]) -> Iterator[str]:

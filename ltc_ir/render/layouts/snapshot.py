@@ -11,7 +11,6 @@ from ltc_ir.records.snapshot import LevelFacts, Snapshot
 from ltc_ir.records.vocabulary import Phase
 from ltc_ir.render.sheet import Row, Sheet
 from ltc_ir.render.words.check import level_name
-from ltc_ir.render.words.text import plain
 
 _OPERATIONS = 10
 """Operations of a level that a table shows; JSON and CSV have them all."""
@@ -24,12 +23,10 @@ def snapshots_sheets(snapshots: Sequence[Snapshot]) -> list[Sheet]:
 
 
 def _sheets(snapshot: Snapshot) -> list[Sheet]:
-    name = f"{plain(snapshot.target)} {plain(snapshot.program)}"
+    name = f"{snapshot.target} {snapshot.program}"
     sheets = [Sheet(name, ("", "recorded"), tuple(_about(snapshot)), text_columns=None)]
     sheets += [_level_sheet(f"{name}: {level_name(level)}", facts) for level, facts in _levels(snapshot)]
-    accepted = tuple(
-        (plain(acceptance.reason), "; ".join(map(plain, acceptance.growth))) for acceptance in snapshot.accepted
-    )
+    accepted = tuple((acceptance.reason, "; ".join(acceptance.growth)) for acceptance in snapshot.accepted)
     return (
         [*sheets, Sheet(f"{name}: accepted", ("reason", "growth"), accepted, text_columns=None)] if accepted else sheets
     )
@@ -41,16 +38,15 @@ def _levels(snapshot: Snapshot) -> list[tuple[str, LevelFacts]]:
 
 def _about(snapshot: Snapshot) -> Iterator[Row]:
     identity, provenance = snapshot.identity, snapshot.provenance
-    yield "arguments", plain(identity.arguments) or "(none said)"
+    yield "arguments", identity.arguments or "(none said)"
     yield "JAX", f"{identity.jax} (recorded with jax {provenance.jax}, jaxlib {provenance.jaxlib})"
     yield "platform", f"{identity.platform}, {identity.devices} device{'s' * (identity.devices != 1)}"
     yield "x64", "on" if identity.x64 else "off"
-    for option, value in identity.config.items():
-        yield plain(option), plain(value)
-    yield "declaration", plain(identity.declaration)
-    yield "captured", plain(snapshot.captured)
+    yield from identity.config.items()
+    yield "declaration", identity.declaration
+    yield "captured", snapshot.captured
     if snapshot.hlo:
-        yield "optimised HLO", f"jaxlib {snapshot.hlo.jaxlib}, {plain(snapshot.hlo.device)}"
+        yield "optimised HLO", f"jaxlib {snapshot.hlo.jaxlib}, {snapshot.hlo.device}"
 
 
 def _level_sheet(title: str, facts: LevelFacts) -> Sheet:
@@ -59,11 +55,11 @@ def _level_sheet(title: str, facts: LevelFacts) -> Sheet:
     phases = [phase.value for phase in Phase if split.get(phase.value)]
     phases += sorted(split.keys() - set(phases))
     rows: list[Row] = [("total", facts.total, *(sum(split[phase].values()) for phase in phases))]
-    rows += [(plain(op), number, *(split[phase].get(op) for phase in phases)) for op, number in totals[:_OPERATIONS]]
+    rows += [(op, number, *(split[phase].get(op) for phase in phases)) for op, number in totals[:_OPERATIONS]]
     left = len(totals) - _OPERATIONS
     notes = [f"{left} more operations not shown"] if left > 0 else []
     notes += [f"{name}: {number:,}" for name, number in sorted(facts.metrics.items())]
-    notes += [f"not held, two captures disagree: {plain(fact)}" for fact in facts.unstable]
+    notes += [f"not held, two captures disagree: {fact}" for fact in facts.unstable]
     return Sheet(title, ("op", "count", *phases), tuple(rows), tuple(notes), frozenset({1}))
 
 

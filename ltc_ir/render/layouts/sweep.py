@@ -9,7 +9,7 @@ from ltc_ir.records.sweep import BYTES, SECONDS, Growth, Metric, ProgramSweep, S
 from ltc_ir.records.timing import seconds
 from ltc_ir.render.layouts.timing import conditions
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words.text import figure, plain
+from ltc_ir.render.words.text import figure
 from ltc_ir.render.words.timing import FIRST_ONLY, MARK, NOTHING, between, grows_as, too_few
 
 COLUMNS = ("target", "program", "parameter", "value", "metric", "unit", "figure", "low", "high", "runs", "first_only")
@@ -66,7 +66,7 @@ def _said(program: ProgramSweep) -> Iterator[str]:
             f"{_against(before)}"
         )
     reasons = (
-        f"{words[name]}: {plain(why)}" for point in program.points for name, why in point.reasons.items()
+        f"{words[name]}: {why}" for point in program.points for name, why in point.reasons.items()
     )  # fmt: skip
     yield from dict.fromkeys(reasons)
     for name, growth in program.growth.items():
@@ -86,8 +86,8 @@ def _notes(sweep: Sweep) -> Iterator[str]:
     if narrowed:
         yield f"operations counted: {', '.join(narrowed)}"
     if sweep.ended is not None:
-        yield f"cut short: {plain(sweep.ended.message)}"
-    yield from (f"{name} left out: {plain(why)}" for name, why in sweep.unavailable.items())
+        yield f"cut short: {sweep.ended.message}"
+    yield from (f"{name} left out: {why}" for name, why in sweep.unavailable.items())
     if sweep.settings is None and sweep.environment.jax is not None:
         here = sweep.environment
         yield f"JAX {here.jax}, jaxlib {here.jaxlib}, for {here.platform}"

@@ -9,7 +9,6 @@ from ltc_ir.records.sweep import Sweep
 from ltc_ir.records.timing import COLD, MORE_STAGES, STAGES, Machine, ProgramTiming, Settings, Stage, Timing, seconds
 from ltc_ir.render.layouts.passes import passes_sheets
 from ltc_ir.render.sheet import Cell, Row, Sheet
-from ltc_ir.render.words.text import plain
 from ltc_ir.render.words.timing import (
     FIRST_ONLY,
     MARK,
@@ -62,14 +61,14 @@ def _profile_notes(timings: Sequence[Timing]) -> Iterator[str]:
     for timing in timings:
         for name, made in timing.programs.items():
             if made.cause is not None:
-                yield f"{timing.target} {name}: {plain(made.cause.sentence)}"
+                yield f"{timing.target} {name}: {made.cause.sentence}"
             if made.passes is not None:
-                yield f"{timing.target} {name}: compile: {plain(made.passes.sentence)}"
+                yield f"{timing.target} {name}: compile: {made.passes.sentence}"
             elif "passes" in made.reasons:
-                yield f"{timing.target} {name}: passes: {plain(made.reasons['passes'])}"
+                yield f"{timing.target} {name}: passes: {made.reasons['passes']}"
         if timing.ended is not None:
-            yield f"{timing.target}: cut short: {plain(timing.ended.message)}"
-        yield from (f"{timing.target} {name} left out: {plain(why)}" for name, why in timing.unavailable.items())
+            yield f"{timing.target}: cut short: {timing.ended.message}"
+        yield from (f"{timing.target} {name} left out: {why}" for name, why in timing.unavailable.items())
     for timing in timings:
         yield from conditions(timing)
 
@@ -87,7 +86,7 @@ def conditions(timing: Timing | Sweep) -> Iterator[str]:
         return
     yield f"{machine_in_words(machine)}; {versions_in_words(here)}"
     if machine.flags:
-        yield plain(machine.flags)
+        yield machine.flags
     yield f"{timing.target}: {load_in_words(machine) or UNKNOWN_LOAD}{_busy(machine)}"
     yield from _settings(timing.settings)
     yield from timing.notes
@@ -134,7 +133,7 @@ def _stage_row(name: str, stage: Stage | None) -> Row:
 def _notes(made: ProgramTiming) -> Iterator[str]:
     yield from _explained((*made.stages.values(), made.whole))
     if made.cause is not None:
-        yield plain(made.cause.sentence)
+        yield made.cause.sentence
     if made.covered is not None:
         yield f"the stages add up to {made.covered:.1%} of the whole, measured from outside"
     for what, peak in (("compile", made.memory.compile), ("first call", made.memory.run)):
@@ -145,7 +144,7 @@ def _notes(made: ProgramTiming) -> Iterator[str]:
         yield f"memory of the program by XLA: {figures}"
     if made.why_no_break_even is not None:
         yield f"no break-even: {made.why_no_break_even}"
-    yield from dict.fromkeys(f"{what}: {plain(why)}" for what, why in made.reasons.items())
+    yield from dict.fromkeys(f"{what}: {why}" for what, why in made.reasons.items())
 
 
 def timing_rows(timings: Sequence[Timing]) -> Iterator[Row]:

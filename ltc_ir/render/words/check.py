@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ltc_ir.escape import escape
 from ltc_ir.records.check import Action, Check, CheckChange, ProgramCheck, Status, Update, Written, worst
 from ltc_ir.records.figures import size
 from ltc_ir.records.vocabulary import NO_SOURCE
-from ltc_ir.render.words.text import WIDTH, cut, figure, plain, ratio, signed, wrapped
+from ltc_ir.render.words.text import WIDTH, cut, figure, ratio, signed, wrapped
 
 MOST = 12
 """Lines of a message at most."""
@@ -352,8 +353,8 @@ def _notes(check: ProgramCheck) -> list[str]:
 
 def _files(check: ProgramCheck) -> list[str]:
     verb = "accept" if check.status in {Status.GROWN, Status.DRIFT} else "record"
-    lines = [f"  snapshot: {plain(check.file)}"] if check.file and check.status is not Status.MISSING else []
-    return [*lines, f"  {verb}: {plain(check.accept)}"] if check.accept else lines
+    lines = [f"  snapshot: {escape(check.file)}"] if check.file and check.status is not Status.MISSING else []
+    return [*lines, f"  {verb}: {escape(check.accept)}"] if check.accept else lines
 
 
 def update_words(written: Written) -> list[str]:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import textwrap
 
+from ltc_ir.escape import escape, escape_message, inert_lines
+
 WIDTH = 108
 """Columns a line of a message takes at most, except commands and paths, which are there to be copied."""
 
 
-def plain(text: str) -> str:
-    """Text as one line without control characters, whatever an operation or a function is called."""
-    return "".join(char if char.isprintable() else _spelled(char) for char in text)
-
-
-def _spelled(char: str) -> str:
-    return " " if char in "\n\r\t" else char.encode("unicode_escape").decode("ascii")
-
-
 def cut(text: str, width: int) -> str:
     """At most ``width`` characters: longer text loses its middle, because names differ at their ends."""
-    text = plain(text)
+    text = escape(text if len(text) <= 2 * width else f"{text[:width]}{text[len(text) - width :]}")
     if len(text) <= width:
         return text
     front = (width - 1) // 3
@@ -28,9 +21,10 @@ def cut(text: str, width: int) -> str:
 
 def wrapped(text: str, first: str, then: str, most: int = 4) -> list[str]:
     """A sentence over at most ``most`` lines, the first starting with ``first``; longer text ends in ``…``."""
-    return textwrap.wrap(
-        plain(text), WIDTH, initial_indent=first, subsequent_indent=then, max_lines=most, placeholder=" …"
-    ) or [first.rstrip()]
+    lines = textwrap.wrap(
+        escape_message(text), WIDTH, initial_indent=first, subsequent_indent=then, max_lines=most, placeholder=" …"
+    )
+    return [inert_lines(line) for line in lines] or [first.rstrip()]
 
 
 def figure(value: float | None) -> str:
