@@ -42,8 +42,13 @@ def escape(text: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """Text of several lines, each as `escape` returns it; its newlines and the tabs of its indentation are kept."""
-    return inert_lines(_UNSAFE_IN_LINES.sub(_spell, re.sub(r"(?m)^\t+", _as_spaces, text)))
+    """Text of several lines, each as `escape` returns it; its newlines and its indentation are kept."""
+    return inert_lines(visible_lines(text))
+
+
+def visible_lines(text: str) -> str:
+    """Text of several lines without what a terminal obeys or does not show; tabs at the beginning of a line are spaces."""
+    return _UNSAFE_IN_LINES.sub(_spell, re.sub(r"(?m)^\t+", _as_spaces, text))
 
 
 def _as_spaces(tabs: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from ltc_ir.errors import LtcIrError
+from ltc_ir.escape import escape_message, indented
 from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, say, unwritable
 from ltc_ir_cli.parameters import plain_arguments
 
@@ -176,13 +177,13 @@ def _usage_or_bug(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "ltc-ir"
         offered = "commands" if context is None or hasattr(context.command, "commands") else "options"
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        print(f"error: {escape_message(error.format_message())}", file=sys.stderr)
         print(f"hint: {path} --help lists the {offered}", file=sys.stderr)
         return WRONG_USAGE
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         complain(unwritable(error))
         return WRONG_USAGE
-    traceback.print_exc()
+    print(indented(traceback.format_exc()), file=sys.stderr, end="")
     print("error: this is a bug in ltc-ir; please report it with the output of ltc-ir doctor", file=sys.stderr)
     return BUG
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.escape import escape_message, indented
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Talk:
     quiet: bool = False
     verbose: bool = False
     color: bool = True
+    raw_csv: bool = False
 
 
 TALK = Talk()
@@ -105,14 +107,13 @@ def keep_descriptors() -> None:
 def say(text: str) -> None:
     """One line on stderr, unless quiet."""
     if not TALK.quiet:
-        print(text, file=sys.stderr)
+        print(escape_message(text), file=sys.stderr)
 
 
 def complain(error: LtcIrError) -> None:
     """The message of an error, its hint, and its detail where that was asked for."""
-    message = " ".join(error.message.split())
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {escape_message(error.message)}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {' '.join(error.hint.split())}", file=sys.stderr)
+        print(f"hint: {escape_message(error.hint)}", file=sys.stderr)
     if TALK.verbose and isinstance(error, TargetError) and error.detail:
-        print(error.detail, file=sys.stderr, end="")
+        print(indented(error.detail), file=sys.stderr, end="")

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltc_ir.escape import inert_lines
+from ltc_ir.errors import UsageError
+from ltc_ir.escape import inert_lines, visible_lines
 from ltc_ir.files import write_whole
 from ltc_ir_cli.console import TALK, data_descriptor, say, write_data
 
@@ -23,12 +24,36 @@ WIDE = 1_000
 def emit(rendered: str | bytes | list[Printable], output: str | None = None) -> None:
     """Write what a renderer returned; a table is coloured for a terminal only."""
     if isinstance(rendered, list):
-        rendered = laid_out(rendered, output)
-    data = rendered.encode("utf-8", "surrogateescape") if isinstance(rendered, str) else rendered
-    if output is None or output in STDOUT:
+        rendered, safe = laid_out(rendered, output), True
+    else:
+        safe = False
+    if TALK.raw_csv:
+        rendered = getattr(rendered, "exact", rendered)
+    data = _encoded(rendered) if isinstance(rendered, str) else rendered
+    if output is not None and output not in STDOUT:
+        write_whole(output, data)
+    elif safe or not os.isatty(data_descriptor()):
         write_data(data)
     else:
-        write_whole(output, data)
+        write_data(_for_terminal(data))
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8; a lone surrogate, which it cannot hold, is spelled."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _for_terminal(data: bytes) -> bytes:
+    """What a terminal shows of data: text, with what a terminal would obey spelled.
+
+    Raises:
+        UsageError: it is not text.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise UsageError("refusing to write binary data to a terminal", "send it to a file with -o") from None
+    return visible_lines(text).encode()
 
 
 def append(path: str, text: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.escape import escape
 from ltc_ir.files import check_writable
 from ltc_ir.records.request import Options
 from ltc_ir.records.vocabulary import PLATFORMS
-from ltc_ir.render.formats import formats_in_words
+from ltc_ir.render import formats
+from ltc_ir.render.formats import Renderer, formats_in_words
 from ltc_ir_cli.console import TALK
 from ltc_ir_cli.parameters import Argument, Option
 
@@ -25,7 +29,24 @@ def complete_target(incomplete: str) -> list[str]:
         names = [*config.targets(), *BUILTIN]
     except LtcIrError:
         names = [*BUILTIN]
-    return [name for name in names if name.startswith(incomplete)]
+    return [word for name in names if (word := _as_typed(name)) is not None and word.startswith(incomplete)]
+
+
+_PLAIN_WORD = re.compile(r"[\w.:/@+,][\w.:/@+,-]*")
+"""A word in which no shell gives a character a meaning of its own."""
+
+
+def _as_typed(name: str) -> str | None:
+    """A name as it is typed in the shell that asks for completions; ``None`` where that is not certain to be this name.
+
+    Bash inserts what it is offered as it is, fish quotes it; zsh evaluates it, so that it is offered plain words only.
+    """
+    if _PLAIN_WORD.fullmatch(name):
+        return name
+    shell = os.environ.get("_LTC_IR_COMPLETE", "").rpartition("_")[2]
+    if name != escape(name) or name.startswith("-") or shell not in {"bash", "fish"}:
+        return None
+    return name if shell == "fish" else re.sub(r"([^\w.:/@+,-])", r"\\\1", name)
 
 
 def _version(_flag: str, value: bool) -> None:
@@ -45,6 +66,11 @@ def _quiet(_flag: str, value: bool) -> bool:
 
 def _verbose(_flag: str, value: bool) -> bool:
     TALK.verbose = value
+    return value
+
+
+def _raw_csv(_flag: str, value: bool) -> bool:
+    TALK.raw_csv = value
     return value
 
 
@@ -115,6 +141,17 @@ def format_option(kind: str, more: Mapping[str, str] | None = None, note: str = 
     return Option("--format", "-f", metavar="FORMAT", envvar="LTC_IR_FORMAT", help=help)
 
 
+def renderer(kind: str, format: str) -> Renderer:
+    """The renderer of a format of a kind of record.
+
+    Raises:
+        UsageError: the kind has no such format, or --raw-csv is given with another format than CSV.
+    """
+    if TALK.raw_csv and format != "csv":
+        raise UsageError(f"--raw-csv only applies to CSV, not to {format}", "add --format csv, or leave out --raw-csv")
+    return formats.renderer(kind, format)
+
+
 ListingFormat = Annotated[str, format_option("listing")]
 Output = Annotated[
     str | None,
@@ -125,6 +162,12 @@ Output = Annotated[
         callback=_writable,
         help="Write output to FILE (atomically)",
         show_default=False,
+    ),
+]
+RawCsv = Annotated[
+    bool,
+    Option(
+        "--raw-csv", callback=_raw_csv, help="CSV cells exactly as they are: no escapes, no apostrophe before formulas"
     ),
 ]
 Platform = Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ltc_ir.escape import escape, escape_message
 from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import TALK, say, stdout_is_data
@@ -24,7 +25,7 @@ def progress() -> Iterator[Callable[[str], None] | None]:
 
     console = Console(stderr=True, no_color=not TALK.color)
     with console.status("") as status:
-        yield lambda line: status.update(Text(line, style="dim"))
+        yield lambda line: status.update(Text(escape_message(line), style="dim"))
 
 
 @contextmanager
@@ -34,13 +35,20 @@ def bar(seconds: float) -> Iterator[Callable[[str, str], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn(), TextColumn("{task.fields[doing]}"))
+    columns = (_text("{task.description}"), BarColumn(24), TimeElapsedColumn(), _text("{task.fields[doing]}"))
     console = Console(stderr=True, no_color=not TALK.color)
     with Progress(*columns, console=console, transient=True, refresh_per_second=4) as display:
         current = _Tasks(display, seconds)
         yield current.show
+
+
+def _text(template: str) -> Any:
+    """A column of text in which nothing is markup, whatever a target is called."""
+    from rich.progress import TextColumn
+
+    return TextColumn(template, markup=False)
 
 
 class _Tasks:
@@ -54,9 +62,9 @@ class _Tasks:
         if name != self.name:
             self.finish()
             self.name = name
-            self.task = self.shown.add_task(name, total=self.seconds, doing=doing)
+            self.task = self.shown.add_task(escape(name), total=self.seconds, doing=escape(doing))
         elapsed = self.shown.tasks[self.task].elapsed or 0.0
-        self.shown.update(self.task, completed=min(elapsed, self.seconds), doing=doing)
+        self.shown.update(self.task, completed=min(elapsed, self.seconds), doing=escape(doing))
 
     def finish(self) -> None:
         if self.name is not None:
@@ -75,18 +83,17 @@ def steps(name: str, what: str) -> Iterator[Callable[[int, int], None]]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
-        TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn(),
+        _text("{task.description}"), BarColumn(24), MofNCompleteColumn(), _text(what), TimeElapsedColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
     console = Console(stderr=True, no_color=not TALK.color)
     with Progress(*columns, console=console, transient=True, refresh_per_second=4) as display:
-        task = display.add_task(name, total=None)
+        task = display.add_task(escape(name), total=None)
         yield lambda done, every: display.update(task, completed=done, total=every)
 
 
@@ -100,7 +107,7 @@ def swept(target: str, sweep: str, format: str, output: str | None, asked: dict[
         output: where to; standard output where ``None``.
         asked: further arguments of `ltc_ir.api.sweep.sweep_so_far`.
     """
-    render = renderer("sweep", format)
+    render = opt.renderer("sweep", format)
     size, values = opt.sizes(sweep)
     with stdout_is_data():
         from ltc_ir.api.sweep import sweep_so_far

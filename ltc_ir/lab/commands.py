@@ -48,6 +48,7 @@ def experiment(
     jobs: Jobs = None,
     format: Format = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Run a published experiment over seeds.
@@ -56,7 +57,7 @@ def experiment(
     draws just these, as figure-NAME.svg; data writes data.npz and data.csv. Both list the files they wrote; data with
     --format csv prints the data.
     """
-    render = renderer("experiment", format)
+    render = opt.renderer("experiment", format)
     with stdout_is_data():
         from ltc_ir.lab.experiment_runs import DATA, FIGURES, FIRST_SEED, experiment_names
         from ltc_ir.lab.plans import Settings

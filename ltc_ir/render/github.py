@@ -26,7 +26,7 @@ def check_to_github(check: Check, below: str = "") -> str:
         if not program.exit_code(check.strict) and (program.status in NOTED or program.notes)
     ]
     notices += [
-        _command("notice", {"title": "ltc-ir rules"}, f"{plain(note.message)}\n{plain(note.hint)}")
+        _command("notice", {"title": "ltc-ir rules"}, f"{escape_message(note.message)}\n{escape_message(note.hint)}")
         for note in check.notes
     ]
     left = len(errors) - MOST

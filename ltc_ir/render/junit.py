@@ -17,9 +17,8 @@ def check_to_junit(check: Check) -> str:
     for problem in check.problems:
         _problem(suite, problem)
     for note in check.notes:
-        SubElement(
-            _case(suite, "rules", note.message), "system-out"
-        ).text = f"{plain(note.message)}\n{plain(note.hint)}"
+        words = f"{escape_message(note.message)}\n{escape_message(note.hint)}"
+        SubElement(_case(suite, "rules", note.message), "system-out").text = words
     for what, why in check.unchecked.items():
         SubElement(_case(suite, "not checked", what), "skipped", message=escape_message(why))
     suite.set("tests", str(len(suite)))

@@ -71,15 +71,20 @@ def cell_text(cell: Cell) -> str:
 
 
 def legible(block: Block) -> Block:
-    """The block with every title, column, cell, note and line escaped and capped, as people may read it."""
-    if isinstance(block, Message):
-        return Message(tuple(tuple(Styled(cell_text(part), part.style) for part in line) for line in block.lines))
+    """The block with all its text escaped and capped, as people may read it."""
+    if isinstance(block, Sheet):
+        return legible_sheet(block)
+    return Message(tuple(tuple(Styled(cell_text(part), part.style) for part in line) for line in block.lines))
+
+
+def legible_sheet(sheet: Sheet) -> Sheet:
+    """The sheet with its title, columns, cells and notes escaped and capped, as people may read it."""
     return replace(
-        block,
-        title=cell_text(block.title),
-        columns=tuple(map(cell_text, block.columns)),
-        rows=tuple(tuple(map(_legible_cell, row)) for row in block.rows),
-        notes=tuple(map(escape_message, block.notes)),
+        sheet,
+        title=cell_text(sheet.title),
+        columns=tuple(map(cell_text, sheet.columns)),
+        rows=tuple(tuple(map(_legible_cell, row)) for row in sheet.rows),
+        notes=tuple(map(escape_message, sheet.notes)),
     )
 
 

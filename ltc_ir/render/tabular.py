@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from html import escape as escape_html
 
 from ltc_ir.escape import escape
-from ltc_ir.render.sheet import Sheet, cell_text, legible
+from ltc_ir.render.sheet import Sheet, cell_text, legible_sheet
 
 
 def to_markdown(sheets: Iterable[Sheet]) -> str:
     """The sheets as Markdown tables, each under a heading."""
-    return "\n".join(_sheet(legible(sheet)) for sheet in sheets)
+    return "\n".join(_sheet(legible_sheet(sheet)) for sheet in sheets)
 
 
 def _sheet(sheet: Sheet) -> str:
@@ -42,7 +42,7 @@ def escaped(text: str) -> str:
 
 def to_html(sheets: Iterable[Sheet]) -> str:
     """The sheets as HTML tables, every text escaped."""
-    return "".join(_table(legible(sheet)) for sheet in sheets)
+    return "".join(_table(legible_sheet(sheet)) for sheet in sheets)
 
 
 def _table(sheet: Sheet) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.render.formats import BY_STACK, Renderer, renderer
+from ltc_ir.render.formats import BY_STACK, Renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import rare_collection, say, stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -52,6 +52,7 @@ def count(
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Format = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> int | None:
@@ -100,7 +101,7 @@ def _counted(target: str, asked: dict[str, Any], format: str, output: str | None
 
 def _renderer(format: str, by: tuple[str, ...]) -> Renderer:
     """The renderer of this format; refused before the work if the count would not hold what the format needs."""
-    render = renderer("count", format)
+    render = opt.renderer("count", format)
     if render.needs == BY_STACK and by != ("stack",):
         from ltc_ir.render.folded import refuse_without_stacks
 
@@ -132,7 +133,7 @@ def _judged(
     """Judge rules on a target or a file, without a snapshot, and print the verdict; the exit code it gives."""
     from ltc_ir.render.words.check import summary
 
-    render = renderer("check", format)
+    render = opt.renderer("check", format)
     with stdout_is_data(), rare_collection():
         from ltc_ir.api.snapshot import judge_rules
         from ltc_ir.records.request import parse_request

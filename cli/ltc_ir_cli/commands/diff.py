@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import say, stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -32,11 +31,12 @@ def diff(
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Annotated[str, opt.format_option("diff")] = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Compare A with B, or A's forward with its gradient."""
-    render = renderer("diff", format)
+    render = opt.renderer("diff", format)
     asked: dict[str, Any] = {
         "options": options.parse(), "platform": machine.platform, "x64": machine.x64,
     }  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from ltc_ir.errors import UsageError
-from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import rare_collection, stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -40,11 +39,12 @@ def follow(
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Annotated[str, opt.format_option("follow")] = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Follow equations to what they became in StableHLO and optimised HLO; compiles."""
-    render = renderer("follow", format)
+    render = opt.renderer("follow", format)
     if grad and program not in {None, "grad"}:
         raise UsageError(f"--grad and --program {program} exclude each other", "one program at a time")
     with stdout_is_data(), rare_collection():

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ltc_ir.render.formats import renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import stdout_is_data
 from ltc_ir_cli.emit import emit
@@ -14,12 +13,13 @@ from ltc_ir_cli.emit import emit
 def doctor(
     format: opt.ListingFormat = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Say what this installation can do, for bug reports."""
     from ltc_ir.render.layouts.listing import Listing
 
-    render = renderer("listing", format)
+    render = opt.renderer("listing", format)
     with stdout_is_data():
         from ltc_ir.api.doctor import examine
 
@@ -29,6 +29,7 @@ def doctor(
 def targets(
     format: opt.ListingFormat = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List the project's own and the built-in targets."""
@@ -36,5 +37,5 @@ def targets(
     from ltc_ir.render.layouts.listing import target_listing
     from ltc_ir.targets.builtin import ABOUT, BUILTIN
 
-    render = renderer("listing", format)
+    render = opt.renderer("listing", format)
     emit(render(target_listing(config.targets(), BUILTIN, ABOUT)), output)

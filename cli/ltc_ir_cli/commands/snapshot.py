@@ -34,6 +34,7 @@ def check(
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: CheckFormat = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> int:
@@ -43,7 +44,7 @@ def check(
     """
     from ltc_ir.render.words.check import summary
 
-    render = renderer("check", format)
+    render = opt.renderer("check", format)
     with stdout_is_data(), rare_collection():
         asked = _asked(target, program, directory, options, machine)
         from ltc_ir.api import snapshot as guarding
@@ -82,6 +83,7 @@ def update(
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Annotated[str, opt.format_option("update")] = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> int:
@@ -91,7 +93,7 @@ def update(
     """
     from ltc_ir.render.words.check import update_summary
 
-    render = renderer("update", format)
+    render = opt.renderer("update", format)
     with stdout_is_data():
         asked = _asked(target, program, directory, options, machine)
         from ltc_ir.api import snapshot as guarding
@@ -126,12 +128,13 @@ def listing(
     directory: opt.Directory = None,
     format: opt.ListingFormat = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List the snapshots there are."""
     from ltc_ir.render.layouts.listing import stored_listing
 
-    render = renderer("listing", format)
+    render = opt.renderer("listing", format)
     with stdout_is_data():
         from ltc_ir.api import snapshot as guarding
 
@@ -145,13 +148,14 @@ def show(
     directory: opt.Directory = None,
     format: Annotated[str, opt.format_option("snapshots")] = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Show what snapshots hold.
 
     What made them, their facts by level and phase, and the growth that was accepted.
     """
-    render = renderer("snapshots", format)
+    render = opt.renderer("snapshots", format)
     with stdout_is_data():
         from ltc_ir.api import snapshot as guarding
 
@@ -165,12 +169,13 @@ def prune(
     write: Annotated[bool, Option("--write", help="Remove them; without it they are only listed")] = False,
     format: opt.ListingFormat = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List or remove snapshots of what is gone."""
     from ltc_ir.render.layouts.listing import pruned_listing
 
-    render = renderer("listing", format)
+    render = opt.renderer("listing", format)
     with stdout_is_data():
         from ltc_ir.api import snapshot as guarding
 

@@ -87,13 +87,14 @@ def time(
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     format: Annotated[str, opt.format_option("time")] = "table",
     output: opt.Output = None,
+    raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Time trace, lower, compile, first call, steady calls and calls without jax.jit."""
     targets = target or ["ltc"]
     if sweep is None:
-        render = renderer("time", format)
+        render = opt.renderer("time", format)
         _refuse_unheeded(format, passes, top, targets, opt.words(program))
     else:
         _refuse_in_sweep(
