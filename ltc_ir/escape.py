@@ -65,6 +65,26 @@ def escape_message(text: str) -> str:
     return escape(" ".join(re.split(r"[ \t\r\n]+", capped(text)))).strip()
 
 
+def quote(word: str) -> str:
+    r"""A word as it is pasted into bash or zsh: as `shlex.quote` has it, or ``$'…\x1b…'`` where it cannot be shown as it is."""
+    if escape(word) == word:
+        import shlex
+
+        return shlex.quote(word)
+    text = word.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{_UNSAFE.sub(_spell_for_shell, text)}'"
+
+
+def _spell_for_shell(unsafe: re.Match[str]) -> str:
+    r"""A character between ``$'`` and ``'``, where ``\x`` is followed by a byte; a surrogate is a byte of a file's name."""
+    number = ord(unsafe[0][0])
+    if unsafe[0][0] == "#" or number < 0x80:
+        return _spell(unsafe)
+    if 0xDC80 <= number <= 0xDCFF:
+        return rf"\x{number - 0xDC00:02x}"
+    return rf"\u{number:04x}" if number < 0x10000 else rf"\U{number:08x}"
+
+
 def escape_json(text: str) -> str:
     r"""JSON text in which strings spell as ``\u009b`` what a terminal obeys or does not show; it holds the same data.
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from ltc_ir import compat
+from ltc_ir.escape import capped
 from ltc_ir.execution.counter_plan import CounterPlace, Node, Plan, UncountableError, make_plan
 from ltc_ir.execution.instrument import FULL, Instrumented, compare_results
 from ltc_ir.execution.propagate import DeviceRun, Fold
@@ -161,7 +162,7 @@ def _measure(staged: Staged, planned: Plan, request: Request) -> tuple[list[np.n
             results, counts = jax.jit(Instrumented(planned))(*leaves())
         wait_until_ready((results, counts))
     except Exception as error:
-        summary = (str(error).strip() or type(error).__name__).splitlines()[0]
+        summary = (capped(str(error).strip()) or type(error).__name__).splitlines()[0]
         raise UncountableError(f"the program does not run with counters: {type(error).__name__}: {summary}") from error
     arrays = [np.asarray(count) for count in counts]
     if any((array == FULL).any() for array in arrays):

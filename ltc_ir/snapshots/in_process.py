@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.escape import quote
 from ltc_ir.records.check import Action, Check, ProgramCheck, Status
 from ltc_ir.records.request import Request
 from ltc_ir.records.snapshot_toml import dumps
@@ -184,8 +184,8 @@ class _TestCheck:
         """The command that records the present state."""
         if TEST not in str(self.target.name):
             return self.guard.accept(str(self.target.name), program, grown)
-        words = [f"pytest {shlex.quote(self.nodeid)} --ir-update"]
-        words += [] if self.directory is None else [f"--ir-dir {shlex.quote(self.directory)}"]
+        words = [f"pytest {quote(self.nodeid)} --ir-update"]
+        words += [] if self.directory is None else [f"--ir-dir {quote(self.directory)}"]
         return " ".join([*words, '--ir-accept-growth "why"'] if grown else words)
 
     def update_case(self, case: Case) -> Outcome:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ltc_ir import config
 from ltc_ir.errors import UsageError
+from ltc_ir.escape import quote
 from ltc_ir.files import project_root
 from ltc_ir.records.request import Request, listed
 from ltc_ir.rules.grammar import Rule, parse_rule
@@ -43,8 +43,10 @@ class Guard:
             return f"ltc_ir.api.snapshot.update([target], {', '.join(arguments)}" + (
                 ', accept_growth="why")' if grown else ")"
             )
-        words = ["ltc-ir snapshot update", shlex.quote(target), "--program", program, *self.flags]
-        return " ".join([*words, '--accept-growth "why"'] if grown else words)
+        reason = ['--accept-growth "why"'] if grown else []
+        words = ["--program", quote(program), *self.flags, *reason]
+        named = [*words, "--", quote(target)] if target.startswith("-") else [quote(target), *words]
+        return " ".join(["ltc-ir snapshot update", *named])
 
 
 def guard_of(
@@ -86,7 +88,7 @@ def _below_project(directory: str) -> Path:
 def _flags(directory: str | None, request: Request, hlo: bool) -> Iterator[str]:
     for name, value in (("--dir", directory), ("--platform", request.platform)):
         if value is not None:
-            yield f"{name} {shlex.quote(value)}"
+            yield f"{name} {quote(value)}"
     if request.x64 is not None:
         yield "--x64" if request.x64 else "--no-x64"
     if hlo:
@@ -97,7 +99,7 @@ def _flags(directory: str | None, request: Request, hlo: bool) -> Iterator[str]:
             yield option
         elif value is not None and value is not False:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            yield f"{option} {shlex.quote(text)}"
+            yield f"{option} {quote(text)}"
 
 
 def under_ci() -> bool:

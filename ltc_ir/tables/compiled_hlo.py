@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
+from ltc_ir.escape import capped
 from ltc_ir.ir.hlo.parser import HloModule, parse
 from ltc_ir.records.figures import Value
 
@@ -22,7 +23,7 @@ def xla_figures(compiled: Any, module: HloModule | None = None) -> tuple[dict[st
         costs = (costs[0] if isinstance(costs, list) else costs) or {}
     except Exception as error:
         costs = {}
-        reasons["flops"] = f"no cost analysis: {error}"
+        reasons["flops"] = capped(f"no cost analysis: {error}")
     unknown = _custom_calls(compiled, module) if costs else ""
     for name, key in _FIGURES.items():
         figures[name], reason = _figure(costs.get(key), unknown)

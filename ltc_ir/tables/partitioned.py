@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ltc_ir.errors import LtcIrError
+from ltc_ir.escape import capped
 from ltc_ir.ir.hlo.collectives import amounts_by_kind, collectives_of
 from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
 from ltc_ir.ir.stablehlo.facts import devices_of
@@ -67,4 +68,4 @@ def _amounts(text: str | None) -> tuple[dict[str, dict[str, int | None]] | None,
     try:
         return amounts_by_kind(collectives_of(parse(text))), ""
     except HloSyntaxError as error:
-        return None, f"the module after partitioning cannot be read: {error}"
+        return None, capped(f"the module after partitioning cannot be read: {error}")

@@ -11,11 +11,12 @@ import numpy as np
 
 from ltc_ir import compat
 from ltc_ir.ir.jaxpr import closures
+from ltc_ir.ir.jaxpr.printing import print_jaxpr
 from ltc_ir.targets.stages import Staged, users_failure
 
 
 def text_of(staged: Staged, form: str, debug_info: bool = False) -> bytes:
-    """The IR of a program in one form: ``jaxpr``, ``stablehlo``, ``hlo`` or ``bytecode``."""
+    """The IR of a program: ``jaxpr`` with its names escaped, ``stablehlo``, ``hlo`` or ``bytecode`` as JAX writes it."""
     if form == "hlo" or (debug_info and form != "jaxpr"):
         with compat.whole_locations():
             staged.module()
@@ -23,7 +24,7 @@ def text_of(staged: Staged, form: str, debug_info: bool = False) -> bytes:
         return portable_artifact(staged.module(), staged.label, debug_info)
     text: str
     if form == "jaxpr":
-        text = staged.traced.jaxpr.pretty_print(source_info=debug_info, name_stack=debug_info, use_color=False)
+        text = print_jaxpr(staged.traced.jaxpr, debug_info)
     elif form == "hlo":
         text = staged.compiled.as_text() or ""
     else:

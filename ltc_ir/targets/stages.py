@@ -19,6 +19,7 @@ import jax
 
 from ltc_ir import compat
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.escape import capped
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir.targets.target import Program
@@ -271,7 +272,7 @@ def _text(error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     """The first line of what an exception says, and those after it while a bracket or a colon is open; no addresses."""
-    lines = (_text(error).strip() or "no message").splitlines()
+    lines = (capped(_text(error).strip()) or "no message").splitlines()
     ends = (end for end in range(1, len(lines) + 1) if _closed("".join(lines[:end])))
     return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(lines[: next(ends, 1)]).split()))
 

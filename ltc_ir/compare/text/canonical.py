@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ltc_ir.compare.text.align import Pairs, align
 from ltc_ir.compare.text.lexers import Lexed, lex_hlo, lex_jaxpr, lex_stablehlo
 from ltc_ir.errors import UsageError
+from ltc_ir.escape import escape, escape_lines
 
 _LEXERS: Mapping[str, Callable[[str], Lexed]] = {"jaxpr": lex_jaxpr, "stablehlo": lex_stablehlo, "hlo": lex_hlo}
 
@@ -65,7 +66,8 @@ def unified_diff(  # noqa: PLR0917 - the two names and the context read like tho
     edits = _edits(left, right)
     if all(sign == " " for sign, _ in edits):
         edits = _plain_edits(left.lines(), right.lines())
-    return "".join(f"{line}\n" for line in [f"--- {name_a}", f"+++ {name_b}", *_hunks(edits, context)])
+    head = [f"--- {escape(name_a)}", f"+++ {escape(name_b)}"]
+    return escape_lines("".join(f"{line}\n" for line in [*head, *_hunks(edits, context)]))
 
 
 def anonymize(text: str, level: str) -> str:
