@@ -36,13 +36,11 @@ def check_sheets(check: Check) -> list[Block]:
         if words.tells(program):
             blocks += [_message(words.message(program), f"bold {_status_style(program)}"), BLANK]
     for problem in check.problems:
-        hint = (Styled("  hint: "), Styled(escape_message(problem.hint)))
-        blocks += [message((Styled(escape_message(problem.message), f"bold {_FAILS}"),), hint), BLANK]
+        advice = (Styled("  hint: "), Styled(escape_message(problem.hint)))
+        blocks += [message((Styled(escape_message(problem.message), f"bold {_FAILS}"),), advice), BLANK]
     for note in check.notes:
-        blocks += [
-            message((Styled(f"note: {escape_message(note.message)}", "dim"),), (Styled(f"  {escape_message(note.hint)}", "dim"),)),
-            BLANK,
-        ]
+        hint = (Styled(f"  {escape_message(note.hint)}", "dim"),)
+        blocks += [message((Styled(f"note: {escape_message(note.message)}", "dim"),), hint), BLANK]
     for name, reason in check.unchecked.items():
         blocks.append(message((Styled(f"not checked: {name}: {escape_message(reason)}", "dim"),)))
     if check.unchecked:
