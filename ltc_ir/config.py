@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.files import project_root
+from ltc_ir.files import project_root, read_bytes
 from ltc_ir.records.shape import Check
 
-_Text = Annotated[str, Check("a text of at least one character", lambda value: isinstance(value, str) and value)]
+_Word = Annotated[str, Check("a text of at least one character", lambda value: isinstance(value, str) and value)]
 
 
 def _path() -> Path:
@@ -23,23 +23,32 @@ def table() -> Mapping[str, Any]:
     """The project's ``[tool.ltc-ir]`` table; empty where there is none.
 
     Raises:
-        UsageError: the file is no TOML, or the table is no table.
+        UsageError: the file cannot be read, is no TOML, or the table is no table. LimitError: it is too large.
     """
-    path = _path()
-    if not path.is_file():
+    from ltc_ir.records.strict import toml
+
+    if not os.path.lexists(_path()):
         return {}
-    try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
-    except OSError as error:
-        raise UsageError(f"cannot read {path.name}: {error.strerror}", "mend it, or run from another folder") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path.name} is not valid TOML: {error}", "mend it, or run from another folder") from error
+    data = toml.parsed(_text(), _FILE, _MEND)
     found = data.get("tool", {})
     found = found.get("ltc-ir", {}) if isinstance(found, Mapping) else found
     if not isinstance(found, Mapping):
-        raise UsageError(f"{path.name}: tool.ltc-ir is no table", "write [tool.ltc-ir.targets]")
-    return found
+        raise UsageError(f"{_FILE}: tool.ltc-ir is no table", "write [tool.ltc-ir.targets]")
+    return toml.checked(dict(found), f"{_FILE}: tool.ltc-ir", _MEND)
+
+
+_FILE = "pyproject.toml"
+_MEND = "mend it, or run from another folder"
+
+
+def _text() -> str:
+    from ltc_ir.records.strict import toml
+
+    try:
+        data = read_bytes(str(_path()), toml.MOST_BYTES)
+    except UsageError as error:
+        raise UsageError(error.message, _MEND) from error
+    return toml.text_of(data, _FILE, _MEND)
 
 
 def targets() -> dict[str, Mapping[str, Any]]:
@@ -67,10 +76,24 @@ def _target(name: str, entry: Any) -> Mapping[str, Any]:
             )
         wanted, example = TARGET_KEYS[key]
         items = value if isinstance(value, list) and example.startswith("[") else [value]
-        if not all(type(item) is wanted for item in items):
-            raise UsageError(f"pyproject.toml: target {name!r} has {key} = {value!r}", f"write {key} = {example}")
+        if not all(type(item) is wanted and not _is_huge(item) for item in items):
+            raise UsageError(f"pyproject.toml: target {name!r} has {key} = {_shown(value)}", f"write {key} = {example}")
     return options
 
+
+def _is_huge(value: Any) -> bool:
+    """Whether a number is too large for the position of an argument."""
+    return isinstance(value, int) and abs(value) > _MOST_ARGUMENTS
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it; a list by its items."""
+    from ltc_ir.records.strict.toml import shown
+
+    return f"[{', '.join(map(shown, value[:5]))}]" if isinstance(value, list) else shown(value)
+
+
+_MOST_ARGUMENTS = 10**6
 
 TARGET_KEYS: Mapping[str, tuple[type, str]] = {
     "target": (str, '"module:function"'),
@@ -117,8 +140,8 @@ class _Rule:
 class _Snapshots:
     """``[tool.ltc-ir.snapshots]``."""
 
-    dir: _Text = GuardConfig.directory
-    targets: tuple[_Text, ...] = ()
+    dir: _Word = GuardConfig.directory
+    targets: tuple[_Word, ...] = ()
     rules: tuple[str | _Rule, ...] = ()
     waivers: tuple[Mapping[str, Any], ...] = ()
 
@@ -140,8 +163,9 @@ def guard() -> GuardConfig:
 
 
 def _snapshots(data: Any) -> _Snapshots:
-    from ltc_ir.records import strict_toml
-    from ltc_ir.records.serialization import DamageError, convert
+    from ltc_ir.records.serialization import convert
+    from ltc_ir.records.strict import toml
+    from ltc_ir.records.strict.json import DamageError
 
     path = ("tool", "ltc-ir", "snapshots")
     try:
@@ -149,8 +173,8 @@ def _snapshots(data: Any) -> _Snapshots:
     except DamageError as error:
         key = error.path[3] if len(error.path) > 3 else None
         hint = f"write {key} = {_GUARD_KEYS[str(key)]}" if key else f"keys are {', '.join(_GUARD_KEYS)}"
-        file = strict_toml.File(_path().read_text(encoding="utf-8"), "pyproject.toml")
-        raise strict_toml.refusal(error, data, file, hint, path) from error
+        file = toml.File(_text(), _FILE)
+        raise toml.refusal(error, data, file, hint, path) from error
 
 
 _GUARD_KEYS: Mapping[str, str] = {

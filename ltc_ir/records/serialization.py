@@ -15,13 +15,17 @@ from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
-from ltc_ir.errors import UsageError
+from ltc_ir.errors import LimitError, UsageError
 from ltc_ir.escape import escape_json
+from ltc_ir.files import decode
 from ltc_ir.records.shape import PLAIN, Check, Shape
+from ltc_ir.records.strict.json import AGAIN, DamageError, Path, parsed, quoted
 
 SCHEMA = 1
 """The schema of JSON that this version writes, and the newest that it reads."""
 
+MOST_BYTES = 64 << 20
+"""Bytes a record may have."""
 KINDS: dict[str, tuple[str, str]] = {
     "count": ("ltc_ir.records.count:Count", "count --format json"),
     "diff": ("ltc_ir.records.diff:Diff", "diff --format json"),
@@ -34,32 +38,7 @@ KINDS: dict[str, tuple[str, str]] = {
 """Each kind of record: where its class is, and the command that writes one. A layer above adds its own."""
 
 Record = TypeVar("Record")
-Path = tuple[str | int, ...]
-"""The keys that lead to a value; a number is the place in a list."""
 _Reader = Callable[[Any, Path], Any]
-_AGAIN = "write it again with --format json"
-
-
-class DamageError(Exception):
-    """Data that does not fit its type: what is wrong, the path of keys to it, and a wrong key under that path."""
-
-    def __init__(self, message: str, path: Path = (), key: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
-        self.key = key
-
-    @property
-    def in_words(self) -> str:
-        """The message with the path: ``programs.grad: missing field "jaxpr"``."""
-        return f"{_words(self.path)}: {self.message}" if self.path else self.message
-
-
-def _words(path: Path) -> str:
-    text = ""
-    for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 # --- writing
@@ -129,7 +108,7 @@ def loads(text: str, where: str = "the record", wanted: type[Any] | None = None)
     Raises:
         UsageError: not JSON, not such a record, of a newer schema, or damaged; the message begins with ``where``.
     """
-    data = _parse(text, where)
+    data = parsed(text, where)
     kind = data.get("kind") if isinstance(data, dict) else None
     if not isinstance(kind, str):
         raise UsageError(f"{where} is not a record of ltc-ir", 'a record has "schema" and "kind"')
@@ -141,6 +120,17 @@ def loads(text: str, where: str = "the record", wanted: type[Any] | None = None)
         hint = "upgrade ltc-ir, or write the record again"
         raise UsageError(f"{where} has schema {_shown(schema)}; this ltc-ir reads {SCHEMA}", hint)
     return from_data(data, wanted or record_class(name), where)
+
+
+def loads_bytes(data: bytes, where: str, wanted: type[Record]) -> Record:
+    """A record from the bytes of its file, as `loads`.
+
+    Raises:
+        UsageError: they are not UTF-8, or `loads` refuses them. LimitError: there are more than `MOST_BYTES`.
+    """
+    if len(data) > MOST_BYTES:
+        raise LimitError(f"{where}: a record has at most {MOST_BYTES >> 20} MiB", "is it the right file?")
+    return loads(decode(data, where, AGAIN), where, wanted)
 
 
 def _other_kind(where: str, kind: str, name: str) -> UsageError:
@@ -166,7 +156,7 @@ def from_data(data: Any, kind: type[Record], where: str) -> Record:
     try:
         return convert(data, kind)
     except DamageError as error:
-        raise UsageError(f"{where}: {error.in_words}", _AGAIN) from error
+        raise UsageError(f"{where}: {error.in_words}", AGAIN) from error
 
 
 def convert(data: Any, kind: type[Record], path: Path = ()) -> Record:
@@ -177,39 +167,6 @@ def convert(data: Any, kind: type[Record], path: Path = ()) -> Record:
     """
     reader = _reader(kind)
     return _typed(data if reader is None else reader(data, path), kind, path)
-
-
-def _parse(text: str, where: str) -> Any:
-    """What a JSON text holds, each key once and each number finite."""
-    try:
-        return json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number, parse_float=_finite_float)
-    except DamageError as error:
-        raise UsageError(f"{where}: {error.in_words}", _AGAIN) from error
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{where} is not JSON: {error.msg} (line {error.lineno})", _AGAIN) from error
-    except RecursionError as error:
-        raise UsageError(f"{where}: nested too deeply", _AGAIN) from error
-    except ValueError as error:
-        raise UsageError(f"{where}: a number has too many digits", _AGAIN) from error
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise DamageError(f"repeated field {_quoted(next(name for name in names if names.count(name) > 1))}")
-    return data
-
-
-def _no_number(text: str) -> Any:
-    raise DamageError(f"{text} is not a number of JSON")
-
-
-def _finite_float(text: str) -> float:
-    value = float(text)
-    if value in {float("inf"), float("-inf")}:
-        raise DamageError(f"the number {text[:20]} is too large")
-    return value
 
 
 @dataclass(frozen=True)
@@ -332,15 +289,15 @@ def _read_record(kind: Any, value: Any, path: Path) -> Any:
     data, failure = _reshaped(kind, dict(value), plan)
     for name in plan.hints:
         if name in plan.required and name not in data:
-            raise DamageError(f"missing field {_quoted(plan.shape.renamed.get(name, name))}", path)
+            raise DamageError(f"missing field {quoted(plan.shape.renamed.get(name, name))}", path)
     for name in data:
         if name not in plan.hints:
-            raise DamageError(f"unknown field {_quoted(name)}", path, name)
+            raise DamageError(f"unknown field {quoted(name)}", path, name)
     for name, hint in plan.hints.items():
         if name in data and (reader := _reader(hint)):
             data[name] = reader(data[name], path if name == plan.shape.spread else (*path, name))
     if failure is not None:
-        missing = f"missing field {_quoted(str(failure.args[0]))}" if isinstance(failure, KeyError) else None
+        missing = f"missing field {quoted(str(failure.args[0]))}" if isinstance(failure, KeyError) else None
         raise DamageError(missing or "fields that do not fit together", path) from failure
     return data
 
@@ -437,10 +394,6 @@ def _expected(message: str) -> str:
     for name, words in {**_TYPES, "Expected": "expected", ", got ": ", not "}.items():
         message = message.replace(name, words)
     return message[:1].lower() + message[1:]
-
-
-def _quoted(name: str) -> str:
-    return json.dumps(name if len(name) <= 60 else f"{name[:60]}…")
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.serialization import DamageError, convert
+from ltc_ir.records.serialization import convert
 from ltc_ir.records.shape import Check
 from ltc_ir.records.signature import FIRST_ATTRIBUTION, LOOPS, PRODUCTS, Signature, TypedOperation, Value
 from ltc_ir.records.snapshot import (
@@ -22,7 +22,8 @@ from ltc_ir.records.snapshot import (
     Provenance,
     Snapshot,
 )
-from ltc_ir.records.strict_toml import MOST, File, encoded, parsed, refusal, shown
+from ltc_ir.records.strict.json import DamageError
+from ltc_ir.records.strict.toml import MOST, File, checked, decoded, encoded, parsed, refusal, shown, text_of
 from ltc_ir.records.vocabulary import Level, Phase
 
 HEAD = """# ltc-ir snapshot: what the IR of one program holds, each operation once per call path.
@@ -37,6 +38,8 @@ LEVELS = (Level.JAXPR.value, Level.STABLEHLO.value)
 
 RESTORE = "restore the file from version control, or delete it and run `ltc-ir snapshot update`"
 """What helps where a snapshot cannot be read."""
+
+_SETTLE = "settle it with either side, then run `ltc-ir snapshot update`"
 
 _PHASES = tuple(phase.value for phase in Phase)
 _MINOR = re.compile(r"\d+\.\d+")
@@ -155,7 +158,7 @@ def loads(text: str, where: str) -> Snapshot:
         UsageError: it is cut short, in conflict, of a newer schema, or holds what no snapshot holds; the message begins
             with ``where``, and the line where that can be told.
     """
-    data = parsed(text, where, RESTORE)
+    data = decoded(checked(parsed(text, where, RESTORE, _SETTLE), where, RESTORE))
     if "schema" not in data and not text.startswith(HEAD[:10]):
         raise UsageError(f"{where}: no snapshot: it has no schema", RESTORE)
     newest = _migrated(data, where) if "schema" in data else data
@@ -174,13 +177,9 @@ def loads_bytes(data: bytes, where: str) -> Snapshot:
     """The snapshot that a file's bytes hold; as `loads`.
 
     Raises:
-        UsageError: it is no UTF-8, or `loads` refuses it.
+        UsageError: it is not UTF-8, or `loads` refuses it. LimitError: it is too large.
     """
-    try:
-        return loads(data.decode(), where)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{where}:{line}: no UTF-8", RESTORE) from error
+    return loads(text_of(data, where, RESTORE), where)
 
 
 _Data = dict[str, Any]

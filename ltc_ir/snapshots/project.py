@@ -10,7 +10,7 @@ from pathlib import Path
 from ltc_ir import config
 from ltc_ir.errors import UsageError
 from ltc_ir.escape import quote
-from ltc_ir.files import project_root
+from ltc_ir.files import may_be_folder, project_root
 from ltc_ir.records.request import Request, listed
 from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.growth_policy import Waiver, parse_waiver
@@ -69,7 +69,7 @@ def guard_of(
         programs=request.programs, options=request.options, x64=request.x64,
     )  # fmt: skip
     folder = Path(directory) if directory is not None else _below_project(settings.directory)
-    if folder.exists() and not folder.is_dir():
+    if not may_be_folder(folder):
         raise UsageError(f"{folder.as_posix()} is no folder, so it holds no snapshots", "name a folder with --dir")
     waivers = tuple(parse_waiver(entry) for entry in settings.waivers)
     flags = tuple(_flags(directory, request, hlo))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.files import OTHER_FOLDER, make_folder, project_root, read_bytes, write_whole
+from ltc_ir.files import OTHER_FOLDER, is_file, make_folder, project_root, read_bytes, real_path, write_whole
 from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.snapshot import Identity, Snapshot
+from ltc_ir.records.strict.toml import MOST_BYTES
 from ltc_ir.snapshots import naming
 
 DIRECTORY = "snapshots"
@@ -43,8 +44,8 @@ class Store:
         path, name = _split(target)
         if path is None:
             return target
-        local = (Path.cwd() / path).resolve()
-        place = local if local.is_file() else self._existing(path) or local
+        local = real_path(path)
+        place = local if is_file(local) else self._existing(path) or local
         for root in self._roots():
             if place.is_relative_to(root):
                 return f"{place.relative_to(root).as_posix()}:{name}"
@@ -57,13 +58,13 @@ class Store:
         return name if file is None else f"{file}:{rest}"
 
     def _existing(self, path: str) -> Path | None:
-        return next((root / path for root in self._roots() if (root / path).is_file()), None)
+        return next((root / path for root in self._roots() if is_file(root / path)), None)
 
     def _roots(self) -> Iterator[Path]:
         """The project of the current folder, and that which the store lies in."""
-        yield project_root().resolve()
-        folder = self.directory.resolve()
-        yield from (parent for parent in folder.parents if (parent / "pyproject.toml").is_file())
+        yield real_path(project_root())
+        folder = real_path(self.directory)
+        yield from (parent for parent in folder.parents if is_file(parent / "pyproject.toml"))
 
     def path_of(self, target: str, program: str, identity: Identity) -> Path:
         """Where the snapshot of a program lies, or would lie."""
@@ -84,7 +85,7 @@ class Store:
         Raises:
             UsageError: it cannot be read, or holds what belongs in another file.
         """
-        snapshot = layout.loads_bytes(read_bytes(str(path)), path.as_posix())
+        snapshot = layout.loads_bytes(read_bytes(str(path), MOST_BYTES), path.as_posix())
         home = self.path_of(snapshot.target, snapshot.program, snapshot.identity)
         if home != path:
             raise UsageError(
@@ -159,7 +160,7 @@ class Store:
         """
         path = self.path_of(snapshot.target, snapshot.program, snapshot.identity)
         text = layout.dumps(snapshot)
-        layout.loads(text, path.as_posix())
+        layout.loads_bytes(text.encode(), path.as_posix())
         with self.lock():
             make_folder(path.parent)
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from ltc_ir import config
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
-from ltc_ir.files import names_stored_file, project_root
+from ltc_ir.files import decode, names_stored_file, project_root, read_bytes
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.request import Options
 from ltc_ir.records.snapshot import Snapshot
@@ -267,12 +268,12 @@ def _is_gone(error: UsageError) -> bool:
 def _of_test(target: str) -> str | None:
     """A test whose file is gone, or holds no test of that name any more, has no use for its snapshot."""
     file, _, rest = target.partition(TEST)
-    path = project_root() / file
-    if not path.is_file():
+    path = str(project_root() / file)
+    if not os.path.lexists(path):
         return f"no file {file}"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = decode(read_bytes(path), file, "")
+    except LtcIrError:
         return None
     names = [part.partition("[")[0] for part in rest.split(TEST)]
     return None if any(_may_hold(text, name) for name in names) else f"{file} has no test {rest} any more"

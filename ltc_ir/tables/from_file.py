@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,8 +22,6 @@ from ltc_ir.workers.process import Worker
 
 LIMIT = 60.0
 """Seconds a file may take."""
-MOST_BYTES = 2 << 30
-"""Bytes a file may have."""
 MOST_MEMORY = 8 << 30
 """Bytes of address space its reader may have, so that no file takes the machine."""
 MOST_STACK = 64 << 20
@@ -42,6 +39,8 @@ _MLIR = re.compile(
 """What MLIR text can begin with: an operation in either form, an alias, a result, or resources."""
 _SNAPSHOT = re.compile(rb'^(?:# ltc-ir snapshot|schema *=|kind *= *"snapshot")', re.MULTILINE)
 """A line that the head of a snapshot has, be it in conflict or cut short."""
+_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+"""How compressed files begin."""
 _HEAD = 1 << 16
 _HINT = "it reads StableHLO text, bytecode and portable artifacts, HLO text, and records and snapshots of its own"
 _BROKEN = "the file is broken, or a much newer version wrote it; write it anew, as text if it is bytecode"
@@ -59,7 +58,7 @@ def count_stored(path: str, request: Request, *, limit_s: float = LIMIT) -> Coun
         UsageError: no such file, not IR, or broken. LimitError: too large, too slow, or the reader died of it.
     """
     with Reader(limit_s) as reader:
-        return count_bytes(read(path), request_of(path, request), reader)
+        return count_bytes(files.read_bytes(path, pipes=True), request_of(path, request), reader)
 
 
 def count_bytes(data: bytes, request: Mapping[str, Any], reader: Reader) -> Count:
@@ -80,7 +79,7 @@ def tables_stored(path: str, *, limit_s: float = LIMIT) -> ProgramTables:
     Raises:
         UsageError: no such file, not IR, or broken. LimitError: too large, too slow, or the reader died of it.
     """
-    data, where = read(path), files.called(path)
+    data, where = files.read_bytes(path, pipes=True), files.called(path)
     kind = sniff(data, where)
     if kind == SNAPSHOT:
         return tables_of_snapshot(loads_bytes(data, where))
@@ -112,7 +111,7 @@ def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
     Raises:
         UsageError: no such file, not IR, or broken. LimitError: too large, too slow, or the reader died of it.
     """
-    data, where = read(path), files.called(path)
+    data, where = files.read_bytes(path, pipes=True), files.called(path)
     kind = sniff(data, where)
     if kind in {RECORD, SNAPSHOT}:
         raise UsageError(
@@ -146,25 +145,12 @@ def sniff(data: bytes, where: str = "the file") -> str:
         return SNAPSHOT
     if _is_export(data):
         raise UsageError(f"{where} is a serialised jax.export.Exported", "write its mlir_module_serialized instead")
+    for magic, what in _PACKED.items():
+        if data.startswith(magic):
+            raise UsageError(f"{where} is compressed ({what})", "unpack it, and name the file that was in it")
+    if files.is_utf16(data):
+        raise UsageError(f"{where} is UTF-16 or UTF-32, not UTF-8", "save it as UTF-8")
     raise UsageError(f"{where} is no IR ltc-ir can read", _HINT)
-
-
-def read(path: str) -> bytes:
-    """The bytes of a file that is not too large.
-
-    Raises:
-        UsageError: it cannot be read. LimitError: it has more than `MOST_BYTES`.
-    """
-    if path != files.STDIN and Path(path).is_file():
-        _check_size(path, Path(path).stat().st_size)
-    data = files.read_bytes(path)
-    _check_size(files.called(path), len(data))
-    return data
-
-
-def _check_size(path: str, size: int) -> None:
-    if size > MOST_BYTES:
-        raise LimitError(f"{path} has {size:,} bytes; read are {MOST_BYTES:,} at most", "count the program itself")
 
 
 def _is_export(data: bytes) -> bool:
@@ -173,10 +159,7 @@ def _is_export(data: bytes) -> bool:
 
 
 def _record(data: bytes, where: str) -> Count:
-    try:
-        return serialization.loads(data.decode(), where, Count)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{where} is no IR ltc-ir can read", _HINT) from error
+    return serialization.loads_bytes(data, where, Count)
 
 
 def request_of(path: str, request: Request) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 
 from ltc_ir import config
 from ltc_ir.errors import UsageError
-from ltc_ir.files import project_root
+from ltc_ir.files import is_file, is_folder, project_root, real_path
 from ltc_ir.records.request import Options
 from ltc_ir.targets.builtin import BUILTIN
 from ltc_ir.targets.sizes import OpenSizes, resized
@@ -57,7 +58,7 @@ def known() -> dict[str, str]:
 
 
 def _unknown(name: str, names: list[str]) -> UsageError:
-    if Path(name).is_dir():
+    if is_folder(name):
         return UsageError(f"{name} is a folder, no target", "give a stored IR file, or file.py:name")
     near = difflib.get_close_matches(name, names, 1)
     meant = f"did you mean {near[0]!r}? " if near else ""
@@ -100,10 +101,11 @@ def _load(place: str) -> tuple[ModuleType, str, Any]:
         raise UsageError(f"cannot read target {place!r}", "write module:name or file.py:name")
     module = _module(where)
     value: Any = module
-    for part in path.split("."):
-        if not hasattr(value, part):
-            raise UsageError(f"{where} has no {path!r}", _offer(module, path))
-        value = getattr(value, part)
+    with users_failure(place, "import"):
+        for part in path.split("."):
+            if not hasattr(value, part):
+                raise UsageError(f"{where} has no {path!r}", _offer(module, path))
+            value = getattr(value, part)
     return module, path, value
 
 
@@ -120,6 +122,8 @@ def _is_own(value: Any, module: ModuleType) -> bool:
 def _module(where: str) -> ModuleType:
     if where.endswith(".py"):
         return _module_of_file(Path(where))
+    if not all(part and part.isprintable() for part in where.split(".")):
+        raise UsageError(f"{where!r} is not the name of a module", "write module:name or file.py:name")
     _importable(project_root())
     _importable(Path.cwd())
     try:
@@ -159,24 +163,26 @@ def _is_part(missing: str, where: str) -> bool:
 
 
 def _module_of_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise UsageError(f"no file {path}", "give the path of a Python file, as in path/to/file.py:name")
-    folder, dotted = _package_place(path.resolve())
+    hint = "give the path of a Python file, as in path/to/file.py:name"
+    if not is_file(path):
+        raise UsageError(f"{path} is not a file" if os.path.lexists(path) else f"no file {path}", hint)
+    named, path = str(path), real_path(path)
+    folder, dotted = _package_place(path)
     _importable(folder)
     loaded = sys.modules.get(dotted)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
     if "." in dotted and _is_importable_from(folder, dotted):
-        with users_failure(str(path), "import"):
+        with users_failure(named, "import"):
             return importlib.import_module(dotted)
     name = path.stem if path.stem not in sys.modules else f"_ltc_ir_target_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"cannot import {path}", "give the path of a Python file")
+        raise UsageError(f"cannot import {named}", "give the path of a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with users_failure(str(path), "import"):
+        with users_failure(named, "import"):
             spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)

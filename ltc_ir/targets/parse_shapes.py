@@ -8,7 +8,9 @@ from typing import Any
 
 from ltc_ir.errors import UsageError
 
-_ENTRY = re.compile(r"([a-z][a-z0-9_]*(?:<[a-z0-9_]*>)?)\[([A-Za-z0-9_, ]*)\]")
+_ENTRY = re.compile(r"(([a-z][a-z0-9_]*(?:<[a-z0-9_]*>)?)\[([A-Za-z0-9_, ]*)\])[\s,;]*", re.ASCII)
+_MOST_DIGITS = 18
+"""Digits of a size: a dimension of MLIR is below 2**63."""
 _LONG = {
     "f": "float", "i": "int", "s": "int", "u": "uint", "c": "complex", "bf": "bfloat", "pred": "bool", "b": "bool",
 }  # fmt: skip
@@ -27,22 +29,31 @@ def parse_types(text: str, open_size: Callable[[str], int | None] = lambda _: No
         UsageError: an entry is no type, a size has no value, or JAX knows no such element type.
     """
     shapes = []
-    rest = text.strip()
-    while rest:
-        match = _ENTRY.match(rest)
+    text, place = text.strip(), 0
+    while place < len(text):
+        match = _ENTRY.match(text, place)
         if match is None:
-            raise UsageError(f"--args: cannot read {rest.split()[0]!r}", 'write types like "f32[8,128] i32[] bf16[4]"')
-        sizes = tuple(_size(size, match[0], open_size) for size in match[2].replace(" ", "").split(",") if size)
-        shapes.append(shape_struct(sizes, match[1]))
-        rest = rest[match.end() :].lstrip(" ,;")
+            raise _unreadable(text[place:].split()[0])
+        entry, element, inner = match.groups()
+        sizes = inner.split(",") if inner.strip() else []
+        shapes.append(shape_struct(tuple(_size(size.strip(), entry, open_size) for size in sizes), element))
+        place = match.end()
     return tuple(shapes)
 
 
+def _unreadable(entry: str) -> UsageError:
+    return UsageError(f"--args: cannot read {entry!r}", 'write types like "f32[8,128] i32[] bf16[4]"')
+
+
 def _size(text: str, entry: str, open_size: Callable[[str], int | None]) -> int:
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
+        if len(text) > _MOST_DIGITS:
+            raise UsageError(
+                f"--args: {entry[:60]!r} has too large a size", f"a size has at most {_MOST_DIGITS} digits"
+            )
         return int(text)
     if not text.isidentifier():
-        raise UsageError(f"--args: cannot read {entry!r}", 'write types like "f32[8,128] i32[] bf16[4]"')
+        raise _unreadable(entry)
     value = open_size(text)
     if value is None:
         raise UsageError(

@@ -183,7 +183,7 @@ def test_a_check_that_cannot_be_made_is_told_too(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.ltc-ir\n", encoding="utf-8")
     ran = run_step(CHECK, "Check the IR", project)
     assert ran.returncode == 0
-    assert "pyproject.toml is not valid TOML" in ran.stderr
+    assert "pyproject.toml:1: not valid TOML" in ran.stderr
     assert "exit 2" in (project / "ir-comment" / "body.md").read_text(encoding="utf-8")
     assert run_step(CHECK, "Verdict", project, outputs_of(project)).returncode == 2
 

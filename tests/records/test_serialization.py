@@ -191,8 +191,24 @@ def test_the_message_names_the_field_and_where_it_is(change: Any, message: str) 
         (dumps(COUNT).replace('"source": 16', '"source": NaN'), "kept.json: NaN is not a number of JSON"),
         (dumps(COUNT).replace('"source": 16', '"source": -Infinity'), "kept.json: -Infinity is not a number of JSON"),
         (dumps(COUNT).replace('"source": 16', '"source": 1e999'), "kept.json: the number 1e999 is too large"),
-        (dumps(COUNT).replace('"source": 16', '"source": ' + "9" * 9_999), "kept.json: a number has too many digits"),
+        (
+            dumps(COUNT).replace('"source": 16', '"source": ' + "9" * 9_999),
+            "kept.json: a number has more than 100 digits",
+        ),
+        (
+            dumps(COUNT).replace('"source": 16', '"source": 0.' + "9" * 999),
+            "kept.json: a number has more than 100 digits",
+        ),
+        (
+            dumps(COUNT).replace('"source": 16', '"source": 1' + "0" * 100),
+            "kept.json: a number has more than 100 digits",
+        ),
+        (
+            dumps(COUNT).replace('"mine"', f'"{"m" * 1_000_001}"'),
+            "kept.json: a text has more than 1,000,000 characters",
+        ),
         ('{"a":' * 200_000, "kept.json: nested too deeply"),
+        ('{"kind": "count", "a": ' + "[" * 200 + "]" * 200 + "}", "kept.json: nested too deeply"),
     ],
 )
 def test_what_is_not_a_count_is_refused_in_words(text: str, message: str) -> None:

@@ -123,6 +123,10 @@ def test_a_level_reads_from_the_whole_to_the_parts():
     ]
 
 
+def test_a_file_that_begins_with_a_byte_order_mark_is_read():
+    assert loads_bytes(b"\xef\xbb\xbf" + TEXT.encode(), WHERE) == loads(TEXT, WHERE)
+
+
 def test_a_file_that_windows_line_ends_went_through_is_read():
     assert loads(TEXT.replace("\n", "\r\n"), WHERE) == USUAL
 
@@ -266,7 +270,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["", "\n", "a = 1\n", "hello", "\ufeff" + TEXT, "[schema]\n", "schema = [1]\n"])
+@pytest.mark.parametrize("text", ["", "\n", "a = 1\n", "hello", "[schema]\n", "schema = [1]\n"])
 def test_what_is_no_snapshot_is_refused(text):
     refused(text)
 

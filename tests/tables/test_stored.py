@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import pytest
 
 import ltc_ir
+from ltc_ir import files
 from ltc_ir.errors import LimitError, LtcIrError, UsageError
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import Request, parse_request
@@ -243,7 +245,12 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
         (b"{", "is not JSON"),
         (b'{"a": 1}', "not a record of ltc-ir"),
         (b'{"a":' + b"[" * 200_000, "nested too deeply"),
-        (b'{"\xff": 1}', "is no IR"),
+        (b'{"\xff": 1}', ":1: not UTF-8"),
+        (gzip.compress(b"module {}"), "is compressed (gzip)"),
+        ("module {}".encode("utf-16"), "is UTF-16 or UTF-32"),
+        ("module {}".encode("utf-16-le"), "is UTF-16 or UTF-32"),
+        ('{"schema": 1}'.encode("utf-16-be"), "is UTF-16 or UTF-32"),
+        ('{"schema": 1}'.encode("utf-32"), "is UTF-16 or UTF-32"),
         (b"module {\n  foo bar\n}", "2:3: custom op 'foo' is unknown"),
         (b"func.func @f() { %0 = stablehlo.add %1, %1 : tensor<f32>\n return }", "1:37: "),
         (b"module {\n  func.func @f() {", "2:"),
@@ -331,8 +338,8 @@ def test_a_serialised_export_is_told_apart(tmp_path):
 
 
 def test_a_file_beyond_the_size_is_refused_unread(counted, monkeypatch):
-    monkeypatch.setattr(stored, "MOST_BYTES", 10)
-    assert "10 at most" in refused(counted, EMPTY_MAIN, LimitError)
+    monkeypatch.setattr(files.read_bytes, "__defaults__", (10,))
+    assert "has more than 10 bytes" in refused(counted, EMPTY_MAIN, LimitError)
 
 
 # what a program may be

@@ -6,16 +6,22 @@ import operator
 import re
 import tomllib
 from functools import reduce
-from typing import Any, cast
+from typing import Any
 
-from ltc_ir.errors import UsageError
-from ltc_ir.records.serialization import DamageError, Path
+from ltc_ir.errors import LimitError, UsageError
+from ltc_ir.files import decode
+from ltc_ir.records.strict.json import MOST_DIGITS, MOST_NESTED, DamageError, Path, check_size
 
-MOST = 10**100
-"""What a count stays below: more than any program holds, for 300 nested doublings are fewer."""
+MOST = 10**MOST_DIGITS
+"""What a count stays below."""
+MOST_BYTES = 16 << 20
+"""Bytes a TOML file may have."""
 
 _CONFLICT = re.compile(r"^(?:<{7} |={7}\s*$|>{7} |\|{7} )", re.MULTILINE)
 _LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+_PART = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
+_CHAIN = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MOST_NESTED}}}", re.ASCII)
+"""A key of too many parts: Python's reader of TOML takes quadratic time for it, or more."""
 _ESCAPE = "\x1a"
 _ESCAPED = re.compile(f"{_ESCAPE}([0-9a-f]{{4}})")
 _ARTICLES = {"table": "a table", "list": "a list"}
@@ -37,8 +43,25 @@ def decoded(value: Any) -> Any:
     return [decoded(item) for item in value] if isinstance(value, list) else value
 
 
-def parsed(text: str, where: str, hint: str) -> dict[str, Any]:
-    """The data of a TOML text that `encoded` wrote.
+def text_of(data: bytes, where: str, hint: str) -> str:
+    """The text of a TOML file.
+
+    Raises:
+        UsageError: it is not UTF-8. LimitError: it has more than `MOST_BYTES`.
+    """
+    if len(data) > MOST_BYTES:
+        raise LimitError(f"{where}: a TOML file has at most {MOST_BYTES >> 20} MiB", hint)
+    return decode(data, where, hint)
+
+
+def parsed(text: str, where: str, hint: str, settle: str | None = None) -> dict[str, Any]:
+    """The data of a TOML text.
+
+    Args:
+        text: the text; what `encoded` made of a text comes back.
+        where: what messages call it.
+        hint: what helps where it is broken.
+        settle: what helps where it holds the markers of a merge conflict; ``hint`` where that is ``None``.
 
     Raises:
         UsageError: it holds the markers of a merge conflict, or is no TOML.
@@ -46,18 +69,32 @@ def parsed(text: str, where: str, hint: str) -> dict[str, Any]:
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
-        raise UsageError(
-            f"{where}:{line}: a merge conflict is not settled",
-            "settle it with either side, then run `ltc-ir snapshot update`",
-        )
+        raise UsageError(f"{where}:{line}: a merge conflict is not settled", settle or hint)
+    chain = _CHAIN.search(text)
+    if chain:
+        line = text.count("\n", 0, chain.start()) + 1
+        raise UsageError(f"{where}:{line}: not valid TOML: a key has more than {MOST_NESTED} parts", hint)
     try:
-        return cast("dict[str, Any]", decoded(tomllib.loads(text)))
+        return tomllib.loads(text)
     except RecursionError:
-        raise UsageError(f"{where}: nested too deeply", hint) from None
+        raise UsageError(f"{where}: not valid TOML: nested too deeply", hint) from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}{_place_in(str(error), text)}: {_said(str(error))}", hint) from error
+        raise UsageError(f"{where}{_place_in(str(error), text)}: not valid TOML: {_said(str(error))}", hint) from error
     except ValueError as error:
-        raise UsageError(f"{where}: a number has too many digits", hint) from error
+        raise UsageError(f"{where}: not valid TOML: a number has too many digits", hint) from error
+
+
+def checked(data: dict[str, Any], where: str, hint: str) -> dict[str, Any]:
+    """Data that `parsed` returned, or a table in it, unless it is nested too deeply or holds too long a text.
+
+    Raises:
+        UsageError: it is or does.
+    """
+    try:
+        check_size(data)
+    except DamageError as error:
+        raise UsageError(f"{where}: {error.in_words}", hint) from None
+    return data
 
 
 def _said(message: str) -> str:

@@ -1,0 +1,1 @@
+"""The strict readers of JSON and TOML."""
