@@ -298,6 +298,18 @@ def project_above(folder: str) -> Path | None:
     return next((one for one in (here, *here.parents) if os.path.lexists(one / "pyproject.toml")), None)
 
 
+def current_folder() -> Path:
+    """The current folder.
+
+    Raises:
+        UsageError: it has been removed.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the current folder is gone: {error.strerror}", "change to a folder that is there") from error
+
+
 def _root_of(folder: Path) -> Path:
     return project_above(str(folder)) or folder
 
@@ -317,7 +329,7 @@ def project_at(folder: Path) -> Iterator[None]:
 
 def project_root() -> Path:
     """The nearest folder above the current one that holds a ``pyproject.toml``, else the current folder."""
-    return _chosen.get() or _root_of(Path.cwd())
+    return _chosen.get() or _root_of(current_folder())
 
 
 STORED_ENDINGS = (".mlir", ".mlirbc", ".hlo", ".json", ".toml", ".txt")

@@ -24,6 +24,8 @@ class Misbehaving(NamedTuple):
         heavy: whether it takes much time, output or memory.
         leaks: what a state comparison must name where it leaves the process changed, as ``x64`` or ``folder``.
         timed: what ``time`` exits with, where that is not ``code``.
+        alters: whether what it sets is its own way to be counted, so that its program is another than that of `GOOD`.
+        daemon: whether it leaves a process that has left its session on purpose, and is let go.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Misbehaving(NamedTuple):
     heavy: bool = False
     leaks: str = ""
     timed: int | None = None
+    alters: bool = False
+    daemon: bool = False
 
 
 BODY = """
@@ -207,9 +211,10 @@ _LEFT_BEHIND = [
         "daemonises",
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(30)\n    os._exit(0)\n"
         "os.wait()",
+        daemon=True,
     ),
     _import(
-        "multiprocessing",
+        "starts_processes",
         "import multiprocessing, time\ncontext = multiprocessing.get_context('fork')\n"
         "context.Process(target=time.sleep, args=(600,)).start()",
     ),
@@ -233,7 +238,7 @@ _STREAMS = [
     _import("prints_much", "import os\nfor _ in range(1600):\n    os.write(1, b'x' * 65535 + b'\\n')", heavy=True),
     _trace("garbage_to_all", "import os\nfor one in range(3, 64):\n    try:\n        os.write(one, b'garbage')\n"
            "    except OSError:\n        pass"),
-    _trace("garbage_to_high", "import os\nfor one in os.listdir('/proc/self/fd'):\n    try:\n        os.write(int(one), b'garbage')\n"
+    _trace("garbage_to_high", "import os\nfor one in os.listdir('/proc/self/fd'):\n    try:\n        int(one) > 2 and os.write(int(one), b'garbage')\n"
            "    except OSError:\n        pass", FAILED, ""),
     _import("writes_stdout_of_parent", "import os\ntry:\n    open(f'/proc/{os.getppid()}/fd/0').close()\nexcept OSError:\n    pass"),
 ]  # fmt: skip
@@ -242,9 +247,9 @@ _STATE = [
     _import("changes_folder", "import os; os.chdir('/')", leaks="folder"),
     _trace("changes_folder_at_trace", "import os; os.chdir('/')", leaks="folder"),
     _import("deletes_folder", "import os, tempfile\nd = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)", leaks="folder"),
-    _import("sets_x64", "import jax; jax.config.update('jax_enable_x64', True)", leaks="jax_enable_x64"),
-    _trace("sets_x64_at_trace", "jax.config.update('jax_enable_x64', True)", leaks="jax_enable_x64"),
-    _trace("sets_environment", "import os; os.environ['XLA_FLAGS'] = '--no_such_flag'", leaks="XLA_FLAGS"),
+    _import("sets_x64", "import jax; jax.config.update('jax_enable_x64', True)", leaks="jax_enable_x64", alters=True),
+    _trace("sets_x64_at_trace", "jax.config.update('jax_enable_x64', True)", leaks="jax_enable_x64", alters=True),
+    _trace("sets_environment", "import os; os.environ['A_VARIABLE'] = 'set'", leaks="A_VARIABLE"),
     _trace("clears_environment", "import os; os.environ.clear()", leaks="environ"),
     _trace("patches_numpy", "import jax.numpy; jax.numpy.sin = jax.numpy.cos", leaks="jax.numpy.sin"),
     _trace("patches_jit", "kept = jax.jit; jax.jit = lambda *args, **more: kept(*args, **more)", leaks="jax.jit"),

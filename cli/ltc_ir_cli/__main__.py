@@ -1,5 +1,5 @@
 """Lets ``python -m ltc_ir_cli`` do what ``ltc-ir`` does."""
 
-from ltc_ir_cli.app import run
+from ltc_ir_cli.guard import run
 
 run()

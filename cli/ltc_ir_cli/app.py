@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from typing import Any
+from typing import Any, NoReturn
 
-from ltc_ir.errors import LtcIrError
+from ltc_ir import border
+from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
 from ltc_ir.escape import escape_message, indented
-from ltc_ir_cli.console import UNWRITABLE, complain, keep_descriptors, say, unwritable
+from ltc_ir.files import current_folder, project_at
+from ltc_ir_cli import interrupts
+from ltc_ir_cli.channel import CHANNELS, Kind
+from ltc_ir_cli.console import TALK, UNWRITABLE, complain, say, talk, unwritable
 from ltc_ir_cli.parameters import plain_arguments
 
-BUG, INTERRUPTED, WRONG_USAGE = 70, 130, 2
+BUG, WRONG_USAGE = 70, 2
 COMPLETION = "_LTC_IR_COMPLETE"
 """The variable by which a shell asks for completions."""
 
@@ -64,21 +69,50 @@ def named_command(argv: Sequence[str]) -> tuple[Callable[..., int | None], Seque
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; the only catcher of errors there is."""
+    left = CHANNELS[0].end_copies if CHANNELS else None
+    entered = _tell_entered if CHANNELS else None
     try:
-        with _interrupts_arrive():
-            code = _invoked(list(sys.argv[1:] if argv is None else argv))
+        with border.watched(interrupted=interrupts.came, entered=entered, left=left), _interrupts_arrive(), _at_home():
+            return _main(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        return _interrupted()
+
+
+def _main(argv: list[str]) -> int:
+    stdout = sys.stdout
+    try:
+        code = _invoked(argv)
         _say_notes()
-        sys.stdout.flush()
+        with suppress(ValueError):  # a target has closed it, and nothing was in it
+            stdout.flush()
         return code
     except LtcIrError as error:
         complain(error)
         return error.exit_code
     except BrokenPipeError:
         return 0
-    except KeyboardInterrupt:
-        return _interrupted()
     except Exception as error:
-        return _interrupted() if _of_an_interrupt(error) else _usage_or_bug(error)
+        if _of_an_interrupt(error):
+            raise KeyboardInterrupt from None
+        return _usage_or_bug(error)
+
+
+@contextmanager
+def _at_home() -> Iterator[None]:
+    """While open, the project and the folder of relative names are those of the command, wherever a target goes."""
+    try:
+        here = current_folder()
+    except UsageError:  # said by what needs one
+        yield
+        return
+    TALK.folder = str(here)
+    with project_at(here):
+        yield
+
+
+def _tell_entered(label: str, stage: str) -> None:
+    """Tell the parent whose code begins, lest it ends this process."""
+    CHANNELS[0].send(Kind.ENTERED, f"{escape_message(label)}\n{stage}".encode("utf-8", "backslashreplace"))
 
 
 def _say_notes() -> None:
@@ -91,8 +125,10 @@ def _say_notes() -> None:
 
 
 def _interrupted() -> int:
-    print("interrupted", file=sys.stderr)
-    return INTERRUPTED
+    """Say what ended the command, where no parent does."""
+    if not CHANNELS:
+        talk(interrupts.in_words())
+    return interrupts.exit_code()
 
 
 @contextmanager
@@ -106,10 +142,12 @@ def _interrupts_arrive() -> Iterator[None]:
     sys.meta_path.insert(0, finder)
     sys.unraisablehook = lambda lost: _again() if isinstance(lost.exc_value, KeyboardInterrupt) else hook(lost)
     try:
-        yield
+        with interrupts.arriving():
+            yield
     finally:
         sys.unraisablehook = hook
-        sys.meta_path.remove(finder)
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
 
 
 def _again() -> None:
@@ -136,17 +174,8 @@ def _uninterrupted(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The call, at whose end an interrupt arrives that came meanwhile."""
 
     def whole(argument: Any) -> Any:
-        before = signal.getsignal(signal.SIGINT)
-        if not callable(before) or threading.current_thread() is not threading.main_thread():
+        with interrupts.held():
             return call(argument)
-        came: list[tuple[Any, Any]] = []
-        signal.signal(signal.SIGINT, lambda *signalled: came.append(signalled))
-        try:
-            return call(argument)
-        finally:
-            signal.signal(signal.SIGINT, before)
-            if came:
-                before(*came[-1])
 
     return whole
 
@@ -177,23 +206,44 @@ def _usage_or_bug(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "ltc-ir"
         offered = "commands" if context is None or hasattr(context.command, "commands") else "options"
-        print(f"error: {escape_message(error.format_message())}", file=sys.stderr)
-        print(f"hint: {path} --help lists the {offered}", file=sys.stderr)
+        talk(f"error: {escape_message(error.format_message())}")
+        talk(f"hint: {path} --help lists the {offered}")
         return WRONG_USAGE
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         complain(unwritable(error))
         return WRONG_USAGE
-    print(indented(traceback.format_exc()), file=sys.stderr, end="")
-    print("error: this is a bug in ltc-ir; please report it with the output of ltc-ir doctor", file=sys.stderr)
+    scarce = _scarce(error)
+    if scarce is not None:
+        complain(scarce)
+        return scarce.exit_code
+    talk(indented(traceback.format_exc()).rstrip("\n"))
+    talk("error: this is a bug in ltc-ir; please report it with the output of ltc-ir doctor")
     return BUG
 
 
-def run() -> None:
-    """The console script."""
-    keep_descriptors()
+def _scarce(error: Exception) -> LtcIrError | None:
+    """That memory or descriptors ran out, which a target may have brought about; ``None`` where something else failed."""
+    if isinstance(error, MemoryError):
+        what = "no memory is left"
+    elif isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
+        what = f"no more of what the system gives: {error.strerror}"
+    else:
+        return None
+    at = border.last_crossed()
+    hint = "give it smaller arguments, or permit the process more (ulimit)"
+    return LimitError(what, hint) if at is None else TargetError(f"{at[0]}, after its {at[1]}: {what}", hint)
+
+
+def run_here() -> NoReturn:
+    """Run the command line of this process in it."""
     code = main()
     try:
         sys.stdout.flush()
     except OSError:
         sys.stdout = None
     raise SystemExit(code)
+
+
+def run() -> None:
+    """The console script of an installation from before there was `guard`."""
+    import_module(f"{__package__}.guard").run()  # which names this module, so that neither imports the other

@@ -7,21 +7,27 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.escape import escape_message, indented
+from ltc_ir_cli.channel import CHANNELS, Kind
+
+STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+"""Names of standard output: file descriptor 1 itself leads to stderr while a command runs."""
 
 
 @dataclass
 class Talk:
-    """How much is said on stderr: set once from the global options."""
+    """How much is said on stderr, and where relative names begin: set once from the global options."""
 
     quiet: bool = False
     verbose: bool = False
     color: bool = True
     raw_csv: bool = False
+    folder: str = ""
+    """The current folder when the command began; a target may go elsewhere."""
 
 
 TALK = Talk()
@@ -35,6 +41,10 @@ def stdout_is_data() -> Iterator[None]:
     Libraries that print while they are imported or traced (from C as well) cannot spoil what is piped.
     """
     sys.stdout.flush()
+    if CHANNELS:  # descriptor 1 is standard error already
+        sys.stdout = sys.stderr
+        yield
+        return
     data_descriptor, python_stdout = os.dup(1), sys.stdout
     os.dup2(2, 1)
     sys.stdout = sys.stderr
@@ -74,6 +84,9 @@ def write_data(data: bytes) -> None:
     Raises:
         UsageError: it cannot be written: a full disk, a closed descriptor. BrokenPipeError: nobody reads it any more.
     """
+    if CHANNELS:
+        CHANNELS[0].send_data(data)
+        return
     view = memoryview(data)
     try:
         while view:
@@ -93,27 +106,32 @@ def unwritable(error: OSError) -> UsageError:
     return UsageError(f"cannot write standard output: {error.strerror}", "send it to a file with -o")
 
 
-def keep_descriptors() -> None:
-    """Open what a caller closed (``>&-``), lest a file opened later take its number: 1 refuses writes, 2 swallows them."""
-    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, mode)
-    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+def is_terminal(output: str | None = None) -> bool:
+    """Whether what is written goes to a terminal: to standard output, or to a file of this name."""
+    if output is not None and output not in STDOUT:
+        return False
+    return CHANNELS[0].terminal if CHANNELS else os.isatty(data_descriptor())
+
+
+def talk(text: str) -> None:
+    """Write lines to standard error, where that is possible."""
+    if CHANNELS:
+        CHANNELS[0].send(Kind.TALK, f"{text}\n".encode("utf-8", "surrogateescape"))
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def say(text: str) -> None:
     """One line on stderr, unless quiet."""
     if not TALK.quiet:
-        print(escape_message(text), file=sys.stderr)
+        talk(escape_message(text))
 
 
 def complain(error: LtcIrError) -> None:
     """The message of an error, its hint, and its detail where that was asked for."""
-    print(f"error: {escape_message(error.message)}", file=sys.stderr)
+    talk(f"error: {escape_message(error.message)}")
     if error.hint:
-        print(f"hint: {escape_message(error.hint)}", file=sys.stderr)
+        talk(f"hint: {escape_message(error.hint)}")
     if TALK.verbose and isinstance(error, TargetError) and error.detail:
-        print(indented(error.detail), file=sys.stderr, end="")
+        talk(indented(error.detail).rstrip("\n"))

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from ltc_ir.errors import UsageError
 from ltc_ir.escape import inert_lines, visible_lines
 from ltc_ir.files import write_whole
-from ltc_ir_cli.console import TALK, data_descriptor, say, write_data
+from ltc_ir_cli.console import STDOUT, TALK, is_terminal, say, write_data
 
 if TYPE_CHECKING:
     from ltc_ir.render.table import Printable
 
-STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
-"""Names of standard output: file descriptor 1 itself leads to stderr while a command runs."""
 WIDE = 1_000
 """Columns a table may take, wherever it goes: a narrow terminal wraps its lines, but no name and no number is ever cut."""
 
@@ -31,8 +29,8 @@ def emit(rendered: str | bytes | list[Printable], output: str | None = None) -> 
         rendered = getattr(rendered, "exact", rendered)
     data = _encoded(rendered) if isinstance(rendered, str) else rendered
     if output is not None and output not in STDOUT:
-        write_whole(output, data)
-    elif safe or not os.isatty(data_descriptor()):
+        write_whole(_from_here(output), data)
+    elif safe or not is_terminal():
         write_data(data)
     else:
         write_data(_for_terminal(data))
@@ -56,6 +54,14 @@ def _for_terminal(data: bytes) -> bytes:
     return visible_lines(text).encode()
 
 
+def _from_here(path: str) -> str:
+    """A path from the folder in which the command began, if a target has gone elsewhere."""
+    try:
+        return path if Path.cwd() == Path(TALK.folder) else str(Path(TALK.folder) / path)
+    except OSError:
+        return str(Path(TALK.folder) / path)
+
+
 def append(path: str, text: str) -> None:
     """Add text to the end of a file that another program reads; where that fails it is said, for the result is out already."""
     try:
@@ -69,8 +75,7 @@ def laid_out(printables: list[Printable], output: str | None) -> str:
     """The text of a table, as wide as it needs; coloured where it goes to a terminal."""
     from ltc_ir.render.table import plain_text
 
-    terminal = (output is None or output in STDOUT) and os.isatty(data_descriptor())
-    colored = terminal and TALK.color and not os.environ.get("NO_COLOR")
+    colored = is_terminal(output) and TALK.color and not os.environ.get("NO_COLOR")
     text = None if colored else plain_text(printables, WIDE)
     if text is None:
         text = _printed_by_rich(printables, colored=colored)

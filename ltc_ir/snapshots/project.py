@@ -10,7 +10,7 @@ from pathlib import Path
 from ltc_ir import config
 from ltc_ir.errors import UsageError
 from ltc_ir.escape import quote
-from ltc_ir.files import may_be_folder, project_root
+from ltc_ir.files import current_folder, may_be_folder, project_root
 from ltc_ir.records.request import Request, listed
 from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.growth_policy import Waiver, parse_waiver
@@ -80,7 +80,7 @@ def _below_project(directory: str) -> Path:
     """A folder of the project, called as it is seen from the current one."""
     folder = project_root() / directory
     try:
-        return folder.relative_to(Path.cwd())
+        return folder.relative_to(current_folder())
     except ValueError:
         return folder
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.files import OTHER_FOLDER, is_file, make_folder, project_root, read_bytes, real_path, write_whole
+from ltc_ir.files import (
+    OTHER_FOLDER,
+    current_folder,
+    is_file,
+    make_folder,
+    project_root,
+    read_bytes,
+    real_path,
+    write_whole,
+)  # fmt: skip
 from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.snapshot import Identity, Snapshot
 from ltc_ir.records.strict.toml import MOST_BYTES
@@ -44,7 +53,7 @@ class Store:
         path, name = _split(target)
         if path is None:
             return target
-        local = real_path(path)
+        local = real_path(current_folder() / path)
         place = local if is_file(local) else self._existing(path) or local
         for root in self._roots():
             if place.is_relative_to(root):

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ltc_ir import config
 from ltc_ir.errors import UsageError
-from ltc_ir.files import is_file, is_folder, project_root, real_path
+from ltc_ir.files import is_folder, project_root
 from ltc_ir.records.request import Options
 from ltc_ir.targets.builtin import BUILTIN
+from ltc_ir.targets.importing import module_of, shadowed
 from ltc_ir.targets.sizes import OpenSizes, resized
-from ltc_ir.targets.stages import users_failure
+from ltc_ir.targets.stages import users_failure, users_own
 from ltc_ir.targets.target import Target
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -35,7 +31,8 @@ def find(name: str, options: Options | None = None) -> Target:
     """
     options = options or Options()
     opened = OpenSizes(options.size)
-    target = _found(name, options, opened)
+    with users_own(name):
+        target = _found(name, options, opened)
     return resized(target, "+".join(opened.left), opened.value) if opened.left else target
 
 
@@ -99,12 +96,12 @@ def _load(place: str) -> tuple[ModuleType, str, Any]:
     where, _, path = place.rpartition(":")
     if not where or not path:
         raise UsageError(f"cannot read target {place!r}", "write module:name or file.py:name")
-    module = _module(where)
+    module = module_of(where)
     value: Any = module
     with users_failure(place, "import"):
         for part in path.split("."):
             if not hasattr(value, part):
-                raise UsageError(f"{where} has no {path!r}", _offer(module, path))
+                raise UsageError(f"{where} has no {path!r}", shadowed(where, module, path) or _offer(module, path))
             value = getattr(value, part)
     return module, path, value
 
@@ -117,77 +114,6 @@ def _offer(module: ModuleType, path: str) -> str:
 
 def _is_own(value: Any, module: ModuleType) -> bool:
     return isinstance(value, Target) or (callable(value) and getattr(value, "__module__", None) == module.__name__)
-
-
-def _module(where: str) -> ModuleType:
-    if where.endswith(".py"):
-        return _module_of_file(Path(where))
-    if not all(part and part.isprintable() for part in where.split(".")):
-        raise UsageError(f"{where!r} is not the name of a module", "write module:name or file.py:name")
-    _importable(project_root())
-    _importable(Path.cwd())
-    try:
-        with users_failure(where, "import"):
-            return importlib.import_module(where)
-    except Exception as error:
-        cause = error.__cause__
-        if isinstance(cause, ModuleNotFoundError) and cause.name and _is_part(cause.name, where):
-            raise UsageError(
-                f"no module {where!r}", "a module is importable from here, or give file.py:name"
-            ) from cause
-        raise
-
-
-def _importable(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-
-def _package_place(path: Path) -> tuple[Path, str]:
-    """The folder a file is importable from and its dotted name there, so that imports of its neighbours work."""
-    folder, parts = path.parent, [] if path.stem == "__init__" else [path.stem]
-    while (folder / "__init__.py").is_file():
-        folder, parts = folder.parent, [folder.name, *parts]
-    return folder, ".".join(parts) or path.stem
-
-
-def _is_importable_from(folder: Path, dotted: str) -> bool:
-    """Whether no other package took the first part of the name."""
-    first = dotted.partition(".")[0]
-    loaded = sys.modules.get(first)
-    return loaded is None or str(folder / first) in getattr(loaded, "__path__", ())
-
-
-def _is_part(missing: str, where: str) -> bool:
-    return missing == where or where.startswith(missing + ".")
-
-
-def _module_of_file(path: Path) -> ModuleType:
-    hint = "give the path of a Python file, as in path/to/file.py:name"
-    if not is_file(path):
-        raise UsageError(f"{path} is not a file" if os.path.lexists(path) else f"no file {path}", hint)
-    named, path = str(path), real_path(path)
-    folder, dotted = _package_place(path)
-    _importable(folder)
-    loaded = sys.modules.get(dotted)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-        return loaded
-    if "." in dotted and _is_importable_from(folder, dotted):
-        with users_failure(named, "import"):
-            return importlib.import_module(dotted)
-    name = path.stem if path.stem not in sys.modules else f"_ltc_ir_target_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"cannot import {named}", "give the path of a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with users_failure(named, "import"):
-            spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
-    return module
 
 
 def _configured(loaded: tuple[ModuleType, str, Any], place: str, options: Options, opened: OpenSizes) -> Target:

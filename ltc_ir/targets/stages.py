@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import io
 import re
 import sys
 import traceback
@@ -17,7 +16,7 @@ from typing import Any
 
 import jax
 
-from ltc_ir import compat
+from ltc_ir import border, compat
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.escape import capped
 from ltc_ir.records.environment import Environment
@@ -228,13 +227,38 @@ def environment(platform: str | None = None) -> Environment:
 
 
 @contextmanager
+def users_own(label: str) -> Iterator[None]:
+    """Turn what a user's own lines raise into such a line, where our code asks their objects something: a name, a signature."""
+    with border.crossed(label, "import"):
+        try:
+            yield
+        except LtcIrError:
+            raise
+        except BaseException as error:
+            if border.is_interrupt(error) or (isinstance(error, Exception) and not _is_users(error)):
+                raise
+            raise _explained(error, label, "import", gradient=False) from error
+
+
+def _is_users(error: BaseException) -> bool:
+    """Whether the innermost line of a failure is a user's."""
+    from ltc_ir.ir.origin import Ownership
+
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and Ownership().code(frames[-1][0].f_code)[1] == "user"
+
+
+@contextmanager
 def users_failure(label: str, stage: str, explain: Callable[[], None] | None = None) -> Iterator[None]:
     """Turn what a user's function raises into one line that says what failed, where, and what helps."""
     try:
-        yield
+        with border.crossed(label, stage):
+            yield
     except LtcIrError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if border.is_interrupt(error):
+            raise
         if missing := _no_platform(error):
             raise missing from error
         if explain is not None:
@@ -255,18 +279,37 @@ def _no_platform(error: BaseException) -> UsageError | None:
     return None
 
 
-def _explained(error: Exception | SystemExit, label: str, stage: str, gradient: bool) -> TargetError:
+def _explained(error: BaseException, label: str, stage: str, gradient: bool) -> TargetError:
     place = _place(error)
     message = f"{label} failed to {stage}: {type(error).__name__}: {_said(error)}" + (f" ({place})" if place else "")
-    detail = io.StringIO()
-    traceback.print_exception(error, file=detail)
-    return TargetError(message, _hint(error, stage, gradient), detail.getvalue())
+    return TargetError(message, _hint(error, stage, gradient), _detail(error))
+
+
+def _detail(error: BaseException) -> str:
+    """The failure as Python prints it, as far as what is a user's code permits."""
+    with user_value():
+        return capped("".join(traceback.format_exception(error)), _MOST_OF_DETAIL)
+    return ""
+
+
+_MOST_OF_TEXT, _MOST_OF_DETAIL = 2_000, 100_000
+"""The characters of a failure that are kept: of its text, and of its traceback."""
+
+
+@contextmanager
+def user_value() -> Iterator[None]:
+    """What asks a user's object something, which may raise anything at all, and is then left unanswered."""
+    try:
+        yield
+    except BaseException as error:
+        if border.is_interrupt(error):
+            raise
 
 
 def _text(error: BaseException) -> str:
     """What an exception says; where it fails to say that, for it is a user's code, nothing."""
-    with suppress(Exception):
-        return str(error)
+    with user_value():
+        return capped(str(error), _MOST_OF_TEXT)
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
 import signal
@@ -506,10 +507,11 @@ def test_an_interrupt_waits_until_jax_is_imported(folder: Path) -> None:
     """Broken off inside an extension of jaxlib, the import ends the process with an abort."""
     (folder / "jax").mkdir(exist_ok=True)
     (folder / "jax" / "__init__.py").write_text(
-        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(10): pass\n"
+        "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\ntime.sleep(0.3)\n"
         "print('imported whole')\nraise ImportError('and then some')\n"
     )
-    ran = run_program("lower", "ltc", folder=folder, PYTHONPATH=str(folder))
+    path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    ran = run_program("lower", "ltc", folder=folder, PYTHONPATH=path)
     assert (ran.code, ran.out, ran.err) == (130, "", "imported whole\ninterrupted\n")
 
 
@@ -517,7 +519,7 @@ def test_an_interrupt_that_a_collector_s_callback_swallows_comes_again(folder: P
     (folder / "swallows.py").write_text(
         "import gc, os, signal, time\n"
         "def callback(phase, info):\n"
-        "    gc.callbacks.remove(callback)\n    os.kill(os.getpid(), signal.SIGINT)\n    for _ in range(10): pass\n"
+        "    gc.callbacks.remove(callback)\n    os.kill(os.getppid(), signal.SIGINT)\n    time.sleep(0.3)\n"
         "def f(x):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(1000)\n    return x\nf_args = (1.0,)\n"
     )
     ran = run_program("lower", "swallows.py:f", folder=folder)

@@ -1,0 +1,97 @@
+"""The process that started a command, once a child does the work: the child's ends of pipes, and signals passed on to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from types import FrameType
+
+WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
+"""The signals that end a command in order, each with what is said of it."""
+
+
+class Child:
+    """The process that does the work.
+
+    Args:
+        pid: its id, and that of its group.
+        answers: the end of its pipe that is read here.
+        lifeline: the end of a pipe at whose closing the system ends the child: when this process ends, however it ends.
+        key: what each frame of the child begins with.
+    """
+
+    def __init__(self, pid: int, answers: int, lifeline: int, key: bytes) -> None:
+        self.pid, self.answers, self.lifeline, self.key = pid, answers, lifeline, key
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the child and its group."""
+        try:
+            os.killpg(self.pid, number)
+        except OSError:  # it does not lead its group yet
+            with suppress(OSError):
+                os.kill(self.pid, number)
+
+
+class SignalledError(Exception):
+    """A signal came while this process wrote."""
+
+
+class Signals:
+    """The signals that came to this process: kept, and passed on to the child."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.raises = False
+        """Whether one raises `SignalledError`: while a write may wait for ever."""
+        self.child: Child | None = None
+        self.before = {}
+        for name in WORDS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+                self.before[number] = signal.signal(number, self._arrive)
+
+    def _arrive(self, number: int, _frame: FrameType | None) -> None:
+        self.received.append(number)
+        if self.child is not None:
+            self.child.signal(number)
+        if self.raises:
+            raise SignalledError
+
+    def give_back(self) -> None:
+        """Handle signals as before; one that has come ends this process now."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        if self.received:
+            say(self.words)
+            os._exit(self.exit_code)
+
+    @property
+    def words(self) -> str:
+        """What is said of the first that came: a line."""
+        return f"{WORDS[signal.Signals(self.received[0]).name]}\n"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the first that came."""
+        return 128 + self.received[0]
+
+    def pass_stops_on(self) -> None:
+        """Let Ctrl-Z stop the child too, whose terminal this is not, and go on with it."""
+        if hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._stop)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        if self.child is not None:
+            self.child.signal(signal.SIGSTOP)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        signal.signal(number, self._stop)
+        if self.child is not None:
+            self.child.signal(signal.SIGCONT)
+
+
+def say(text: str) -> None:
+    """Write to standard error, where that is possible."""
+    with suppress(OSError):
+        os.write(2, text.encode("utf-8", "backslashreplace"))

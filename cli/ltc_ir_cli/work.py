@@ -1,0 +1,74 @@
+"""The child of the program: it leads a session, ends with its parent, and sends the parent what it has to say."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+from ltc_ir_cli import interrupts
+from ltc_ir_cli.channel import CHANNELS, Channel
+
+_HIGH = (900, 200, 60)
+"""Numbers for descriptors out of the way of who closes the low ones; the first that the system permits."""
+
+
+def work(program: str, answers: int, lifeline: int, key: bytes, signals: list[int]) -> NoReturn:
+    """Do the work of the command line, in the ``main`` of a module; the parent blocks these signals until now."""
+    os.setsid()
+    channel = Channel(_moved(answers), key, os.isatty(1))
+    try:
+        interrupts.install(signals)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        code = _worked(program, _moved(lifeline), channel)
+    except KeyboardInterrupt:
+        code = interrupts.exit_code()
+    channel.end(code)
+
+
+def _worked(program: str, lifeline: int, channel: Channel) -> int:
+    from ltc_ir.workers.limits import end_with_parent
+
+    end_with_parent(lifeline)
+    CHANNELS.append(channel)
+    os.dup2(2, 1)
+    raw = _Data(channel)
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), sys.stdout.encoding, "surrogateescape")
+    code: int = import_module(program).main()
+    return code
+
+
+def _moved(descriptor: int) -> int:
+    """The descriptor under a high number, where the system has one to give."""
+    import fcntl
+
+    for number in _HIGH:
+        try:
+            high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, number)
+        except OSError:
+            continue
+        os.close(descriptor)
+        return high
+    return descriptor
+
+
+class _Data(io.RawIOBase):
+    """Standard output, as what writes to `sys.stdout` knows it: help, and what is printed before the work begins."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._channel.terminal
+
+    def write(self, data: Any) -> int:
+        whole = bytes(data)
+        self._channel.send_data(whole)
+        return len(whole)
