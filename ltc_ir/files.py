@@ -1,4 +1,4 @@
-"""Reading bytes and writing files whole or not at all; the only module that opens a user's file."""
+"""Reading bytes of files that a user names, and where a project begins; the only module that opens such a file to read it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import lru_cache
@@ -47,10 +46,10 @@ def read_bytes(path: str, most: int = MOST_BYTES, *, pipes: bool = False) -> byt
             _check_size(path, size, most)
             return _bounded(file, path, most, max(_CHUNK, size + 1)).removeprefix(_BOM)
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {_reason(error)}", _READABLE) from error
+        raise UsageError(f"cannot read {path}: {reason(error)}", _READABLE) from error
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> str:
     """Why a path cannot be used, in the system's words; a ValueError is a NUL or half a character in it."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
@@ -115,7 +114,7 @@ def _standard_input(most: int) -> bytes:
         _check_input(stream)
         return _bounded(stream, STDIN, most, _CHUNK)
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read standard input: {_reason(error)}", _READABLE) from error
+        raise UsageError(f"cannot read standard input: {reason(error)}", _READABLE) from error
 
 
 def _check_input(stream: IO[bytes]) -> None:
@@ -189,103 +188,6 @@ def real_path(path: str | Path) -> Path:
 def is_folder(path: str | Path) -> bool:
     """Whether there is such a folder; ``False``, and never an exception, for a name that no folder can have."""
     return os.path.isdir(path)  # noqa: PTH112 - a Path's own raises where a name is too long
-
-
-_ELSEWHERE = "choose a file in a writable folder with -o"
-
-
-def check_writable(path: str) -> None:
-    """Find out before the work whether a file can be written after it.
-
-    Raises:
-        UsageError: it is a folder, or its own folder is missing or not writable.
-    """
-    try:
-        reason = _why_unwritable(path)
-    except (OSError, ValueError) as error:
-        reason = _reason(error)
-    if reason is not None:
-        raise UsageError(f"cannot write {path}: {reason}", _ELSEWHERE)
-
-
-def _why_unwritable(path: str) -> str | None:
-    target = Path(path)
-    folder = target.parent
-    exists = True
-    try:
-        mode = target.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        mode, exists = 0, False
-    if stat.S_ISDIR(mode) or path.endswith(("/", os.sep)):
-        return "it is a folder"
-    if not folder.is_dir():
-        return f"there is no folder {folder}"
-    if not os.access(target if exists else folder, os.W_OK):
-        return f"{'it' if exists else 'its folder'} is read-only"
-    return None
-
-
-OTHER_FOLDER = "name a writable folder with --dir"
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; one that is there is left as it is.
-
-    Raises:
-        UsageError: it cannot be made, or be written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder.as_posix()}: {error.strerror}", OTHER_FOLDER) from error
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"cannot write to {folder.as_posix()}: it is read-only", OTHER_FOLDER)
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, then renamed over the old one.
-
-    A device or a pipe (``/dev/stdout``, a FIFO) is written to as it is.
-
-    Raises:
-        UsageError: the folder is missing or not writable.
-    """
-    target = Path(path)
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
-            return
-        _replace(real_path(target) if target.is_symlink() else target, data)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot write {path}: {_reason(error)}", _ELSEWHERE) from error
-
-
-_LONGEST = 240
-"""Bytes of a name up to which a neighbour's, which is ten longer, is a name that file systems take."""
-
-
-def _replace(target: Path, data: bytes) -> None:
-    name = target.name if len(os.fsencode(target.name)) <= _LONGEST else target.name[: _LONGEST // 4]
-    handle, neighbour = tempfile.mkstemp(dir=target.parent, prefix=f".{name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(neighbour).chmod(_mode(target))
-        Path(neighbour).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(neighbour).unlink()
-        raise
-
-
-def _mode(target: Path) -> int:
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 @lru_cache(maxsize=1024)

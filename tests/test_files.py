@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ltc_ir import files
+from ltc_ir import files, writing
 from ltc_ir.errors import LimitError, UsageError
 
 ENDLESS = "/dev/zero"
@@ -118,7 +118,7 @@ def test_what_cannot_be_written_is_found_out_before(name: str, tmp_path: Path, m
     Path("loop").symlink_to("loop")
     Path("file").write_text("kept")
     with pytest.raises(UsageError, match="cannot write"):
-        files.check_writable(name)
+        writing.check_writable(name)
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "\ud800", "x" * 5000, "loop/x", "file/x", "."])
@@ -129,14 +129,14 @@ def test_a_name_that_no_file_can_have_is_refused_where_it_is_written(
     Path("loop").symlink_to("loop")
     Path("file").write_text("kept")
     with pytest.raises(UsageError, match="cannot write"):
-        files.write_whole(name, b"new")
+        writing.write_whole(name, b"new")
     assert sorted(path.name for path in Path().iterdir()) == ["file", "loop"]
 
 
 def test_a_name_as_long_as_it_may_be_is_written(tmp_path: Path) -> None:
     for name in ("x" * 255, "ä" * 127):
-        files.check_writable(str(tmp_path / name))
-        files.write_whole(str(tmp_path / name), b"whole")
+        writing.check_writable(str(tmp_path / name))
+        writing.write_whole(str(tmp_path / name), b"whole")
         assert (tmp_path / name).read_bytes() == b"whole"
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ltc_ir.errors import UsageError
 from ltc_ir.escape import inert_lines, visible_lines
-from ltc_ir.files import write_whole
+from ltc_ir.writing import write_whole
 from ltc_ir_cli.console import STDOUT, TALK, is_terminal, say, write_data
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.escape import escape
-from ltc_ir.files import check_writable
 from ltc_ir.records.request import Options
 from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir.render import formats
 from ltc_ir.render.formats import Renderer, formats_in_words
+from ltc_ir.writing import check_writable
 from ltc_ir_cli.console import TALK
 from ltc_ir_cli.parameters import Argument, Option
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltc_ir.errors import UsageError
-from ltc_ir.files import read_bytes, write_whole
+from ltc_ir.files import read_bytes
 from ltc_ir.lab.physics import oscillator
+from ltc_ir.writing import write_whole
 
 ZETAS = (0.1, 0.3, 0.5, 0.8, 1.2)
 """The published damping ratios; 1 is critical, so 0.8 is underdamped, whatever the publication calls it."""
@@ -143,7 +144,7 @@ def save(path: str, sets: Mapping[str, Series]) -> None:
     description = {"kind": KIND, "noise": NOISE, "equation": "u'' + 2 zeta u' + u = 0", "series": about}
     file = io.BytesIO()
     np.savez(file, about=np.frombuffer(json.dumps(description, sort_keys=True).encode(), np.uint8), **arrays)
-    write_whole(path, file.getvalue())
+    write_whole(path, file.getvalue(), folders=True)
 
 
 def load(path: str) -> dict[str, Series]:

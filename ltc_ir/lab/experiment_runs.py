@@ -13,7 +13,6 @@ import jax
 import numpy as np
 
 from ltc_ir.errors import UsageError
-from ltc_ir.files import OTHER_FOLDER, make_folder, write_whole
 from ltc_ir.lab.claims import judge_claims
 from ltc_ir.lab.data import oscillators, save, switches, to_csv
 from ltc_ir.lab.layouts import experiment_rows
@@ -22,17 +21,20 @@ from ltc_ir.lab.plans import PLANS, Plan, Settings, build_rows
 from ltc_ir.lab.plots.experiment_plot import experiment_picture
 from ltc_ir.lab.pooled_values import pool_values
 from ltc_ir.lab.records import Experiment
-from ltc_ir.lab.training_pool import plan_trainings, run_trainings
+from ltc_ir.lab.training_pool import TRAINED, plan_trainings, run_trainings
 from ltc_ir.records.serialization import dumps
 from ltc_ir.records.timing import Machine
 from ltc_ir.render import tabular
 from ltc_ir.targets.stages import environment
 from ltc_ir.timing import machine
+from ltc_ir.writing import OTHER_FOLDER, check_folder, sweep, write_whole
 
 FIRST_SEED = 42
 """The published seed, and the first of those that are run."""
 ALL, FIGURES, DATA = "all", "figures", "data"
 """Names that are not an experiment: all of them, the figures of the text, the data."""
+A_WHILE_S = 3600.0
+"""Seconds after which a file that is not complete is taken for a killed writer's."""
 
 Report = Callable[[int, int], None]
 """Called with the number of trainings done and the number of all."""
@@ -92,7 +94,9 @@ def run_experiments(
 def _prepare_folder(settings: Settings, folder: Path) -> None:
     if not settings.seeds:
         raise UsageError("no seeds", "give one or more")
-    make_folder(folder)
+    check_folder(folder)
+    for place, endings in ((folder, (".npz", ".json", ".csv", ".svg")), (folder / TRAINED, (".npz",))):
+        sweep(place, endings, A_WHILE_S)
 
 
 def _process_count(jobs: int | None) -> int:
@@ -148,7 +152,7 @@ def write_data(folder: Path) -> tuple[str, list[WrittenFile]]:
     Raises:
         UsageError: they cannot be written.
     """
-    make_folder(folder)
+    check_folder(folder)
     series, npz, csv = {**oscillators(), **switches()}, folder / "data.npz", folder / "data.csv"
     text = to_csv(series)
     with _hint_other_folder():
@@ -167,7 +171,7 @@ def write_experiments(experiments: Sequence[Experiment], folder: Path) -> list[s
     Raises:
         UsageError: they cannot be written.
     """
-    make_folder(folder)
+    check_folder(folder)
     paths = []
     for record in experiments:
         contents = {
@@ -184,7 +188,7 @@ def write_experiments(experiments: Sequence[Experiment], folder: Path) -> list[s
 
 def _write_file(path: Path, data: bytes) -> None:
     with _hint_other_folder():
-        write_whole(str(path), data)
+        write_whole(str(path), data, folders=True)
 
 
 @contextmanager

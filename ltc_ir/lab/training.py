@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltc_ir.errors import UsageError
-from ltc_ir.files import make_folder, write_whole
 from ltc_ir.lab.data import Series, Split, oscillator_set
 from ltc_ir.lab.models import LTC, MODELS
 from ltc_ir.lab.models.common import HIDDEN_SIZE, AdamState, Model, Problem, adam_start
 from ltc_ir.lab.models.ltc import Params, time_constant
 from ltc_ir.targets.target import Target
+from ltc_ir.writing import write_whole
 
 EPOCHS = 300
 """Epochs of the published training."""
@@ -284,8 +284,7 @@ def _write_checkpoint(
         file, about=np.frombuffer(told, np.uint8), losses=np.concatenate(losses),
         evaluations=np.concatenate(evaluated), **leaves,
     )  # fmt: skip
-    make_folder(path.parent)
-    write_whole(str(path), file.getvalue())
+    write_whole(str(path), file.getvalue(), folders=True)
 
 
 def _load_checkpoint(

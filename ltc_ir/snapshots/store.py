@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.files import (
-    OTHER_FOLDER,
-    current_folder,
-    is_file,
-    make_folder,
-    project_root,
-    read_bytes,
-    real_path,
-    write_whole,
-)  # fmt: skip
+from ltc_ir.files import current_folder, is_file, project_root, read_bytes, real_path
 from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.snapshot import Identity, Snapshot
 from ltc_ir.records.strict.toml import MOST_BYTES
 from ltc_ir.snapshots import naming
+from ltc_ir.writing import OTHER_FOLDER, beside_of, check_folder, nearest_folder, sweep, write_whole
 
 DIRECTORY = "snapshots"
 """The folder where no other is named."""
-
-_STALE = re.compile(r"\..+\.toml\.[a-z0-9_]{8}")
-"""The neighbours that `files.write_whole` writes to; one that is left over is a killed writer's."""
 
 
 class Store:
@@ -41,6 +29,7 @@ class Store:
     def __init__(self, directory: str | Path = DIRECTORY) -> None:
         self.directory = Path(directory)
         self._held = False
+        self._locks = contextlib.ExitStack()
 
     def name_of(self, target: Any) -> str:
         """What snapshots call a target: a file's path is relative to the project, its own or that of the store.
@@ -171,9 +160,9 @@ class Store:
         text = layout.dumps(snapshot)
         layout.loads_bytes(text.encode(), path.as_posix())
         with self.lock():
-            make_folder(path.parent)
+            self._appear()
             try:
-                write_whole(str(path), text.encode())
+                write_whole(str(path), text.encode(), folders=True)
             except UsageError as error:
                 raise UsageError(error.message, OTHER_FOLDER) from error
         return path
@@ -196,21 +185,22 @@ class Store:
                     folder.rmdir()
 
     def sweep(self) -> list[Path]:
-        """Delete what killed writers left behind: half-written neighbours of files, hidden by their names."""
+        """Delete what killed writers left behind: files that are not complete, hidden by their names, and empty folders."""
         swept = []
         with self.lock():
-            for folder, _, names in os.walk(self.directory):
-                for path in (Path(folder, name) for name in names if _STALE.fullmatch(name)):
+            for folder, _, _ in os.walk(self.directory, topdown=False):
+                swept += sweep(Path(folder), (naming.ENDING,))
+                if Path(folder) != self.directory:
                     with contextlib.suppress(OSError):
-                        path.unlink()
-                        swept.append(path)
+                        Path(folder).rmdir()
         return sorted(swept)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the store, so that no other process writes to it; whoever holds it already goes on.
 
-        It is the folder itself that is locked, so nothing is left behind. Where the system has no such lock, there is none.
+        It is the folder itself that is locked, so nothing is left behind; where it is not there yet, the nearest above it.
+        Where the system has no such lock, there is none.
 
         Raises:
             UsageError: there is no such folder and none can be made.
@@ -218,21 +208,51 @@ class Store:
         if self._held:
             yield
             return
-        make_folder(self.directory)
-        with _locked(self.directory) if _LOCKS else contextlib.nullcontext():
+        check_folder(self.directory)
+        with contextlib.ExitStack() as self._locks:
+            while not self._locked(nearest_folder(self.directory)):
+                continue
             self._held = True
             try:
                 yield
             finally:
                 self._held = False
 
+    def _locked(self, folder: Path) -> bool:
+        """Wait for the lock of a folder, and keep it; whether it is still the one to lock."""
+        if not _LOCKS:
+            return True
+        handle = _lock_of(folder)
+        self._locks.callback(os.close, handle)
+        if nearest_folder(self.directory) == folder and os.path.samestat(folder.stat(), os.fstat(handle)):
+            return True
+        self._locks.close()
+        return False
+
+    def _appear(self) -> None:
+        """Make the folder of the store, which is locked before others can see it; one that stays empty is taken back."""
+        if self.directory.exists():
+            return
+        made = [one for one in (self.directory, *self.directory.parents) if not one.exists()]
+        beside = beside_of(self.directory)
+        try:
+            self.directory.parent.mkdir(parents=True, exist_ok=True)
+            beside.mkdir()
+            if _LOCKS:
+                self._locks.callback(os.close, _lock_of(beside))
+            beside.rename(self.directory)
+        except OSError as error:
+            raise UsageError(f"cannot write to {self.directory.as_posix()}: {error.strerror}", OTHER_FOLDER) from error
+        finally:
+            _take_back([beside])
+            self._locks.callback(_take_back, made)
+
 
 _LOCKS = os.name == "posix"
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, once it is free; some network file systems have none."""
+def _lock_of(folder: Path) -> int:
+    """The descriptor that holds the lock of a folder, once it is free; some network file systems have none."""
     import fcntl
 
     try:
@@ -243,9 +263,17 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
+    except BaseException:
         os.close(handle)
+        raise
+    return handle
+
+
+def _take_back(folders: Iterable[Path]) -> None:
+    """Remove folders that are empty."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _refuse(error: OSError) -> None:

@@ -17,6 +17,7 @@ from ltc_ir.ir.hlo.collectives import amounts_by_kind, collectives_of
 from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
 from ltc_ir.ir.stablehlo.facts import devices_of
 from ltc_ir.records.figures import Value, kinds_of, of_collectives
+from ltc_ir.workers.guard import temporary_prefix
 
 if TYPE_CHECKING:
     from ltc_ir.targets.stages import Staged
@@ -34,7 +35,7 @@ def compile_with_partitioned(staged: Staged) -> str | None:
     """
     if "compiled" in vars(staged) or devices_of(staged.module()) <= 1:
         return None
-    with TemporaryDirectory(prefix="ltc-ir-") as folder:
+    with TemporaryDirectory(prefix=temporary_prefix()) as folder:
         options = {"xla_dump_to": folder, "xla_dump_hlo_pass_re": _PASS, "xla_dump_hlo_as_text": True}
         try:
             vars(staged)["compiled"] = staged.compile(options)

@@ -12,6 +12,7 @@ import jax
 
 from ltc_ir import compat
 from ltc_ir.targets.stages import wait_until_ready
+from ltc_ir.workers.guard import temporary_prefix
 
 HITS = "/jax/compilation_cache/cache_hits"
 """The event that JAX records when it reads a compiled program from its persistent cache."""
@@ -52,7 +53,7 @@ def call_and_wait(call: Callable[..., Any], arguments: tuple[tuple[Any, ...], di
 @contextmanager
 def own_persistent_cache() -> Iterator[None]:
     """While open, compiling keeps every program in a temporary persistent compilation cache."""
-    with tempfile.TemporaryDirectory(prefix="ltc-ir-cache-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         keeping = {
             "jax_enable_compilation_cache": True,
             "jax_compilation_cache_dir": folder,

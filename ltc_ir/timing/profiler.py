@@ -16,6 +16,7 @@ import jax
 
 from ltc_ir import compat
 from ltc_ir.records.passes import HLO, KERNELS, LLVM, REST, PassTime, Slice, Thread
+from ltc_ir.workers.guard import temporary_prefix
 
 SECOND = 1_000_000_000
 
@@ -160,7 +161,7 @@ def profile_compile(compile: Callable[[], Result], clock: Clock = time.perf_coun
         PassesUnknownError: this JAX cannot read its traces, another trace is being taken, or nothing was compiled.
     """
     require_profile_data()
-    with tempfile.TemporaryDirectory(prefix="ltc-ir-passes-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         with _tracing(folder):
             start = clock()
             with jax.profiler.TraceAnnotation(ANNOTATION):

@@ -22,6 +22,7 @@ GRACE_S = 2.0
 """Seconds after a deadline that who set it has to end the worker itself."""
 LOOK_S = 1.0
 """Seconds between two looks at whether the process that started this one is still its parent."""
+_marks: list[str] = []
 _SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
 """The numbers of Linux for ``prctl``."""
 
@@ -37,6 +38,7 @@ def start(settings: str) -> int:
     """
     said = json.loads(settings)
     bond, held = os.pipe()
+    _marks[:] = [f"{os.urandom(4).hex()}-"]
     worker = os.fork()
     if worker:
         for descriptor in (bond, said["requests"], said["answers"]):
@@ -89,6 +91,7 @@ def _watch(worker: _Worker, lifeline: int, parent: int) -> NoReturn:
         _inherit_children()
         _wait(worker, lifeline, parent, woken)
         status = worker.end()
+        _remove_temporary()
     except BaseException:
         with contextlib.suppress(OSError):
             os.killpg(worker.number, signal.SIGKILL)
@@ -153,6 +156,22 @@ def _children() -> list[int]:
             if int((entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]) == own:
                 found.append(int(entry.name))
     return found
+
+
+def temporary_prefix() -> str:
+    """What the name of a temporary folder begins with, to be deleted where this is a worker that is killed."""
+    return "ltc-ir-" + "".join(_marks)
+
+
+def _remove_temporary() -> None:
+    """Delete the temporary folders of the worker; those of a process that nothing watches bear no mark."""
+    variables = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    for place in dict.fromkeys([*filter(None, variables), "/tmp", "/var/tmp"]):
+        with contextlib.suppress(OSError):
+            for left in Path(place).glob(f"{temporary_prefix()}*"):
+                import shutil
+
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _end_as(status: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Kills a writer at random moments, and tells after each kill what the files hold: ``python … STORE KILLS``."""
+"""Kills a writer at random moments, and tells after each kill what the files hold: ``python … STORE KILLS [beside]``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from itertools import count
 from pathlib import Path
 
+from ltc_ir import writing
 from ltc_ir.records.snapshot_toml import dumps
 from ltc_ir.snapshots.store import Store
 from tests.snapshots.made import versions
@@ -35,6 +36,8 @@ def killed_after(store: Store, seconds: float) -> None:
 
 def main() -> None:
     store, kills = Store(sys.argv[1]), int(sys.argv[2])
+    if sys.argv[3:] == ["beside"]:
+        writing._UNNAMED = None  # as on a system that has no files without a name
     known = {
         dumps(made).encode(): word
         for program in PROGRAMS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ltc_ir import writing
 from ltc_ir.errors import LtcIrError, UsageError
 from ltc_ir.records.snapshot import Identity, Snapshot
 from ltc_ir.records.snapshot_toml import loads_bytes
@@ -204,8 +208,9 @@ def test_the_neighbour_a_writer_writes_to_is_one_that_is_swept(store, monkeypatc
     def killed(_: int) -> None:
         raise SystemExit
 
+    monkeypatch.setattr(writing, "_UNNAMED", None)
     monkeypatch.setattr(os, "fsync", killed)
-    monkeypatch.setattr(Path, "unlink", lambda *_: None)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
     with pytest.raises(SystemExit):
         store.write(USUAL)
     monkeypatch.undo()
@@ -213,9 +218,55 @@ def test_the_neighbour_a_writer_writes_to_is_one_that_is_swept(store, monkeypatc
     assert len(store.sweep()) == 1
 
 
+def test_what_a_writer_makes_is_gone_where_it_is_interrupted(store, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for unnamed in {writing._UNNAMED, None}:
+        monkeypatch.setattr(writing, "_UNNAMED", unnamed)
+        for place in ("open", "fsync", "rename", "replace", "link", "mkdir"):
+            with monkeypatch.context() as patched:
+                patched.setattr(os, place, interrupted)
+                with contextlib.suppress(KeyboardInterrupt):
+                    store.write(USUAL)
+            left = [path for path in store.directory.parent.rglob("*") if path.name.startswith(".") or path.is_dir()]
+            assert all(any(path.rglob("*.toml")) for path in left), place
+            shutil.rmtree(store.directory, ignore_errors=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs files without a name")
+def test_a_writer_killed_while_it_writes_leaves_nothing(store):
+    code = (
+        "import os, signal; from tests.snapshots.test_store import USUAL; from ltc_ir.snapshots.store import Store\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"Store({str(store.directory / 'deeper')!r}).write(USUAL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path for path in store.directory.rglob("*") if path.is_file()] == []
+
+
+def test_a_store_that_nothing_is_written_to_is_not_there(tmp_path):
+    with Store(tmp_path / "a" / "b").lock():
+        pass
+    with pytest.raises(ZeroDivisionError), Store(tmp_path / "a" / "b").lock():
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_writer_killed_at_any_moment_leaves_each_file_whole(store):
-    killer = child("killing_child", store.directory, 200)
+def test_a_lock_of_a_killed_process_is_free(store):
+    store.write(USUAL)
+    if not (holder := os.fork()):
+        with store.lock():
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(holder, 0)
+    store.write(usual(captured="in-process"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_writer_killed_at_any_moment_leaves_each_file_whole_where_each_file_has_a_name(store):
+    killer = child("killing_child", store.directory, 200, "beside")
     lines = [line.split() for line in killer.communicate(timeout=120)[0].splitlines()]
     assert killer.returncode == 0
     assert len(lines) == 200
@@ -237,7 +288,7 @@ def test_two_processes_do_not_hold_the_store_at_once(store, tmp_path):
     assert len(lines) == 80
     for (entering, first), (leaving, last) in zip(lines[::2], lines[1::2], strict=True):
         assert (entering, first, last) == (leaving, "in", "out")
-    assert list(store.directory.iterdir()) == [], "a lock leaves nothing behind"
+    assert not store.directory.exists(), "a lock leaves nothing behind"
 
 
 def test_a_lock_is_freed_by_an_error_and_taken_twice_by_its_holder(store):

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from ltc_ir.errors import NotComparableError, TargetError
+from ltc_ir.workers import guard
 from ltc_ir.workers.child import tell
 
 GARBAGE = b'\x00ltc\n\xff{"kind": "result", "data": false, "value": "forged"}\n'
@@ -152,6 +154,14 @@ def escapes(file: str, end: str) -> None:
     os.closerange(3, 4096)
     if end == "exit":
         os._exit(3)
+    spins()
+
+
+def keeps_temporary(file: str) -> None:
+    """Is killed with a temporary folder."""
+    folder = tempfile.mkdtemp(prefix=guard.temporary_prefix())
+    (Path(folder) / "held").touch()
+    Path(file).write_text(f"{folder}\n", encoding="utf-8")
     spins()
 
 

@@ -327,6 +327,14 @@ def test_a_worker_knows_its_deadline_where_its_parent_can_do_nothing(tmp_path: P
         parent.wait()
 
 
+def test_a_killed_worker_leaves_no_temporary_folder(tmp_path: Path):
+    with pytest.raises(DeadlineError):
+        called("keeps_temporary", str(tmp_path / "name"), limits=Limits(deadline_s=3))
+    folder = Path((tmp_path / "name").read_text(encoding="utf-8").rstrip())
+    assert folder.name.startswith("ltc-ir-")
+    assert not folder.exists()
+
+
 def test_an_answer_goes_to_no_file_that_was_opened_in_place_of_the_descriptor(tmp_path: Path):
     with pytest.raises(WorkerDiedError):
         called("closes_and_opens", str(tmp_path / "file"))
