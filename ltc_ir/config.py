@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root, read_bytes
@@ -14,11 +15,40 @@ from ltc_ir.records.shape import Check
 
 _Word = Annotated[str, Check("a text of at least one character", lambda value: isinstance(value, str) and value)]
 
+Read = TypeVar("Read")
+
 
 def _path() -> Path:
     return project_root() / "pyproject.toml"
 
 
+def _while_unchanged(read: Callable[[], Read]) -> Callable[[], Read]:
+    """What a function reads from the file, kept until that is another one: a run asks for it with every target."""
+    kept: dict[object, Read] = {}
+
+    @wraps(read)
+    def cached() -> Read:
+        stamp = _stamp()
+        if stamp not in kept:
+            value = read()
+            kept.clear()
+            kept[stamp] = value
+        return kept[stamp]
+
+    return cached
+
+
+def _stamp() -> object:
+    """What tells one version of the file from another."""
+    path = _path()
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path), None
+    return str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@_while_unchanged
 def table() -> Mapping[str, Any]:
     """The project's ``[tool.ltc-ir]`` table; empty where there is none.
 
@@ -51,7 +81,8 @@ def _text() -> str:
     return toml.text_of(data, _FILE, _MEND)
 
 
-def targets() -> dict[str, Mapping[str, Any]]:
+@_while_unchanged
+def targets() -> Mapping[str, Mapping[str, Any]]:
     """The project's own targets: a name, and the options of the Target it stands for.
 
     Each is a string ``"module:name"`` or a table ``{target = "module:name", args = "f32[8]", loss = "sum", argnums = [0]}``.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ltc_ir.escape import DETAIL, capped
 
+NOTES: dict[str, None] = {}
+"""What is to be told a user once of all that a command looked at, whichever process learnt it; the command line says it."""
+
 
 class LtcIrError(Exception):
     """A failure the user can act on: one line that says what, and a hint that says what to do.

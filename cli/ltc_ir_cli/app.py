@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any, NoReturn
 
 from ltc_ir import border
-from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
+from ltc_ir.errors import NOTES, LimitError, LtcIrError, TargetError, UsageError
 from ltc_ir.escape import escape_message, indented
 from ltc_ir.files import current_folder, project_at
 from ltc_ir_cli import interrupts
@@ -117,11 +117,9 @@ def _tell_entered(label: str, stage: str) -> None:
 
 def _say_notes() -> None:
     """Say what holds for all that was inspected, once."""
-    inspected = sys.modules.get("ltc_ir.tables.inspected")
-    notes: dict[str, None] = getattr(inspected, "NOTES", {})
-    for note in notes:
+    for note in NOTES:
         say(f"note: {note}")
-    notes.clear()
+    NOTES.clear()
 
 
 def _interrupted() -> int:

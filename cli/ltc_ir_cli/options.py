@@ -388,6 +388,42 @@ Directory = Annotated[
 KeepHlo = Annotated[bool, Option("--hlo", help="Facts of optimised HLO too; compiles")]
 
 
+Jobs = Annotated[
+    int | None,
+    Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        min=1,
+        help="Worker processes at a time (default: as many as cores)",
+        show_default=False,
+    ),
+]
+Timeout = Annotated[float, Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")]
+InProcess = Annotated[
+    bool, Option("--in-process", help="Run targets in this process, for a debugger: one that ends it ends all")
+]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where the code of targets runs."""
+
+    jobs: Jobs = None
+    timeout: Timeout = 900.0
+    in_process: InProcess = False
+
+    def asked(self) -> dict[str, Any]:
+        """How the verbs of the guard take it."""
+        from ltc_ir.snapshots.batches import usable_cores
+
+        return {"jobs": None if self.in_process else self.jobs or usable_cores(), "timeout_s": self.timeout}
+
+
+WORKERS = Workers()
+"""As many workers as there are cores."""
+
+
 def one_line(flag: str, value: str | None) -> str | None:
     """Refuse a reason that says nothing, or that would not fit on the line it is kept on."""
     if value is None:

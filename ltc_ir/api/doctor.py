@@ -12,14 +12,14 @@ from ltc_ir.records.vocabulary import Level
 
 def examine() -> list[dict[str, str]]:
     """A row per fact: what it is, what was found, and what follows where something is missing."""
-    from ltc_ir.tables import inspected
+    from ltc_ir.errors import NOTES
 
     rows = [_row("ltc-ir", _version("ltc-ir")), _row("python", f"{platform.python_version()} on {platform.platform()}")]
     rows += [
         _row(name, _version(name)) for name in ("jax", "jaxlib", "rich", "typer", "networkx", "pandas", "matplotlib")
     ]
     rows += [_tried(), *_devices(), *_private(), _attribution(), *_abilities()]
-    inspected.NOTES.clear()  # a row has them
+    NOTES.clear()  # a row has them
     return rows
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.errors import NOTES, LimitError, LtcIrError, UsageError
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.check import Check, Problem, ProgramCheck, Status, Update, Written
 from ltc_ir.records.op_table import ProgramTables
 from ltc_ir.records.request import Options, Request, listed
 from ltc_ir.records.snapshot import Snapshot
-from ltc_ir.rules.check import check_all
+from ltc_ir.rules.check import Case, check_all
 from ltc_ir.rules.evaluate import judge, settle_notes
 from ltc_ir.rules.grammar import Rule, parse_rule
+from ltc_ir.rules.growth_policy import find_waiver_problems
 from ltc_ir.rules.names import levels_of, needs_detail
-from ltc_ir.snapshots.capture import capture, capture_request_here
+from ltc_ir.snapshots.apart import SurveyApart, look_apart
+from ltc_ir.snapshots.batches import How, Workers, how_to_run
+from ltc_ir.snapshots.capture import CHILD_LIMIT, capture, capture_request_here
 from ltc_ir.snapshots.project import GIVEN, Guard, guard_of, under_ci
 from ltc_ir.snapshots.survey import (
     Again,
@@ -26,13 +30,14 @@ from ltc_ir.snapshots.survey import (
     capture_cases_again,
     confirm_cases,
     is_wide,
+    look_here,
     missing_reason,
     reason_to_prune,
     select_targets,
     snapshots_of_tests,
+    without_verdict,
 )
 from ltc_ir.snapshots.update import record, recorded, unwritten
-from ltc_ir.targets import prepare
 
 
 def judge_rules(target: Any, rules: Sequence[str], request: Request, *, strict: bool = False) -> Check:
@@ -55,6 +60,8 @@ def judge_rules(target: Any, rules: Sequence[str], request: Request, *, strict: 
         stored = tables_stored(target)
         programs = {stored.program: stored}
     else:
+        from ltc_ir.targets import prepare
+
         with prepare.configured(request.x64):
             programs, left_out = _live(prepare.resolve(target, None, request.options), parsed, request)
     judgement = judge(parsed, programs, complete=request.programs is None)
@@ -85,6 +92,8 @@ def unmatched_rules(
 
 def _live(target: Any, rules: Sequence[Rule], request: Request) -> tuple[dict[str, ProgramTables], dict[str, str]]:
     """The programs of a target, and why one that nobody asked for could not be made."""
+    from ltc_ir.targets import prepare
+
     captured = capture_request_here(request.platform, hlo="hlo" in levels_of(rules), details=needs_detail(rules))
     programs: dict[str, ProgramTables] = {}
     named = {rule.selector.program for rule in rules if rule.selector.program}
@@ -106,6 +115,8 @@ def check(
     options: Options | None = None,
     platform: str | None = None,
     x64: bool | None = None,
+    jobs: int | None = None,
+    timeout_s: float = CHILD_LIMIT,
     progress: Progress | None = None,
 ) -> Check:
     """Hold programs against their snapshots and the rules; writes nothing, ever.
@@ -120,37 +131,116 @@ def check(
         options: what else is said about a target found by name.
         platform: what to lower for; cpu where ``None``, whatever the machine.
         x64: enable or disable 64-bit types; as configured where ``None``.
+        jobs: run targets in so many worker processes at a time, which they may end or change as they like; in this process
+            where ``None``, and where a Target is given, which no other process can find.
+        timeout_s: seconds that one program may take in a worker.
         progress: told what is at work.
 
     Raises:
         UsageError: nothing to check, or a rule, a waiver or pyproject.toml that cannot be read.
     """
-    guard = guard_of(directory, rules, hlo=hlo, request=_request(programs, options, platform, x64))
-    with prepare.configured(x64):
-        survey = Survey(guard, progress)
-        named = select_targets(listed(targets), guard)
+    targets = listed(targets)
+    guarding = partial(guard_of, directory, rules, hlo=hlo)
+    asked = _Asked(targets, programs, options, platform, x64, how_to_run(targets, jobs, timeout_s), progress)
+    found = _checked_here(asked, guarding) if asked.how is None else _checked_apart(asked, guarding)
+    guard, cases = found.guard, found.cases
+    unchecked = dict(found.unchecked) | ({} if targets else snapshots_of_tests(guard.store))
+    complete: bool | Collection[str] = (not targets or found.names) if programs is None else False
+    if found.judged is None:
+        made = check_all(
+            cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
+        )  # fmt: skip
+    else:
+        waivers = find_waiver_problems(guard.waivers, found.judged, complete=complete)
+        made = Check(found.judged, waivers, unchecked, strict)
+    checks = [_with_command(item, guard, found.built) for item in made.checks]
+    unmet = unmatched_rules(guard.rules, [case.tables for case in cases], found.failed)
+    problems = tuple(dict.fromkeys([*made.problems, *unmet]))
+    checks += found.failed
+    checks += found.without_verdict([(check.target, check.program) for check in checks])
+    return replace(made, checks=tuple(map(found.with_notes, checks)), problems=problems)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a verb was asked for, and how to run it; ``how`` is ``None`` for this process."""
+
+    targets: Sequence[Any]
+    programs: Sequence[str] | None
+    options: Options | None
+    platform: str | None
+    x64: bool | None
+    how: How | None
+    progress: Progress | None
+
+    def request(self, wide: bool) -> Request:
+        """The request; 64-bit types that are on without being asked for are named too: a command to be pasted must say so."""
+        width = (wide or None) if self.x64 is None else self.x64
+        return Request(tuple(listed(self.programs)) or None, options=self.options, platform=self.platform, x64=width)
+
+    def guard(self, guarding: Callable[..., Guard], workers: Workers | None = None) -> Guard:
+        """What programs are held against; what is wrong with that is said before workers are there."""
+        if workers is None:
+            return guarding(request=self.request(is_wide()))
+        guard = guarding(request=self.request(False))
+        wide = self.x64 is None and workers.hello()["x64"]
+        return guarding(request=self.request(True)) if wide else guard
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a look at targets gave: programs to judge with the rules, or judged, and what failed or was left out."""
+
+    guard: Guard
+    names: Sequence[str]
+    cases: Sequence[Case]
+    failed: Sequence[ProgramCheck]
+    unchecked: Mapping[str, str]
+    without_verdict: Callable[[Collection[tuple[str, str]]], list[ProgramCheck]]
+    judged: tuple[ProgramCheck, ...] | None = None
+    built: Collection[str] = ()
+    traced: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def with_notes(self, check: ProgramCheck) -> ProgramCheck:
+        """A check with what tracing its program changed for others, if it did."""
+        note = self.traced.get((check.target, check.program))
+        return check if note is None else replace(check, notes=(*check.notes, note))
+
+
+def _checked_here(asked: _Asked, guarding: Callable[..., Guard]) -> _Found:
+    """The programs of targets, run in this process."""
+    from ltc_ir.targets import prepare
+
+    guard = asked.guard(guarding)
+    with prepare.configured(asked.x64):
+        survey = Survey(guard, asked.progress)
+        named = select_targets(asked.targets, guard)
         for target in named:
             survey.at(target)
         cases = confirm_cases(survey)
-        unchecked = survey.unchecked | ({} if targets else snapshots_of_tests(guard.store))
-        complete: bool | Collection[str] = (
-            (not targets or [guard.store.name_of(item) for item in named]) if programs is None else False
-        )
-        check = check_all(
-            cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
-        )  # fmt: skip
-    checks = tuple(_with_command(item, guard, survey.built) for item in check.checks)
-    unmet = unmatched_rules(guard.rules, [case.tables for case in cases], survey.failed)
-    problems = tuple(dict.fromkeys([*check.problems, *unmet]))
-    return replace(check, checks=(*checks, *survey.failed), problems=problems)
+    names = [guard.store.name_of(item) for item in named]
+    lost = partial(without_verdict, names, {}, unchecked=survey.unchecked)
+    return _Found(guard, names, cases, survey.failed, survey.unchecked, lost, built=survey.built)
 
 
-def _request(
-    programs: Sequence[str] | None, options: Options | None, platform: str | None, x64: bool | None
-) -> Request:
-    """What is asked; 64-bit types that are on without being asked for are named too: a command to be pasted must say so."""
-    width = (is_wide() or None) if x64 is None else x64
-    return Request(tuple(listed(programs)) or None, options=options, platform=platform, x64=width)
+def _checked_apart(asked: _Asked, guarding: Callable[..., Guard]) -> _Found:
+    """The programs of targets, run in workers; judged already where no rule is to be judged on all of them."""
+    assert asked.how is not None
+    with Workers(asked.how) as workers:
+        guard = asked.guard(guarding, workers)
+        survey = SurveyApart(guard, select_targets(asked.targets, guard), asked.how, asked.progress)
+        survey.check(workers)
+    NOTES.update(survey.notes)
+    judged = None if guard.rules else tuple(survey.checks[place] for place in survey.ordered(survey.checks))
+    return _found_apart(survey, [survey.cases[place] for place in survey.ordered(survey.cases)], judged)
+
+
+def _found_apart(survey: SurveyApart, cases: Sequence[Case], judged: tuple[ProgramCheck, ...] | None = None) -> _Found:
+    names = [one.name for one in survey.asked]
+    return _Found(
+        survey.guard, names, cases, survey.failures(), survey.unchecked, survey.without_verdict, judged,
+        traced={(names[number], program): words for (number, program), words in survey.traced.items()},
+    )  # fmt: skip
 
 
 def _with_command(check: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
@@ -176,6 +266,8 @@ def update(
     options: Options | None = None,
     platform: str | None = None,
     x64: bool | None = None,
+    jobs: int | None = None,
+    timeout_s: float = CHILD_LIMIT,
     progress: Progress | None = None,
 ) -> Update:
     """Record programs: new, shrunk and moved facts as they are, grown ones only with a reason.
@@ -193,6 +285,8 @@ def update(
         options: what else is said about a target found by name.
         platform: what to lower for.
         x64: enable or disable 64-bit types.
+        jobs: how many workers; in this process where ``None``.
+        timeout_s: seconds that one program may take in a worker.
         progress: told what is at work.
 
     Raises:
@@ -205,29 +299,69 @@ def update(
         )
     if accept_growth is not None and not accept_growth.strip():
         raise UsageError("--accept-growth has no reason", 'say why, as in --accept-growth "wider hidden layer"')
-    guard = guard_of(directory, hlo=hlo, request=_request(programs, options, platform, x64))
-    with prepare.configured(x64):
-        survey = Survey(guard, progress, clear=True)
-        for target in select_targets(listed(targets), guard, "record"):
-            survey.at(target)
-        if progress is not None and survey.cases:
-            progress("capturing all a second time")
-        again = capture_cases_again(survey, survey.cases)
-    written = [*_recorded(survey, again, accept_growth), *map(recorded, survey.failed)]
-    unavailable = {name: why for name, why in survey.unchecked.items() if "snapshot prune" not in why}
+    targets = listed(targets)
+    guarding = partial(guard_of, directory, hlo=hlo)
+    asked = _Asked(targets, programs, options, platform, x64, how_to_run(targets, jobs, timeout_s), progress)
+    found, again = _captured_here(asked, guarding) if asked.how is None else _captured_apart(asked, guarding)
+    for (target, program), words in found.traced.items():
+        NOTES[f"{target} {program}: {words}"] = None
+    written = [*_recorded(found, again, accept_growth), *map(recorded, found.failed)]
+    written += map(recorded, found.without_verdict([(one.target, one.program) for one in written]))
+    unavailable = {name: why for name, why in found.unchecked.items() if "snapshot prune" not in why}
     return Update(tuple(written), unavailable)
 
 
-def _recorded(survey: Survey, second: Mapping[tuple[str, str], Again], reason: str | None) -> list[Written]:
+_Second = Mapping[tuple[str, str], Again]
+"""The second captures, by target and program."""
+
+
+def _captured_here(asked: _Asked, guarding: Callable[..., Guard]) -> tuple[_Found, _Second]:
+    """The programs of targets, captured in this process, and a second time in another."""
+    from ltc_ir.targets import prepare
+
+    guard = asked.guard(guarding)
+    with prepare.configured(asked.x64):
+        survey = Survey(guard, asked.progress, clear=True)
+        named = select_targets(asked.targets, guard, "record")
+        for target in named:
+            survey.at(target)
+        if asked.progress is not None and survey.cases:
+            asked.progress("capturing all a second time")
+        again = capture_cases_again(survey, survey.cases)
+    names = [guard.store.name_of(item) for item in named]
+    lost = partial(without_verdict, names, {}, unchecked=survey.unchecked)
+    return _Found(guard, names, survey.cases, survey.failed, survey.unchecked, lost, built=survey.built), again
+
+
+def _captured_apart(asked: _Asked, guarding: Callable[..., Guard]) -> tuple[_Found, _Second]:
+    """The programs of targets, captured in workers, and a second time in others."""
+    assert asked.how is not None
+    with Workers(asked.how) as workers:
+        guard = asked.guard(guarding, workers)
+        survey = SurveyApart(guard, select_targets(asked.targets, guard, "record"), asked.how, asked.progress)
+        survey.capture(workers)
+    if asked.progress is not None and survey.cases:
+        asked.progress("capturing all a second time")
+    places = survey.ordered(survey.cases)
+    again = survey.capture_again(places)
+    NOTES.update(survey.notes)
+    found = _found_apart(survey, [survey.cases[place] for place in places])
+    return found, {(survey.asked[number].name, program): second for (number, program), second in again.items()}
+
+
+_NO_SECOND = LimitError("it gave no verdict", "try the target by itself")
+
+
+def _recorded(found: _Found, second: _Second, reason: str | None) -> list[Written]:
     """Write what is to be written, file by file, with the store locked: what lies there is read again."""
     outcomes = []
-    guard = survey.guard
+    guard = found.guard
     with guard.store.lock():
         guard.store.sweep()
-        for case in survey.cases:
+        for case in found.cases:
             key = (case.current.target, case.current.program)
-            accept = guard.accept(*key, True, built=key[0] in survey.built)
-            written, snapshot = record(guard.store, case, second[key], reason, accept)
+            accept = guard.accept(*key, True, built=key[0] in found.built)
+            written, snapshot = record(guard.store, case, second.get(key, _NO_SECOND), reason, accept)
             try:
                 if snapshot is not None:
                     guard.store.write(snapshot)
@@ -309,13 +443,33 @@ class Pruned:
     removed: bool
 
 
-def prune(targets: Sequence[str] = (), *, directory: str | None = None, write: bool = False) -> list[Pruned]:
-    """The files whose target or program is gone; removed only where ``write``."""
+def prune(
+    targets: Sequence[str] = (),
+    *,
+    directory: str | None = None,
+    write: bool = False,
+    jobs: int | None = None,
+    timeout_s: float = CHILD_LIMIT,
+) -> list[Pruned]:
+    """The files whose target or program is gone; removed only where ``write``.
+
+    Args:
+        targets: those whose files are looked at; all where there are none.
+        directory: the folder of the snapshots.
+        write: remove the files.
+        jobs: import targets in so many worker processes; in this one where ``None``.
+        timeout_s: seconds that the import of one may take in a worker.
+    """
     store = guard_of(directory).store
+    files = list(store.find([store.name_of(name) for name in listed(targets)]))
+    how = how_to_run((), jobs, timeout_s)
+    look = look_here(store) if how is None else look_apart(store, [snapshot for _, snapshot in files], how)
     pruned = []
-    for path, snapshot in list(store.find([store.name_of(name) for name in listed(targets)])):
-        reason = reason_to_prune(snapshot, store)
-        if reason is not None:
+    for path, snapshot in files:
+        reason = reason_to_prune(snapshot, look)
+        if isinstance(reason, LtcIrError):
+            NOTES[f"{path.as_posix()} is kept: {reason.message}"] = None
+        elif reason is not None:
             if write:
                 store.remove(path)
             pruned.append(Pruned(path.as_posix(), reason, write))

@@ -355,7 +355,7 @@ def _narrow_groups(groups: tuple[Group, ...] | None, keep: Keep) -> tuple[Group,
 
 
 def to_plain(tables: ProgramTables) -> dict[str, Any]:
-    """The tables of a program as JSON data for another process; without loops, functions and what a run tells."""
+    """The tables of a program as JSON data for another process; without loops, functions, signature and what a run tells."""
     levels = {
         level: {
             "static": _pairs(table.static),
@@ -364,10 +364,12 @@ def to_plain(tables: ProgramTables) -> dict[str, Any]:
             "reasons": dict(table.reasons),
             "constants": table.constants,
             "fingerprint": table.fingerprint,
+            "structure": table.structure,
+            "types": table.types,
         }
         for level, table in tables.levels.items()
     }
-    return {**vars(tables), "levels": levels}
+    return {**vars(tables), "levels": levels, "signature": None}
 
 
 def of_plain(data: Mapping[str, Any]) -> ProgramTables:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ltc_ir.errors import LimitError, LtcIrError, error_of
-from ltc_ir.records.op_table import ProgramTables
+from ltc_ir.records.op_table import ProgramTables, of_plain, to_plain
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack, unpack
 from ltc_ir.records.signature import Signature
@@ -16,7 +17,6 @@ from ltc_ir.records.snapshot import IN_PROCESS, TWICE, Identity, Provenance, Sna
 from ltc_ir.records.vocabulary import Level
 from ltc_ir.snapshots.naming import jax_minor
 from ltc_ir.snapshots.store import Store
-from ltc_ir.targets import prepare
 from ltc_ir.workers.limits import DeadlineError, Limits, WorkerDiedError
 from ltc_ir.workers.pool import Pool
 
@@ -46,10 +46,40 @@ def capture_request_here(platform: str | None, *, hlo: bool = False, details: bo
 
 @dataclass(frozen=True)
 class Captured:
-    """One program as it is now: its tables with live sources, and the facts that a file would keep."""
+    """One program as it is now: its tables with live sources, what it is comparable with, and what it was captured by.
+
+    ``device`` is the kind of device that optimised HLO was compiled for, ``None`` where it was not.
+    """
 
     tables: ProgramTables
-    snapshot: Snapshot
+    identity: Identity
+    provenance: Provenance
+    device: str | None = None
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The facts that a file would keep."""
+        from ltc_ir.compare.facts import snapshot_of
+
+        return snapshot_of(self.tables, self.identity, self.provenance, IN_PROCESS, device=self.device)
+
+    def to_plain(self) -> dict[str, Any]:
+        """It as JSON data for another process."""
+        parts = {"identity": self.identity, "provenance": self.provenance, "signature": self.tables.signature}
+        packed = {name: None if part is None else pack(part) for name, part in parts.items()}
+        return {"tables": to_plain(self.tables), **packed, "device": self.device}
+
+    @staticmethod
+    def of_plain(data: Mapping[str, Any], target: str, program: str) -> Captured:
+        """What `to_plain` gave, after its way through JSON; it is of this program, whatever the data say."""
+        where = f"the capture of {target} {program}"
+        signature = data["signature"] and unpack(data["signature"], Signature, where)
+        return Captured(
+            replace(of_plain(data["tables"]), target=target, program=program, signature=signature),
+            unpack(data["identity"], Identity, where),
+            unpack(data["provenance"], Provenance, where),
+            data["device"],
+        )
 
 
 def capture(target: Any, program: str, request: Request, *, clear: bool = True) -> Captured:
@@ -60,8 +90,8 @@ def capture(target: Any, program: str, request: Request, *, clear: bool = True) 
     Raises:
         UsageError: the target has no such program. TargetError: the user's function failed.
     """
-    from ltc_ir.compare.facts import snapshot_of
     from ltc_ir.tables.live import tables_of
+    from ltc_ir.targets import prepare
 
     staged = prepare.stage(target, program, request.platform_for(target.platform), clear=clear)
     names = (target.name or "target", program)
@@ -70,7 +100,7 @@ def capture(target: Any, program: str, request: Request, *, clear: bool = True) 
     tables = replace(tables, signature=_declared(target, program, tables.signature))
     identity, provenance = _identity(target, program, staged, tables.devices)
     device = _device_kind() if Level.HLO in request.read_levels else None
-    return Captured(tables, snapshot_of(tables, identity, provenance, IN_PROCESS, device=device))
+    return Captured(tables, identity, provenance, device)
 
 
 def _declared(target: Any, program: str, signature: Signature | None) -> Signature | None:
@@ -157,6 +187,7 @@ def _in_worker(message: Mapping[str, Any]) -> list[Any]:
 def capture_programs(message: Mapping[str, Any]) -> list[tuple[str, str, str | None, dict[str, Any] | None]]:
     """The job: the text of each program's snapshot, or what failed; programs are captured in the opposite order."""
     from ltc_ir.records.snapshot_toml import dumps
+    from ltc_ir.targets import prepare
 
     request = unpack(message["request"], Request, "the request of a second capture")
     made: list[tuple[str, str, str | None, dict[str, Any] | None]] = []

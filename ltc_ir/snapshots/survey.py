@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from ltc_ir.snapshots.capture import Captured, capture, capture_again
 from ltc_ir.snapshots.naming import ENDING, jax_minor, slug
 from ltc_ir.snapshots.project import Guard
 from ltc_ir.snapshots.store import Store
-from ltc_ir.targets import prepare
-from ltc_ir.targets.derive import program_names
 
 Progress = Callable[[str], None]
 Again = Snapshot | LtcIrError
 """What a second capture gave, or why there is none."""
 
+GONE = "the target has no such program any more: ltc-ir snapshot prune"
+"""Why a program that has a snapshot is not checked."""
 TEST = "::"
 """What the name of a target met in a test has in it, and no other."""
 
@@ -80,11 +81,13 @@ def _variant(file: str) -> str:
     return file.partition("@")[2].removesuffix(ENDING)
 
 
-def recorded_programs(store: Store, target: str) -> set[str]:
-    """What the files of a target's programs for this JAX are called."""
-    import jax
+def recorded_programs(store: Store, target: str, version: str | None = None) -> set[str]:
+    """What the files of a target's programs for this JAX, or another version of it, are called."""
+    if version is None:
+        import jax
 
-    minor = jax_minor(jax.__version__)
+        version = jax.__version__
+    minor = jax_minor(version)
     return {file.program for _, file in store.files_of(target) if file.jax == minor}
 
 
@@ -115,6 +118,8 @@ class Survey:
 
     def at(self, target: Any) -> None:
         """Capture all programs of one target; one that fails is reported, and the others go on."""
+        from ltc_ir.targets.derive import program_names
+
         name = self.guard.store.name_of(target)
         try:
             resolved = resolve_named(target, self.guard.store, self.guard.request.options)
@@ -128,7 +133,7 @@ class Survey:
         for program in programs:
             self.program(resolved, program, recorded)
         for program in sorted(recorded - set(map(slug, programs))) if self.programs is None else ():
-            self.unchecked[f"{name} {program}"] = "the target has no such program any more: ltc-ir snapshot prune"
+            self.unchecked[f"{name} {program}"] = GONE
 
     def program(self, target: Any, program: str, recorded: Collection[str]) -> None:
         """Capture one program; one that was not named, has no snapshot and cannot be made is left out."""
@@ -156,8 +161,35 @@ class Survey:
         self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=error.in_words, code=error.exit_code))
 
 
+def without_verdict(
+    names: Iterable[str],
+    programs: Mapping[str, Collection[str]],
+    spoken: Collection[tuple[str, str]],
+    unchecked: Collection[str],
+) -> list[ProgramCheck]:
+    """The errors of what was asked for and of which nothing was learnt, however it came to that; there should be none.
+
+    Args:
+        names: the targets that were asked for.
+        programs: the programs of each that was found.
+        spoken: the targets and programs that something is said of.
+        unchecked: those that are said to be left out, as one word each.
+    """
+    targets = {target for target, _ in spoken}
+    lost = []
+    for name in names:
+        known = programs.get(name, () if name in targets else ("forward",))
+        for program in known:
+            if (name, program) not in spoken and not (name in targets and f"{name} {program}" in unchecked):
+                why = f"{name} {program} has no verdict: this is a bug in ltc-ir"
+                lost.append(ProgramCheck(name, program, Status.ERROR, reason=why, code=70))
+    return lost
+
+
 def resolve_named(target: Any, store: Store, options: Options | None = None) -> Any:
     """A Target under the name that its snapshots bear: a file's path is relative to the project."""
+    from ltc_ir.targets import prepare
+
     if not isinstance(target, str):
         return prepare.resolve(target, None, options)
     name = store.name_of(target)
@@ -245,23 +277,43 @@ def differs(case: Case) -> bool:
     return check.status not in {Status.MATCH, Status.MISSING, Status.NOT_COMPARABLE}
 
 
-def reason_to_prune(snapshot: Snapshot | LtcIrError, store: Store) -> str | None:
-    """Why a file can go; ``None`` where it is of use, cannot be read, or its target fails for another reason."""
+def reason_to_prune(
+    snapshot: Snapshot | LtcIrError, look: Callable[[str], Collection[str] | LtcIrError]
+) -> str | LtcIrError | None:
+    """Why a file can go; ``None`` where it is of use or cannot be read; the error of a target that cannot be looked at.
+
+    Args:
+        snapshot: what the file holds.
+        look: gives the programs of a target by the name that its snapshots bear.
+    """
     if isinstance(snapshot, LtcIrError):
         return None
     if TEST in snapshot.target:
         return _of_test(snapshot.target)
-    try:
-        target = prepare.resolve(store.findable(snapshot.target))
-    except UsageError as error:
-        return error.message if _is_gone(error) else None
-    except LtcIrError:
-        return None
-    names = program_names(target)
+    names = look(snapshot.target)
+    if isinstance(names, LtcIrError):
+        return names.message if _is_gone(names) else names
     return None if snapshot.program in names else f"{snapshot.target} has no program {snapshot.program!r} any more"
 
 
-def _is_gone(error: UsageError) -> bool:
+def look_here(store: Store) -> Callable[[str], Collection[str] | LtcIrError]:
+    """What looks at a target in this process, each once."""
+    from ltc_ir.targets import prepare
+    from ltc_ir.targets.derive import program_names
+
+    @cache
+    def look(name: str) -> Collection[str] | LtcIrError:
+        try:
+            return program_names(prepare.resolve(store.findable(name)))
+        except LtcIrError as error:
+            return error
+
+    return look
+
+
+def _is_gone(error: LtcIrError) -> bool:
+    if not isinstance(error, UsageError):
+        return False
     return error.message.startswith(("unknown target", "no module", "no file")) or " has no '" in error.message
 
 

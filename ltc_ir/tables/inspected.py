@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from ltc_ir import compat
+from ltc_ir.errors import NOTES
 from ltc_ir.ir.hlo import marked as marked_hlo
 from ltc_ir.ir.hlo import reader as named_hlo
 from ltc_ir.ir.hlo.merged import Merges, TooManyValuesError
@@ -173,10 +174,6 @@ def inspect(staged: Staged, request: Request, ownership: Ownership, *, each: boo
     if lowering is None:
         return replace(inspected, by_names=_noted("this JAX keeps a traced program's jaxpr in an unknown place"))
     return replace(inspected, staged=lowering, marks=marks)
-
-
-NOTES: dict[str, None] = {}
-"""What to tell a user once of all that this process inspected."""
 
 
 def _noted(why: str) -> str:

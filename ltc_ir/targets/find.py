@@ -11,10 +11,11 @@ from typing import Any
 
 from ltc_ir import config
 from ltc_ir.errors import UsageError
-from ltc_ir.files import is_folder, project_root
+from ltc_ir.files import is_folder
 from ltc_ir.records.request import Options
 from ltc_ir.targets.builtin import BUILTIN
 from ltc_ir.targets.importing import module_of, shadowed
+from ltc_ir.targets.places import anchored
 from ltc_ir.targets.sizes import OpenSizes, resized
 from ltc_ir.targets.stages import users_failure, users_own
 from ltc_ir.targets.target import Target
@@ -40,7 +41,7 @@ def _found(name: str, options: Options, opened: OpenSizes) -> Target:
     own = config.targets()
     if name in own:
         entry = own[name]
-        place = _anchored(entry["target"])
+        place = anchored(entry["target"])
         target = _configured(_load(place), place, _merge(_options_of(entry), options), opened)
         return replace(target, name=name, platform=entry.get("platform", target.platform))
     place = BUILTIN.get(name, name)
@@ -57,12 +58,17 @@ def known() -> dict[str, str]:
 def _unknown(name: str, names: list[str]) -> UsageError:
     if is_folder(name):
         return UsageError(f"{name} is a folder, no target", "give a stored IR file, or file.py:name")
-    near = difflib.get_close_matches(name, names, 1)
+    few = names if len(names) <= _MANY else []  # each is compared with all, and a prune may meet as many that are gone
+    near = difflib.get_close_matches(name, few, 1)
     meant = f"did you mean {near[0]!r}? " if near else ""
+    listed = ", ".join(few or [*names[:_SHOWN], f"another of {len(names)} (ltc-ir targets lists them)"])
     return UsageError(
-        f"unknown target {name!r}",
-        f"{meant}a target is {', '.join(names)}, module:name, file.py:name or a stored IR file",
+        f"unknown target {name!r}", f"{meant}a target is {listed}, module:name, file.py:name or a stored IR file"
     )
+
+
+_MANY, _SHOWN = 200, 3
+"""Names of targets that a mistyped one is compared with at most, and of more those that are shown."""
 
 
 def _options_of(entry: Mapping[str, Any]) -> Options:
@@ -71,19 +77,13 @@ def _options_of(entry: Mapping[str, Any]) -> Options:
         return None if value is None else tuple(value) if isinstance(value, list) else (value,)
 
     return Options(
-        args=_anchored(entry.get("args")),
-        loss=_anchored(entry.get("loss")),
+        args=anchored(entry.get("args")),
+        loss=anchored(entry.get("loss")),
         argnums=many("argnums"),
         has_aux=entry.get("has_aux"),
         static_argnums=many("static_argnums"),
         static_argnames=many("static_argnames"),
     )
-
-
-def _anchored(text: Any) -> Any:
-    """A ``file.py:name`` of pyproject.toml, which stands for a file relative to that, wherever the command is run."""
-    where, _, name = (text or "").rpartition(":")
-    return f"{project_root() / where}:{name}" if where.endswith(".py") else text
 
 
 def _merge(base: Options, over: Options) -> Options:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import current_folder, is_file, project_root, real_path
+from ltc_ir.targets.places import package_place
 from ltc_ir.targets.stages import users_failure
 
 OURS = "ltc_ir"
@@ -71,6 +72,11 @@ class _UserFolders:
 _user_folders = _UserFolders()
 
 
+def own_folders() -> list[str]:
+    """The folders that stand in `sys.path` for a target, and not because a user's code put them there."""
+    return _user_folders.folders
+
+
 def is_needed(name: str) -> bool:
     """Whether a module of that name is one that we or JAX need."""
     return name in NEEDED or name == "jax" or name.startswith("jax_")
@@ -119,14 +125,6 @@ def _is_part(missing: str, where: str) -> bool:
     return missing == where or where.startswith(missing + ".")
 
 
-def _package_place(path: Path) -> tuple[Path, str]:
-    """The folder a file is importable from and its dotted name there, so that imports of its neighbours work."""
-    folder, parts = path.parent, [] if path.stem == "__init__" else [path.stem]
-    while (folder / "__init__.py").is_file():
-        folder, parts = folder.parent, [folder.name, *parts]
-    return folder, ".".join(parts) or path.stem
-
-
 def _is_importable_from(folder: Path, dotted: str) -> bool:
     """Whether no other package took the first part of the name."""
     first = dotted.partition(".")[0]
@@ -141,7 +139,7 @@ def _module_of_file(path: Path) -> ModuleType:
     if not is_file(path):
         raise UsageError(f"{path} is not a file" if os.path.lexists(path) else f"no file {path}", hint)
     named, path = str(path), real_path(path)
-    folder, dotted = _package_place(path)
+    folder, dotted = package_place(path)
     _user_folders.add(folder)
     loaded = sys.modules.get(dotted)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):

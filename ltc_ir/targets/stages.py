@@ -237,7 +237,7 @@ def users_own(label: str) -> Iterator[None]:
         except BaseException as error:
             if border.is_interrupt(error) or (isinstance(error, Exception) and not _is_users(error)):
                 raise
-            raise _explained(error, label, "import", gradient=False) from error
+            raise explained(error, label, "import", gradient=False) from error
 
 
 def _is_users(error: BaseException) -> bool:
@@ -263,7 +263,7 @@ def users_failure(label: str, stage: str, explain: Callable[[], None] | None = N
             raise missing from error
         if explain is not None:
             explain()
-        raise _explained(error, label, stage, gradient=explain is not None) from error
+        raise explained(error, label, stage, gradient=explain is not None) from error
 
 
 def _no_platform(error: BaseException) -> UsageError | None:
@@ -279,7 +279,8 @@ def _no_platform(error: BaseException) -> UsageError | None:
     return None
 
 
-def _explained(error: BaseException, label: str, stage: str, gradient: bool) -> TargetError:
+def explained(error: BaseException, label: str, stage: str, gradient: bool = False) -> TargetError:
+    """What a user's code raised in a stage, in one line: its kind, its message and its place; and what helps."""
     place = _place(error)
     message = f"{label} failed to {stage}: {type(error).__name__}: {_said(error)}" + (f" ({place})" if place else "")
     return TargetError(message, _hint(error, stage, gradient), _detail(error))

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +15,8 @@ from ltc_ir.workers.limits import end_first_without_memory, end_with_parent, set
 from ltc_ir.workers.protocol import Message, Sender, receive
 
 _senders: list[Sender] = []
+_exit = os._exit
+"""As it was before any job could replace it; the same in `protocol`."""
 
 
 def tell(value: Any, *, heartbeat: bool = False) -> None:
@@ -37,18 +40,30 @@ def main(settings: str, bond: int) -> None:
     said = json.loads(settings)
     for name in ("requests", "answers"):
         os.set_inheritable(said[name], False)
+    run_jobs(said["requests"], said["answers"], bond, said["kernel"])
+
+
+def run_jobs(requests: int, answers: int, bond: int, kernel: Mapping[str, int]) -> None:
+    """Run the jobs that arrive until there are no more, and answer each.
+
+    Args:
+        requests: the descriptor that jobs arrive on.
+        answers: the descriptor that answers go to.
+        bond: a pipe that ends with the process that watches this one.
+        kernel: limits of this process, as `set_kernel_limits` takes them.
+    """
     end_with_parent(bond)
     end_first_without_memory()
-    set_kernel_limits(said["kernel"])
+    set_kernel_limits(kernel)
     sys.stdout = sys.stderr  # a print is out before the process is killed
-    sender = Sender(said["answers"])
+    sender = Sender(answers)
     _senders.append(sender)
     sender.send({"kind": "began", "process": os.getpid()})
-    with os.fdopen(said["requests"], "rb") as requests:
-        while (received := receive(requests)) is not None:
+    with os.fdopen(requests, "rb") as stream:
+        while (received := receive(stream)) is not None:
             sender.send(*_answer(*received))
             if not sender.is_owner:
-                os._exit(0)  # a copy that the job forked, and that left it like the job itself
+                _exit(0)  # a copy that the job forked, and that left it like the job itself
 
 
 def _answer(message: Message, data: bytes) -> tuple[Message, bytes]:

@@ -77,9 +77,7 @@ class _Worker:
         with contextlib.suppress(OSError):
             os.killpg(self.number, signal.SIGKILL)
         while self.reap():
-            for child in _children():
-                with contextlib.suppress(OSError):
-                    os.kill(child, signal.SIGKILL)
+            kill_children()
             self.reap(wait=True)
         return self.status or 0
 
@@ -88,7 +86,7 @@ def _watch(worker: _Worker, lifeline: int, parent: int) -> NoReturn:
     """Wait for the first end that there is, and end as the worker does."""
     try:
         woken = _wake_on_signals()
-        _inherit_children()
+        inherit_children()
         _wait(worker, lifeline, parent, woken)
         status = worker.end()
         _remove_temporary()
@@ -115,7 +113,7 @@ def _wake_on_signals() -> int:
     return woken
 
 
-def _inherit_children() -> None:
+def inherit_children() -> None:
     """On Linux, become the parent of what the worker leaves, and hear when the thread that started this process ends.
 
     That signal alone tells nothing, for the thread's process may go on: it only has the parent looked at.
@@ -145,6 +143,13 @@ def _wait(worker: _Worker, lifeline: int, parent: int, woken: int) -> None:
                 return
             (seconds,) = DEADLINE.unpack(said[-DEADLINE.size :])
             until = None if seconds < 0 else time.monotonic() + seconds + GRACE_S
+
+
+def kill_children() -> None:
+    """Kill the processes whose parent is this one."""
+    for child in _children():
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGKILL)
 
 
 def _children() -> list[int]:

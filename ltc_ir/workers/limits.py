@@ -48,6 +48,10 @@ class MemoryLimitError(LimitError):
         self.used, self.allowed = used, allowed
 
 
+LOST_DESCRIPTOR = 113
+"""What a worker exits with that cannot send any more; who waits for it no longer hears."""
+
+
 class WorkerDiedError(LimitError):
     """A job's process ended before its answer.
 
@@ -56,6 +60,8 @@ class WorkerDiedError(LimitError):
 
     def __init__(self, code: int, last_words: str = "") -> None:
         self.how = f"signal {signal_name(-code)}" if code < 0 else f"exit {code}"
+        if code == LOST_DESCRIPTOR:
+            self.how = "it closed the descriptor that its results go to"
         super().__init__(f"the job's process did not survive ({self.how})")
         self.code, self.last_words = code, last_words
 

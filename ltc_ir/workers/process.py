@@ -12,8 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from ltc_ir.errors import error_of
 from ltc_ir.workers.guard import DEADLINE
@@ -43,6 +44,26 @@ def environment_of(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), **more}
 
 
+class Process(Protocol):
+    """What a worker needs of its process: the ends of its pipes, and its life; ``worker`` is its number, once it is known."""
+
+    requests: int
+    answers: int
+    worker: int | None
+
+    def tell_deadline(self, seconds: float | None) -> None:
+        """Tell who watches it how long it may go on."""
+
+    def has_exited(self) -> bool:
+        """Whether it has ended."""
+
+    def death(self, wait_s: float = EXIT_S) -> WorkerDiedError:
+        """How it ended; one that does not exit is killed."""
+
+    def kill(self) -> None:
+        """End it and all that it started."""
+
+
 class Worker:
     """A process that runs jobs one at a time: started by the first, and again by the next one after a job that ended it.
 
@@ -55,6 +76,8 @@ class Worker:
         hear: is called with each value that a job tells of its progress.
         environment: variables that its environment has besides this one's.
         quiet: keep what it prints for `WorkerDiedError.last_words` instead of printing it.
+        start: makes the process, as `forked.Server.start` does; where ``None`` it is a new Python, and the two arguments
+            before this one are about it.
     """
 
     def __init__(
@@ -64,12 +87,12 @@ class Worker:
         hear: Callable[[Any], None] = lambda _value: None,
         environment: Mapping[str, str] | None = None,
         quiet: bool = False,
+        start: Callable[[Limits], Process] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._hear = hear
-        self._environment = dict(environment or {})
-        self._quiet = quiet
-        self._running: _Process | None = None
+        self._start = start or partial(_Process, environment=dict(environment or {}), quiet=quiet)
+        self._running: Process | None = None
         self._stopped = False
 
     def __enter__(self) -> Worker:
@@ -93,7 +116,7 @@ class Worker:
         began = time.monotonic()
         try:
             if self._running is None:
-                self._running = _Process(self.limits, self._environment, self._quiet)
+                self._running = self._start(self.limits)
             self._running.tell_deadline(self.limits.deadline_s)
             answer = self._exchange(self._running, frame(message, data or b""), began)
             self._running.tell_deadline(None)
@@ -112,7 +135,7 @@ class Worker:
         if running is not None:
             running.kill()
 
-    def _exchange(self, running: _Process, request: tuple[bytes, ...], began: float) -> tuple[Message, bytes]:
+    def _exchange(self, running: Process, request: tuple[bytes, ...], began: float) -> tuple[Message, bytes]:
         """Send a request and receive its answer at the same time, so that neither side waits for the other forever."""
         sending, frames = [memoryview(piece) for piece in request if piece], Frames()
         with selectors.DefaultSelector() as selector:
@@ -137,7 +160,7 @@ class Worker:
                 if running.requests in ready and not _send(running.requests, sending):
                     selector.unregister(running.requests)
 
-    def _time_left(self, running: _Process, began: float) -> float:
+    def _time_left(self, running: Process, began: float) -> float:
         """The seconds until the deadline.
 
         Raises:
@@ -169,7 +192,7 @@ class _Process:
         theirs = {"requests": requests, "answers": answers, "lifeline": lifeline}
         settings = json.dumps({**theirs, "parent": os.getpid(), "kernel": dict(limits.kernel)})
         self.worker: int | None = None
-        talk = self._printed or _standard_error()
+        talk = self._printed or standard_error()
         try:
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-c", _MAIN, settings],
@@ -208,7 +231,7 @@ class _Process:
         """How the process ended; one that has closed its answers and does not exit is killed."""
         self._exits_within(wait_s)
         self._kill()
-        return WorkerDiedError(self._child.wait(), self._last_words())
+        return WorkerDiedError(self._child.wait(), last_words(self._printed))
 
     def kill(self) -> None:
         """End the worker and all that it started."""
@@ -234,12 +257,6 @@ class _Process:
             time.sleep(0.002)
         return True
 
-    def _last_words(self) -> str:
-        if self._printed is None:
-            return ""
-        self._printed.seek(max(0, self._printed.seek(0, os.SEEK_END) - _LAST_WORDS))
-        return self._printed.read().decode(errors="replace")
-
     def _close(self) -> None:
         for descriptor in (self.requests, self.answers, self._lifeline):
             if descriptor is not None:
@@ -248,7 +265,17 @@ class _Process:
             self._printed.close()
 
 
-def _standard_error() -> int:
+def last_words(printed: IO[bytes] | None) -> str:
+    """The end of what was printed to a file that both processes hold open."""
+    if printed is None:
+        return ""
+    size = os.fstat(printed.fileno()).st_size
+    begin = max(0, size - _LAST_WORDS)
+    return os.pread(printed.fileno(), size - begin, begin).decode(errors="replace")
+
+
+def standard_error() -> int:
+    """Where what a process prints goes: this one's standard error, if it is open."""
     try:
         os.fstat(2)
     except OSError:
@@ -256,7 +283,7 @@ def _standard_error() -> int:
     return 2
 
 
-def _arrived(running: _Process, frames: Frames) -> Iterator[tuple[Message, bytes]]:
+def _arrived(running: Process, frames: Frames) -> Iterator[tuple[Message, bytes]]:
     """The messages that arrive now.
 
     Raises:

@@ -9,9 +9,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
+from ltc_ir.workers.limits import LOST_DESCRIPTOR
+
 Message = Mapping[str, Any]
 
 _HEAD = struct.Struct(">4sQQ")
+_write, _getpid, _exit, _fstat, _dumps = os.write, os.getpid, os._exit, os.fstat, json.dumps
+"""As they were when this process began: a job runs the code of others, which may replace them."""
 _MAGIC = b"ltc\n"
 """The first bytes of a frame, then the bytes of its JSON and of its data."""
 
@@ -22,7 +26,7 @@ class GarbledError(ValueError):
 
 def frame(message: Message, data: bytes = b"") -> tuple[bytes, bytes]:
     """A message as it is sent: its head with its JSON, and the data that goes with it, uncopied."""
-    body = json.dumps(message).encode()
+    body = _dumps(message).encode()
     return _HEAD.pack(_MAGIC, len(body), len(data)) + body, data
 
 
@@ -83,13 +87,13 @@ class Sender:
     """Sends messages from one process; in a copy of it that a job forked, it sends nothing."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._owner, self._lock = descriptor, os.getpid(), threading.Lock()
+        self._descriptor, self._owner, self._lock = descriptor, _getpid(), threading.Lock()
         self._pipe = _identity(descriptor)
 
     @property
     def is_owner(self) -> bool:
         """Whether this process is the one that the sender was made in."""
-        return os.getpid() == self._owner
+        return _getpid() == self._owner
 
     def send(self, message: Message, data: bytes = b"") -> None:
         """Send a message whole; a process ends whose messages nobody reads any more, or that has lost the descriptor."""
@@ -97,7 +101,7 @@ class Sender:
             return
         with self._lock:
             if _identity(self._descriptor) != self._pipe:
-                os._exit(1)
+                _exit(LOST_DESCRIPTOR)
             for piece in frame(message, data):
                 self._write(piece)
 
@@ -105,15 +109,15 @@ class Sender:
         view = memoryview(piece)
         try:
             while view:
-                view = view[os.write(self._descriptor, view) :]
+                view = view[_write(self._descriptor, view) :]
         except OSError:
-            os._exit(1)
+            _exit(LOST_DESCRIPTOR)
 
 
 def _identity(descriptor: int) -> tuple[int, int] | None:
     """What a descriptor leads to; ``None`` for one that is closed."""
     try:
-        status = os.fstat(descriptor)
+        status = _fstat(descriptor)
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -18,6 +18,7 @@ import pytest
 from ltc_ir.api import snapshot as guarding
 from ltc_ir.api.snapshot import Pruned, Stored
 from ltc_ir.records.check import Action, Check, Problem, ProgramCheck, Status, Update, Written
+from ltc_ir.snapshots.batches import usable_cores
 from tests.cli.conftest import Command, Ran, environment, record_of
 from tests.house.test_cold_start import imported
 from tests.render.test_check_formats import CHECK, GROWN, SNAPSHOT, UPDATE
@@ -60,19 +61,31 @@ def test_check_asks_for_what_was_said(command: Command, answers: Answer) -> None
     assert asked == {
         "targets": ("ltc", "node"), "programs": ("grad", "loss", "forward"), "directory": "kept", "options": None,
         "rules": ("while = 0", "grad/total +5%"), "strict": True, "hlo": True, "platform": "tpu", "x64": True,
-        "progress": None,
+        "jobs": usable_cores(), "timeout_s": 900.0, "progress": None,
     }  # fmt: skip
 
 
 def test_update_asks_for_what_was_said(command: Command, answers: Answer) -> None:
     asked = answers("update", Update((Written("ltc", "grad", Action.NEW, "a.toml"),)))
-    ran = command("snapshot", "update", "ltc", "--accept-growth", " a second head ", "--ci", "--argnums", "0,1")
+    ran = command(
+        "snapshot",
+        "update",
+        "ltc",
+        "--accept-growth",
+        " a second head ",
+        "--ci",
+        "--argnums",
+        "0,1",
+        "--in-process",
+        "--timeout",
+        "60",
+    )
     assert ran.code == 0, ran.err
     options = asked.pop("options")
     assert options.argnums == (0, 1)
     assert asked == {
         "targets": ("ltc",), "programs": None, "directory": None, "accept_growth": "a second head", "in_ci": True,
-        "hlo": False, "platform": None, "x64": None, "progress": None,
+        "hlo": False, "platform": None, "x64": None, "jobs": None, "timeout_s": 60.0, "progress": None,
     }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ def check(
     output: opt.Output = None,
     raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
+    workers: opt.Workers = opt.WORKERS,
     talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Hold programs against snapshots and rules.
@@ -46,7 +47,7 @@ def check(
 
     render = opt.renderer("check", format)
     with stdout_is_data(), rare_collection():
-        asked = _asked(target, program, directory, options, machine)
+        asked = _asked(target, program, directory, options, machine) | workers.asked()
         from ltc_ir.api import snapshot as guarding
 
         with progress() as shown:
@@ -85,6 +86,7 @@ def update(
     output: opt.Output = None,
     raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
+    workers: opt.Workers = opt.WORKERS,
     talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Record programs; grown ones with a reason.
@@ -95,7 +97,7 @@ def update(
 
     render = opt.renderer("update", format)
     with stdout_is_data():
-        asked = _asked(target, program, directory, options, machine)
+        asked = _asked(target, program, directory, options, machine) | workers.asked()
         from ltc_ir.api import snapshot as guarding
 
         with progress() as shown:
@@ -170,6 +172,7 @@ def prune(
     format: opt.ListingFormat = "table",
     output: opt.Output = None,
     raw_csv: opt.RawCsv = False,
+    workers: opt.Workers = opt.WORKERS,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """List or remove snapshots of what is gone."""
@@ -179,7 +182,7 @@ def prune(
     with stdout_is_data():
         from ltc_ir.api import snapshot as guarding
 
-        found = guarding.prune(tuple(target or ()), directory=directory, write=write)
+        found = guarding.prune(tuple(target or ()), directory=directory, write=write, **workers.asked())
         emit(render(pruned_listing(found)), output)
         left = sum(not one.removed for one in found)
         if left and not write:

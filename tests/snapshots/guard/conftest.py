@@ -83,13 +83,14 @@ class Project:
         importlib.invalidate_caches()
 
     def run(self, *argv: str) -> Ran:
-        """Run ``ltc-ir snapshot`` in this process."""
+        """Run ``ltc-ir snapshot`` in this process, the code of targets too unless ``--jobs`` is given."""
         from ltc_ir.files import project_above
         from ltc_ir_cli.app import main
 
         project_above.cache_clear()
         self.reader()
-        code = main(["snapshot", *argv])
+        runs = argv[0] in {"check", "update", "prune"} and not {"--jobs", "--help"} & set(argv)
+        code = main(["snapshot", *argv, *(["--in-process"] if runs else [])])
         sys.stdout.flush()
         return Ran(code, *self.reader())
 

@@ -20,6 +20,7 @@ from ltc_ir.api import snapshot as ruling
 from ltc_ir.snapshots import capture as capturing
 from ltc_ir.snapshots import survey as looking
 from ltc_ir.snapshots.update import record
+from ltc_ir.tables import live  # noqa: F401 - with JAX, which each fork would otherwise import
 from ltc_ir.targets import derive, find, stages
 from ltc_ir.targets import signature_hash as declaring
 
