@@ -373,18 +373,24 @@ class _Line:
             task.retried = 1  # a server takes all of its workers along, and only one of them is to blame
             return
         label = task.asked.name if program is None else f"{task.asked.name} {program}"
-        failure = _why(error, label, "imported" if program is None else "traced")
+        failure = _why(error, label, "import" if program is None else "trace")
         if program is None and isinstance(error, DeadlineError):
             self.run.hung[task.asked.home.module] = failure
         self.fail(task, program, failure, fatal=True)
 
 
-def _why(error: LimitError, label: str, when: str) -> LtcIrError:
+_DEBUG = "for a debugger, --in-process runs it in the tool's own process"
+
+
+def _why(error: LimitError, label: str, stage: str) -> LtcIrError:
     """What ended a worker, as the failure of the program at work: its own doing, or a limit of ours."""
     if isinstance(error, WorkerDiedError):
         how = error.how.removeprefix("signal ")
-        hint = "see what it prints: ltc-ir count it by itself"
-        return TargetError(f"{label} ended its process while it was {when} ({how})", hint)
+        ended = how if " " in how and not how.startswith("exit ") else f"it ended its process ({how})"
+        if error.code < 0:
+            ended = f"its process did not survive ({how})"
+        hint = "the system ends what fills its memory so; --jobs 1 takes less" if how == "SIGKILL" else _DEBUG
+        return TargetError(f"{label} failed to {stage}: {ended}", hint)
     if isinstance(error, DeadlineError):
-        return LimitError(f"{label} took longer than {error.seconds:g} s to be {when}", "--timeout gives it more")
+        return LimitError(f"{label} failed to {stage} within {error.seconds:g} s", "--timeout gives it more")
     return LimitError(f"{label}: {error.message}", "look at fewer targets at a time: --jobs 1")
