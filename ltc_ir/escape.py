@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-MESSAGE, CELL, DETAIL = 2_000, 1_000, 100_000
+MESSAGE, CELL, DETAIL = 2_000, 500, 100_000
 """Characters of a message, of a table's cell and of a traceback that are shown at most."""
 
 _INVISIBLE = (

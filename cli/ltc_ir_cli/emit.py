@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ltc_ir.render.table import Printable
 
 WIDE = 1_000
-"""Columns a table may take, wherever it goes: a narrow terminal wraps its lines, but no name and no number is ever cut."""
+"""Columns a table may take, wherever it goes: a narrow terminal wraps its lines; only a cell of over 500 characters is cut."""
 
 
 def emit(rendered: str | bytes | list[Printable], output: str | None = None) -> None:

@@ -41,7 +41,7 @@ class _Views:
 
         from ltc_ir.render.formats import renderer
 
-        header, *rows = csv.reader(io.StringIO(renderer(kind, "csv")(self).exact))
+        header, *rows = csv.reader(io.StringIO(renderer(kind, "csv")(self).exact, newline=""))
         frame = pd.DataFrame(rows, columns=header)
         return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 

@@ -17,6 +17,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 
+from ltc_ir.escape import CELL, capped, escape_message
+
 FORMS = ("svg", "png")
 """The formats of pictures."""
 TITLE, HEAD, BODY, SMALL = 13.0, 10.5, 9.0, 8.0
@@ -108,10 +110,8 @@ def _grouped(marks: re.Match[bytes]) -> bytes:
 
 
 def printable(text: str) -> str:
-    """The text as one line that can be drawn."""
-    return "".join(
-        char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
+    """The text as one line that can be drawn, of at most some 500 characters: each is measured."""
+    return escape_message(capped(text, CELL))
 
 
 def width(text: str, size: float = BODY, bold: bool = False) -> float:
@@ -125,10 +125,16 @@ def width(text: str, size: float = BODY, bold: bool = False) -> float:
 def shorten_middle(text: str, most: float, size: float = BODY, bold: bool = False) -> str:
     """A line at most so many inches wide: a longer one loses its middle, as names differ at their ends."""
     text = printable(text)
-    length = len(text)
-    while width(shortened := _without_middle(text, length), size, bold) > most and length > 3:
-        length -= 1
-    return shortened
+    if width(text, size, bold) <= most:
+        return text
+    fits, too_long = 3, len(text)
+    while too_long - fits > 1:
+        length = (fits + too_long) // 2
+        if width(_without_middle(text, length), size, bold) > most:
+            too_long = length
+        else:
+            fits = length
+    return _without_middle(text, fits)
 
 
 def _without_middle(text: str, length: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from html import escape as escape_html
@@ -71,10 +70,21 @@ def to_csv(rows: Iterable[Sequence[object]]) -> Csv:
     return text
 
 
+class _Lines(list[str]):
+    """The lines that a csv writer writes, each of whose ends becomes a newline."""
+
+    def write(self, line: str) -> None:
+        self.append(f"{line[: -len(_RETURN)]}\n")
+
+
+_RETURN = "\r\n"
+"""What the writer ends lines with; before Python 3.13 it quotes only cells that hold a character of it."""
+
+
 def _csv_text(rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    lines = _Lines()
+    csv.writer(lines, lineterminator=_RETURN).writerows(rows)
+    return "".join(lines)
 
 
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
