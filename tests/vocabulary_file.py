@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+from ltc_ir.ir.hlo.opcodes import OPERANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "ltc_ir" / "rules" / "vocabularies.json"
 
@@ -27,22 +29,6 @@ DIALECTS = ("builtin", "func", "stablehlo", "chlo", "sdy", "mhlo", "shape", "ten
 SKIPPED = ("jax.experimental.jax2tf", "jax.tools", "jax.collect_profile", "jax._src.test_", "jax._src.internal_test")
 """Modules of JAX that need other packages, or do something when imported."""
 
-HLO = """
-abs acos acosh add add-dependency after-all all-gather all-gather-done all-gather-start all-reduce all-reduce-done
-all-reduce-start all-to-all and asin asinh async-done async-start async-update atan2 atanh batch-norm-grad
-batch-norm-inference batch-norm-training bitcast bitcast-convert broadcast call cbrt ceil cholesky clamp
-collective-broadcast collective-permute collective-permute-done collective-permute-start compare complex concatenate
-conditional constant convert convolution copy copy-done copy-start cosh cosine count-leading-zeros custom-call divide
-domain dot dynamic-reshape dynamic-slice dynamic-update-slice erf exponential exponential-minus-one fft floor fusion
-gather get-dimension-size get-tuple-element imag infeed iota is-finite log log-plus-one logistic map maximum minimum
-multiply negate not opt-barrier or outfeed pad parameter partition-id popcnt power ragged-all-to-all ragged-dot real
-recv recv-done reduce reduce-precision reduce-scatter reduce-window remainder replica-id reshape reverse rng
-rng-bit-generator rng-get-and-update-state round-nearest-afz round-nearest-even rsqrt scaled-dot scan scatter select
-select-and-scatter send send-done set-dimension-size shift-left shift-right-arithmetic shift-right-logical sign sine
-sinh slice sort sqrt stochastic-convert subtract tan tanh topk transpose triangular-solve tuple while xor
-"""
-"""The opcodes of XLA's own table (hlo_opcode.h); no part of XLA that Python reaches lists them."""
-
 
 def plain(name: str) -> str:
     """A name as rules spell it: without dialect, ``-`` as ``_``."""
@@ -51,7 +37,7 @@ def plain(name: str) -> str:
 
 def found() -> dict[str, set[str]]:
     """The names this JAX has."""
-    return {"jaxpr": primitives(), "stablehlo": operations(), "hlo": {plain(name) for name in HLO.split()}}
+    return {"jaxpr": primitives(), "stablehlo": operations(), "hlo": {plain(name) for name in OPERANDS}}
 
 
 def primitives() -> set[str]:

@@ -52,7 +52,7 @@ def _custom_calls(compiled: Any, module: HloModule | None) -> str:
         text = compiled.as_text()
         if "custom-call" not in text:
             return ""
-        module = parse(text)
+        module = parse(text, printed=True)
     found = Counter(one.custom_call_target for _, one in module.instructions() if one.opcode == "custom-call")
     return ", ".join(f"{number} {target or 'without a name'}" for target, number in found.items())
 

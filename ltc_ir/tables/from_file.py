@@ -37,6 +37,11 @@ _MLIR = re.compile(
     rb'module\b|func\b|[a-z_]\w*\.[\w.$]+|"[\w.$-]+"\s*[(<]|[#!][\w.$-]+\s*=|%[\w.$#-]+\s*[=:,]|\{-#', re.ASCII
 )
 """What MLIR text can begin with: an operation in either form, an alias, a result, or resources."""
+_HLO = re.compile(
+    rb"HloModule\b|ENTRY\b|(?!module\b)%?[A-Za-z_][\w.-]*\s*\{|(?:ROOT\s+)?%?[A-Za-z_][\w.-]*\s+=\s*(?:\(\s*)*[a-z]\w*\[",
+    re.ASCII,
+)
+"""What HLO text begins with: a module, a computation, or one instruction with its type."""
 _SNAPSHOT = re.compile(rb'^(?:# ltc-ir snapshot|schema *=|kind *= *"snapshot")', re.MULTILINE)
 """A line that the head of a snapshot has, be it in conflict or cut short."""
 _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
@@ -117,10 +122,9 @@ def read_stored_text(path: str, *, limit_s: float = LIMIT) -> tuple[str, str]:
         raise UsageError(
             f"{where} is a {kind}, which holds no text", "give the IR itself, as written by `ltc-ir lower`"
         )
-    if kind == HLO:
-        return Level.HLO.value, data.decode(errors="replace")
     with Reader(limit_s) as reader:
-        return Level.STABLEHLO.value, reader.ask(data, {"wants": "text", "kind": kind, "where": where})
+        text = reader.ask(data, {"wants": "text", "kind": kind, "where": where})
+    return (Level.HLO.value, data.decode(errors="replace")) if kind == HLO else (Level.STABLEHLO.value, text)
 
 
 def sniff(data: bytes, where: str = "the file") -> str:
@@ -135,7 +139,7 @@ def sniff(data: bytes, where: str = "the file") -> str:
     rest = start.end() if start else 0
     if rest == len(data):
         raise UsageError(f"{where} is empty", _HINT)
-    if data.startswith(b"HloModule", rest):
+    if _HLO.match(data, rest):
         return HLO
     if _MLIR.match(data, rest):
         return MLIR

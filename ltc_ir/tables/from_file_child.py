@@ -72,7 +72,7 @@ def answer(message: Message, data: bytes) -> bytes:
 def _body(data: bytes, message: Message) -> str:
     """The answer's body: a text, or the JSON of a count or of tables."""
     if message["wants"] == "text":
-        return _text_of_mlir(data, message)
+        return _TEXTS[message["kind"]](data, message)
     made = _READERS[message["kind"]](data, message)
     return json.dumps(pack(made) if isinstance(made, Count) else to_plain(made))
 
@@ -165,11 +165,17 @@ def _table_of_hlo(data: bytes, message: Message) -> Count | ProgramTables:
 
 def _parsed_hlo(data: bytes, message: Message) -> Any:
     from ltc_ir.ir.hlo.parser import HloSyntaxError, parse
+    from ltc_ir.tables.hlo_spelling import Spelled, spelled_by_xla
 
+    text = data.decode(errors="replace")
     try:
-        return parse(data.decode(errors="replace"))
+        return parse(text)
     except HloSyntaxError as error:
-        raise UsageError(f"cannot read {message['where']}: {error}", "is it whole, and one module?") from error
+        spelled = Spelled() if error.certain else spelled_by_xla(text)
+        if spelled.text is not None:
+            return parse(spelled.text, printed=True)
+        said = spelled.missing if spelled.missing and not error.missing else str(error)
+        raise UsageError(f"cannot read {message['where']}: {said}", "is it whole, and one module?") from error
 
 
 def _request(message: Message) -> Request:
@@ -194,6 +200,12 @@ def _answer(message: Message, table: Table, devices: int, notes: tuple[str, ...]
 
 def _text_of_mlir(data: bytes, message: Message) -> str:
     return printed(_parsed(data, message)).decode(errors="replace")
+
+
+def _checked_hlo(data: bytes, message: Message) -> str:
+    """Nothing: the text stands as it is, once it is known to be whole."""
+    _parsed_hlo(data, message)
+    return ""
 
 
 def _parsed(data: bytes, message: Message) -> Any:
@@ -243,4 +255,9 @@ _READERS: Mapping[str, Callable[[bytes, Message], Count | ProgramTables]] = {
     "mlir": _table_of_mlir,
     "bytecode": _table_of_mlir,
     Level.HLO.value: _table_of_hlo,
+}
+_TEXTS: Mapping[str, Callable[[bytes, Message], str]] = {
+    "mlir": _text_of_mlir,
+    "bytecode": _text_of_mlir,
+    Level.HLO.value: _checked_hlo,
 }

@@ -80,8 +80,8 @@ class Inspected:
         """The optimised HLO, compiled, printed and parsed once."""
         text: str = self.staged.compiled.as_text()
         if self.marks is None:
-            return parse(text)
-        return with_products_named(parse(without_marks(text, self.marks.prefix)))
+            return parse(text, printed=True)
+        return with_products_named(parse(without_marks(text, self.marks.prefix), printed=True))
 
     @cached_property
     def merges(self) -> Merges | None:
@@ -90,7 +90,7 @@ class Inspected:
             return None
         text = compat.hlo_before_optimisation(self.staged.lowered)
         with suppress(TooManyValuesError):
-            return Merges(parse(text) if text else None, self.hlo_module, self.marks)
+            return Merges(parse(text, printed=True) if text else None, self.hlo_module, self.marks)
         return None
 
     def hlo(self) -> Stream:

@@ -67,6 +67,6 @@ def _amounts(text: str | None) -> tuple[dict[str, dict[str, int | None]] | None,
     if text is None:
         return None, NOT_PARTITIONED
     try:
-        return amounts_by_kind(collectives_of(parse(text))), ""
+        return amounts_by_kind(collectives_of(parse(text, printed=True))), ""
     except HloSyntaxError as error:
         return None, capped(f"the module after partitioning cannot be read: {error}")

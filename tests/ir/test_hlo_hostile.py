@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ltc_ir.ir.hlo import definitions as hlo_definitions
 from ltc_ir.ir.hlo import details as hlo_details
 from ltc_ir.ir.hlo import module as hlo_module
 from ltc_ir.ir.hlo import parser as hlo_text
@@ -26,10 +27,10 @@ from .hlo_programs import (
 )
 
 
-def answer(text):
+def answer(text, *, printed=False):
     """How many instructions, or None where the text is refused; each property of each instruction is asked."""
     try:
-        module = parse(text)
+        module = parse(text, printed=printed)
     except HloSyntaxError:
         return None
     for _, i in module.instructions():
@@ -99,7 +100,7 @@ MANY = 100_000
 def test_deep_nesting_needs_no_recursion(place, opening, closing, closed):
     text = place.replace("{{", "{").replace("}}", "}").replace("%s", opening * MANY + closing * MANY * closed)
     start = time.perf_counter()
-    assert answer(text) == (1 if closed else None)
+    assert answer(text, printed=True) == (1 if closed else None)
     assert time.perf_counter() - start < 3
 
 
@@ -128,21 +129,23 @@ def test_reading_is_fast_enough():
     line = (
         '  %%a.%d = f32[2,3]{1,0} multiply(%%a.1, %%a.2), metadata={op_name="jit(f)/while/body/mul" stack_frame_id=7}'
     )
-    text = "HloModule m\nENTRY %e () -> f32[] {\n" + "\n".join(line % n for n in range(100_000)) + "\n}\n"
+    first = "  %a.1 = f32[2,3]{1,0} constant({...})\n  %a.2 = f32[2,3]{1,0} constant({...})\n"
+    lines = "\n".join(line % n for n in range(3, 100_000))
+    text = f"HloModule m\nENTRY %e () -> f32[2,3] {{\n{first}{lines}\n}}\n"
     best = min(elapsed(text) for _ in range(3))
     assert best < 2.5
 
 
 def elapsed(text):
-    start = time.perf_counter()
+    start = time.process_time()
     parse(text)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def test_nothing_but_the_standard_library_is_imported():
 
     allowed = {"__future__", "collections", "dataclasses", "functools", "json", "math", "re", "sys", "typing", "ltc_ir"}
-    for module in (hlo_text, hlo_module, hlo_frames, hlo_scan, hlo_details):
+    for module in (hlo_text, hlo_module, hlo_definitions, hlo_frames, hlo_scan, hlo_details):
         tree = ast.parse(Path(module.__file__).read_text())
         imports = itertools.chain.from_iterable(
             [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from ltc_ir.ir.hlo.parser import Instruction, parse
+from ltc_ir.ir.hlo import parser
+from ltc_ir.ir.hlo.parser import Instruction
 
 from .hlo_programs import (
     TABLES,
 )
+
+parse = partial(
+    parser.parse, printed=True
+)  # these texts are about spelling: they define nothing but the line in question
 
 
 def module_of(*lines, tail="", header="HloModule m"):
@@ -238,7 +245,8 @@ def test_tuple_elements_without_an_instruction_are_marked():
 
 
 def test_windows_line_ends_and_a_byte_order_mark():
-    text = '\ufeffHloModule m\nFileNames\n1 "a.py"\n\nENTRY e {\n  a = f32[] op()\n  ROOT b = f32[] op(a), x=1\n}\n'
+    tables = '\ufeffHloModule m\nFileNames\n1 "a.py"\n\nFunctionNames\nFileLocations\nStackFrames\n\n'
+    text = tables + "ENTRY e {\n  a = f32[] op()\n  ROOT b = f32[] op(a), x=1\n}\n"
     assert parse(text.replace("\n", "\r\n")) == parse(text)
 
 

@@ -260,7 +260,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
         (b"HloModule m", "line 1"),
         (
             b"HloModule m\nENTRY e {\n  %a = f32[] constant(1)\n  ROOT %b = f32[] call(%a), to_apply=f\n}",
-            "does not define",
+            "line 4: 'b' calls 'f', which nothing above it defines",
         ),
     ],
 )

@@ -35,8 +35,9 @@ _OPERAND_NAMES = re.compile(OPERANDS, re.ASCII)
 _OPERAND = re.compile(rf"%?({NAME})((?:#\d+)*)", re.ASCII)
 _LAST_OPERAND = re.compile(rf"(?:^|[\s/}}\])]){OPERAND}$", re.ASCII)
 _NAME = re.compile(NAME, re.ASCII)
+_NAMES = re.compile(rf"%?{NAME}|\{{\s*(?:%?{NAME}(?:\s*,\s*%?{NAME})*)?\s*\}}", re.ASCII)
 _COMMENT = re.compile(COMMENT)
-CALLED = re.compile(rf"\b(?:{'|'.join(sorted(CALLING_ATTRIBUTES))})\s*=\s*(\{{[^{{}}]*+\}}|%?{NAME})", re.ASCII)
+CALLED = re.compile(rf"\b(?:{'|'.join(sorted(CALLING_ATTRIBUTES))})\s*=\s*(\{{|%?{NAME})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,14 @@ class Instruction(NamedTuple):
         """The computations it calls, each with its role: ``(("condition", "region_2.3"), ("body", "region_1.2"))``.
 
         The roles are those of the text; ``branch_computations={%a, %b}`` gives one pair for each branch, in order.
+
+        Raises:
+            HloSyntaxError: a computation is written in place instead of its name, which XLA never prints.
         """
         if not CALLED.search(self.attributes):
             return ()
         calls = (pair for pair in pairs(self.attributes) if pair[0] in CALLING_ATTRIBUTES)
-        return tuple((role, name) for role, value in calls for name in _NAME.findall(_COMMENT.sub("", value)))
+        return tuple((role, name) for role, value in calls for name in _called_names(role, value))
 
     def attribute(self, name: str) -> str | None:
         """The value of a top-level attribute as written (quotes and braces kept), or None where it has none."""
@@ -185,6 +189,13 @@ class HloModule:
         if metadata.stack_frame is not None and (frames := self.tables.stack(metadata.stack_frame)):
             return frames
         return () if metadata.file is None else (TextFrame(metadata.file, metadata.line or 0, None),)
+
+
+def _called_names(role: str, value: str) -> list[str]:
+    names = _COMMENT.sub("", value)
+    if not _NAMES.fullmatch(names):
+        raise HloSyntaxError(f"expected names of computations in {role}, not {excerpt(value, 0)}", 1)
+    return _NAME.findall(names)
 
 
 def operands_of(arguments: str) -> list[tuple[str, str]]:

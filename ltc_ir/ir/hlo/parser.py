@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
+from ltc_ir.ir.hlo.definitions import Definitions
 from ltc_ir.ir.hlo.module import (
-    CALLED,
     LITERAL_OPCODES,
     OPERANDS,
     Computation,
@@ -35,6 +36,7 @@ from ltc_ir.ir.hlo.scanner import (
     error_at,
     excerpt,
     group_end,
+    line_of,
     value_end,
 )
 from ltc_ir.ir.hlo.stack_frames import StackTables, TextFrame, read_tables
@@ -48,70 +50,81 @@ _USUAL = re.compile(
 )
 """An instruction as XLA prints most of them, with the blanks behind it; `_unusual_instruction` reads the others."""
 
-_HEAD = re.compile(rf"(ROOT\s+)?%?({NAME})\s*=\s*", re.ASCII)
+_HEAD = re.compile(rf"(ROOT\s+)?%?({NAME})\s+=\s*", re.ASCII)
 _OPCODE = re.compile(r"([A-Za-z][\w\-]*+)\s*\(", re.ASCII)
+_BARE = re.compile(rf"ENTRY\b|%?{NAME}\s*\{{", re.ASCII)
+"""What a text without a line ``HloModule`` begins with."""
 _MODULE = re.compile(r"HloModule\s+([^\s,]+)", re.ASCII)
 _COMPUTATION = re.compile(rf"(ENTRY\s+)?%?({NAME})\s*(?=[({{])", re.ASCII)
-_NAME = re.compile(NAME, re.ASCII)
 
 
-def parse(text: str) -> HloModule:
+def parse(text: str, *, printed: bool = False) -> HloModule:
     r"""Read one HLO module.
 
+    Args:
+        text: the module; without a line ``HloModule``, or without ENTRY, as XLA reads it: the last computation is the entry.
+        printed: XLA wrote the text just now, so that all it names is there.
+
     Raises:
-        HloSyntaxError: the text is empty, not HLO, cut off anywhere (a called or the entry computation missing), holds
-            a second module, or defines a name twice.
+        HloSyntaxError: the text is empty, not HLO, cut off anywhere or lacks a line (something it names is not defined),
+            holds a second module, or defines a name twice.
 
     Example: ``parse("HloModule m\nENTRY e { ROOT c = f32[] constant(1) }").entry.name == "e"``.
 
     """
     start = blank_end(text, 1 if text.startswith("\ufeff") else 0)
     header = _MODULE.match(text, start)
-    if header is None:
+    if header is None and not _BARE.match(text, start):
         raise error_at(text, start, f"HLO text begins with 'HloModule', not with {excerpt(text, start)}")
-    end = attributes_end(text, header.end())
-    tables, position = read_tables(text, blank_end(text, end))
-    computations = _computations(text, position)
-    return HloModule(header[1], text[header.end() : end].lstrip(", \n"), computations, tables)
+    name, begin = (header[1], header.end()) if header else ("", start)
+    end = attributes_end(text, begin) if header else begin
+    tables, position = read_tables(text, blank_end(text, end)) if header else (StackTables(), begin)
+    attributes = text[begin:end].lstrip(", \n")
+    definitions = None if printed else Definitions(text)
+    computations = _computations(text, position, definitions)
+    module = HloModule(name, attributes, _with_entry(text, attributes, computations), tables)
+    if definitions:
+        definitions.check_header(attributes, module.entry)
+    return module
 
 
-def _computations(text: str, position: int) -> tuple[Computation, ...]:
+def _computations(text: str, position: int, definitions: Definitions | None) -> dict[str, Computation]:
     computations: dict[str, Computation] = {}
-    starts: dict[str, int] = {}
+    entry = ""
     while (position := blank_end(text, position)) < len(text):
         start = position
-        computation, position = _computation(text, start)
+        computation, position = _computation(text, start, definitions)
         if computation.name in computations:
             raise error_at(text, start, f"computation {computation.name!r} is defined a second time")
-        computations[computation.name], starts[computation.name] = computation, start
-    _check_complete(text, computations, starts)
-    return tuple(computations.values())
+        if computation.is_entry and entry:
+            raise error_at(text, start, f"a module has one ENTRY computation; {entry!r} was it already")
+        entry = computation.name if computation.is_entry else entry
+        computations[computation.name] = computation
+    if not computations:
+        raise error_at(text, len(text), "the text holds no computation")
+    return computations
 
 
-def _check_complete(text: str, computations: dict[str, Computation], starts: dict[str, int]) -> None:
-    """Refuse a text that was cut off between two computations: its counts would be silently too low."""
-    for computation in computations.values():
-        if missing := _first_missing(computation, computations):
-            message = f"computation {computation.name!r} calls {missing!r}, which this text does not define"
-            raise error_at(text, starts[computation.name], message)
-    entries = sum(computation.is_entry for computation in computations.values())
-    if entries != 1:
-        raise error_at(text, len(text), f"a module has one ENTRY computation, this text has {entries}")
+def _with_entry(text: str, attributes: str, computations: dict[str, Computation]) -> tuple[Computation, ...]:
+    """The computations, the last of which is the entry where none is marked so.
+
+    XLA marks the entry in all that it prints, and prints nothing that the entry does not run: else the text was cut off.
+    """
+    *others, last = computations.values()
+    if any(computation.is_entry for computation in computations.values()):
+        return (*others, last)
+    pending, reached = [last], {last.name}
+    while pending:
+        called = {name for instruction in pending.pop().instructions for _, name in instruction.called} - reached
+        reached |= called
+        pending += [computations[name] for name in called if name in computations]
+    if "entry_computation_layout" in attributes or len(reached) < len(computations):
+        message = "the text has no ENTRY computation: it was cut off"
+        raise HloSyntaxError(message, line_of(text, len(text)), missing=True, certain=True)
+    return (*others, replace(last, is_entry=True))
 
 
-def _first_missing(computation: Computation, computations: dict[str, Computation]) -> str | None:
-    for _, _, _, _, attributes, _ in computation.instructions:
-        for name in _NAME.findall(" ".join(CALLED.findall(attributes))):
-            if name not in computations and name in _called_names(attributes):  # the search is not exact, the reader is
-                return str(name)
-    return None
-
-
-def _called_names(attributes: str) -> set[str]:
-    return {name for _, name in Instruction("", "", "", "", attributes).called}
-
-
-def _computation(text: str, position: int) -> tuple[Computation, int]:
+def _computation(text: str, position: int, definitions: Definitions | None) -> tuple[Computation, int]:
     """The computation that starts at ``position``, and where it ends."""
     header = _COMPUTATION.match(text, position)
     if header is None:
@@ -120,8 +133,11 @@ def _computation(text: str, position: int) -> tuple[Computation, int]:
     brace = _signature_end(text, header.end())
     if not text.startswith("{", brace):
         raise error_at(text, brace, f"expected '{{' of computation {name!r}, not {excerpt(text, brace)}")
-    instructions, end = _instructions(text, blank_end(text, brace + 1), name)
-    _check_names(text, brace, name, instructions)
+    instructions, starts, end = _instructions(text, blank_end(text, brace + 1), name)
+    if not instructions:
+        raise error_at(text, brace, f"computation {name!r} has no instructions")
+    if definitions is not None:
+        definitions.add(name, instructions, starts, (header.end(), brace))
     elided = {element for i in instructions if "#" in i.arguments for element in _elements(i)}
     return Computation(name, is_entry is not None, tuple(instructions), len(elided)), attributes_end(text, end)
 
@@ -142,25 +158,19 @@ def _signature_end(text: str, position: int) -> int:
     return blank_end(text, _shape_end(text, blank_end(text, arrow + 2)))
 
 
-def _check_names(text: str, position: int, computation: str, instructions: list[Instruction]) -> None:
-    names = {instruction.name for instruction in instructions}
-    if len(names) != len(instructions):
-        raise error_at(text, position, f"computation {computation!r} defines an instruction's name twice")
-    if not names:
-        raise error_at(text, position, f"computation {computation!r} has no instructions")
-
-
-def _instructions(text: str, position: int, computation: str) -> tuple[list[Instruction], int]:
-    """The instructions up to the closing brace of their computation, and where the brace ends."""
+def _instructions(text: str, position: int, computation: str) -> tuple[list[Instruction], list[int], int]:
+    """The instructions up to the closing brace of their computation, where each begins, and where the brace ends."""
     usual, intern = _USUAL.match, sys.intern
     instructions: list[Instruction] = []
+    starts: list[int] = []
     while True:
+        starts.append(position)
         if match := usual(text, position):
             name, shape, opcode, arguments, attributes, root = match.group(2, 3, 4, 5, 6, 1)
             instruction = Instruction(name, intern(opcode), intern(shape), arguments, attributes[2:], root is not None)
             position = match.end()
         elif text.startswith("}", position):
-            return instructions, position + 1
+            return instructions, starts, position + 1
         else:
             instruction, position = _unusual_instruction(text, position, computation)
         instructions.append(instruction)

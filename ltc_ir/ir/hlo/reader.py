@@ -60,7 +60,9 @@ class Reader:
         entries, reason = entries_by_kind(self.module, collectives, self.parts_of)
         self.stream.figures = {
             "max_depth": max(depths.values(), default=0),
-            "fusions": sum(instruction.opcode == "fusion" for _, instruction in self.module.instructions()),
+            "fusions": sum(
+                instruction.opcode in {"fusion", "fusion-start"} for _, instruction in self.module.instructions()
+            ),
             **of_collectives(entries),
         }
         self.stream.facts = {

@@ -36,7 +36,10 @@ GROUP = _groups(2)
 VALUE = rf'(?=[^\s,])[^\s,"()\[\]{{}}/]*+(?:(?:{STRING}|/(?!\*)|{GROUP})[^\s,"()\[\]{{}}/]*+)*(?!["(\[{{/])'
 """An attribute's value in the usual case: a word, a string or groups, up to a blank, a comma or a closing bracket."""
 
-ATTRIBUTES = rf"(?:, {NAME}={VALUE})*"
+_LITERAL = rf"literal={VALUE} {VALUE}"
+"""The one value of two words that may be a number: ``literal=f32[] 2.5``."""
+
+ATTRIBUTES = rf"(?:, (?:{_LITERAL}|{NAME}={VALUE}))*"
 """A run of ``, name=value`` in the usual case; use `attributes_end` where a comma follows it."""
 
 _GROUP = re.compile(GROUP, re.ASCII)
@@ -47,6 +50,7 @@ _RUN = re.compile(rf'(?:[^\s,"()\[\]{{}}/]++|{STRING}|{COMMENT}|/(?!\*))*', re.A
 _PIECE = re.compile(rf'(?:[^,"()\[\]{{}}/]++|{STRING}|{COMMENT}|/(?!\*))*', re.ASCII)
 _KEY = re.compile(rf"({NAME})\s*=\s*", re.ASCII)
 _PAIR = re.compile(rf"[\s,]*({NAME})=({VALUE})", re.ASCII)
+_NUMBER = re.compile(rf" {VALUE}", re.ASCII)
 _SEPARATOR = re.compile(rf"(?:[\s,]++|{COMMENT})*", re.ASCII)
 _ESCAPE = re.compile(rb"\\(?:([0-3][0-7]{2})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _LETTER_ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
@@ -58,15 +62,19 @@ class HloSyntaxError(ValueError):
     Attributes:
         message: what is wrong, on one line.
         line: the number of the line where it was noticed, from 1.
+        missing: whether something that the text names is not in it.
+        certain: whether that is so even where XLA's parser, which does not look for it, takes the text.
 
     Example: ``str(error) == "line 7: the text ends inside a '{' group"``.
 
     """
 
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message, line)
+    def __init__(self, message: str, line: int, missing: bool = False, certain: bool = False) -> None:
+        super().__init__(message, line, missing, certain)
         self.message = message
         self.line = line
+        self.missing = missing
+        self.certain = certain
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}"
@@ -74,7 +82,12 @@ class HloSyntaxError(ValueError):
 
 def error_at(text: str, position: int, message: str) -> HloSyntaxError:
     """The error for the text at ``position``, with its line number."""
-    return HloSyntaxError(message, text.count("\n", 0, position) + 1)
+    return HloSyntaxError(message, line_of(text, position))
+
+
+def line_of(text: str, position: int) -> int:
+    """The number of a line, from 1."""
+    return text.count("\n", 0, position) + 1
 
 
 def excerpt(text: str, position: int) -> str:
@@ -170,7 +183,8 @@ def _attribute_end(text: str, position: int) -> int:
     key = _KEY.match(text, position)
     if key is None:
         raise error_at(text, position, f"expected 'name=value' after a comma, not {excerpt(text, position)}")
-    return value_end(text, key.end())
+    end = value_end(text, key.end())
+    return end if key[1] != "literal" or text.startswith("{", key.end()) else value_end(text, blank_end(text, end))
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -201,8 +215,11 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
     position = 0
     while position < len(text):
         if match := _PAIR.match(text, position):
+            name, value = match.groups()
             position = match.end()
-            yield match.group(1), match.group(2)
+            if name == "literal" and (number := _NUMBER.match(text, position)):
+                position, value = number.end(), value + number.group()
+            yield name, value
             continue
         separator = _SEPARATOR.match(text, position)
         start = separator.end() if separator else position

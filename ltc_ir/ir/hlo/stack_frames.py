@@ -17,9 +17,11 @@ from ltc_ir.ir.hlo.scanner import STRING, blank_end, error_at, excerpt, integer,
 MAX_DEPTH = 10_000
 """Frames of one stack at most; a longer chain is cut at its outer end (Python's own limit is 1,000)."""
 
-_TABLE = re.compile(r"(FileNames|FunctionNames|FileLocations|StackFrames)[ \t]*(?=\r?\n|$)", re.ASCII)
+_TABLES = ("FileNames", "FunctionNames", "FileLocations", "StackFrames")
+_HEADING = re.compile(rf"({'|'.join(_TABLES)})[ \t]*(?=\r?\n|$)", re.ASCII)
 _NAMED = re.compile(rf"(\d{{1,18}})[ \t]+({STRING})", re.ASCII)
 _FIELDS = re.compile(r"(\d{1,18})[ \t]+\{([^{}\"]*+)\}", re.ASCII)
+_LOCATED = re.compile(_FIELDS.pattern.replace(r"\{", r"\{(?!file_location_id)", 1), re.ASCII)
 _NUMBERED = re.compile(r"\d", re.ASCII)
 
 _Fields = dict[str, str]
@@ -59,13 +61,16 @@ def read_tables(text: str, position: int) -> tuple[StackTables, int]:
     """The tables that start at ``position``, and where they end; empty tables where there are none.
 
     Raises:
-        HloSyntaxError: an entry is not ``number "string"`` or ``number {name=number …}``.
+        HloSyntaxError: an entry is not ``number "string"`` or ``number {name=number …}``, or a table is missing.
 
     """
     tables: dict[str, dict[int, str]] = {}
-    while heading := _TABLE.match(text, position):
-        entry = _NAMED if heading[1].endswith("Names") else _FIELDS
-        tables[heading[1]], position = _entries(text, blank_end(text, heading.end()), entry)
+    for name in _TABLES if _HEADING.match(text, position) else ():
+        heading = _HEADING.match(text, position)
+        if heading is None or heading[1] != name:
+            raise error_at(text, position, f"expected the table {name}, not {excerpt(text, position)}")
+        entry = _NAMED if name.endswith("Names") else _LOCATED if name == "FileLocations" else _FIELDS
+        tables[name], position = _entries(text, blank_end(text, heading.end()), entry)
     names = {number: unquote(name) for number, name in tables.get("FileNames", {}).items()}
     functions = {number: unquote(name) for number, name in tables.get("FunctionNames", {}).items()}
     locations = dict(_locations(tables.get("FileLocations", {}), names, functions))

@@ -1,0 +1,182 @@
+"""A line lost, doubled or moved in an HLO text: what XLA's parser refuses is refused, what it takes counts as XLA counts it.
+
+The one difference: a parameter that nothing uses, and that is its computation's last, is missed here and not by XLA.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ltc_ir.compat.hlo import hlo_parser
+from ltc_ir.ir.hlo.opcodes import OPERANDS
+from ltc_ir.ir.hlo.parser import HloModule, HloSyntaxError, parse
+from tests.oracles import mnemonic
+
+from .hlo_programs import program, sharded_program
+
+pytestmark = pytest.mark.skipif(hlo_parser() is None, reason="this JAX does not let Python parse HLO text")
+
+
+def read_by_xla(texts: list[str]) -> list[Counter[str] | None]:
+    """The opcodes of each text as XLA lists them, ``None`` for one that it refuses or dies of."""
+    answers: list[Counter[str] | None] = []
+    while len(answers) < len(texts):
+        answers += _until_it_dies(texts[len(answers) :])
+    return answers
+
+
+def _until_it_dies(texts: list[str]) -> list[Counter[str] | None]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.ir.xla_listing_child"],
+        input=json.dumps(texts),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=300,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
+    listed = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [found and Counter({mnemonic(name): number for name, number in found.items()}) for found in listed]
+    assert answers or done.returncode < 0, done.stderr
+    return answers if len(answers) == len(texts) else [*answers, None]
+
+
+def opcodes(module: HloModule) -> Counter[str]:
+    """Ours, as XLA lists them: what an asynchronous instruction wraps is a computation of its own there."""
+    found: Counter[str] = Counter()
+    for _, instruction in module.instructions():
+        base, _, step = instruction.opcode.rpartition("-")
+        if instruction.opcode in OPERANDS:
+            found[instruction.opcode] += 1
+            continue
+        found[f"async-{step}"] += 1
+        found += Counter({base: 1, "parameter": len(instruction.operands)} if step == "start" else {})
+    return found
+
+
+def damaged(text: str, damage: Callable[[list[str], int], None]) -> Iterator[tuple[str, str]]:
+    """Each line of a computation damaged in turn: the line, and the text."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if line.startswith(("  ", "%", "ENTRY", "}")):
+            changed = lines.copy()
+            damage(changed, number)
+            if changed != lines:
+                yield line, "\n".join(changed)
+
+
+def lost(lines: list[str], number: int) -> None:
+    del lines[number]
+
+
+def doubled(lines: list[str], number: int) -> None:
+    lines.insert(number, lines[number])
+
+
+def moved(lines: list[str], number: int) -> None:
+    lines[number : number + 2] = lines[number : number + 2][::-1]
+
+
+@pytest.mark.parametrize("name", ["switch", "top_k", "sharded", "select_and_scatter"])
+def test_what_xla_refuses_is_refused_and_what_it_takes_counts_alike(name):
+    if not hasattr(hlo_parser()(SMALL).computations()[0], "instructions"):
+        pytest.skip("XLA lists its instructions in JAX from 0.10 on")
+    text = sharded_program()[0][0] if name == "sharded" else program(name).as_text()
+    cases = [case for damage in (lost, doubled, moved) for case in damaged(text, damage)]
+    refused = 0
+    for (line, changed), theirs in zip(cases, read_by_xla([text for _, text in cases]), strict=True):
+        try:
+            ours = opcodes(parse(changed))
+        except HloSyntaxError as error:
+            refused += 1
+            assert theirs is None or ("parameter(" in line and "declares" in error.message) or not error.certain, line
+        else:
+            assert ours == theirs, line
+    assert refused > len(cases) / 2
+
+
+SMALL = "HloModule m\n\nENTRY e {\n  ROOT a = f32[] constant(1)\n}\n"
+
+BODY = """HloModule m, %s
+
+%%f (x: f32[3], y: f32[3]) -> f32[3] {
+  %%x = f32[3]{0} parameter(0)
+  %%y = f32[3]{0} parameter(1)
+  ROOT %%s = f32[3]{0} sine(%%x)
+}
+
+ENTRY %%e (a: f32[3]) -> f32[3] {
+  %%a = f32[3]{0} parameter(0)
+  %%b = f32[3]{0} cosine(%%a)
+  ROOT %%c = f32[3]{0} fusion(%%a, %%b), kind=kLoop, calls=%%f, control-predecessors={%%b}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("cosine(%a)", "cosine(%z)", 11, "'b' has the operand 'z', which nothing above it defines"),
+        ("cosine(%a)", "cosine(f32[3]{0} %c)", 11, "'b' has the operand 'c', which nothing above it defines"),
+        ("cosine(%a)", "cosine()", 11, "'cosine' takes 1 operand, 'b' has 0"),
+        ("cosine(%a)", "cosine(%a, %a)", 11, "'cosine' takes 1 operand, 'b' has 2"),
+        ("cosine(%a)", "cosime(%a)", 11, "XLA has no opcode 'cosime'"),
+        ("cosine(%a)", "cosime-start(%a)", 11, "XLA has no opcode 'cosime-start'"),
+        ("calls=%f", "calls=%g", 12, "'c' calls 'g', which nothing above it defines"),
+        ("calls=%f", "calls=%e", 12, "'c' calls 'e', which nothing above it defines"),
+        ("calls=%f", "called_computations={%f, %g}", 12, "'c' calls 'g', which nothing above it defines"),
+        ("calls=%f", "calls={ ROOT q = f32[] constant(1) }", 12, "expected names of computations in calls"),
+        ("s={%b}", "s={%b, %z}", 12, "'c' has the predecessor 'z', which nothing above it defines"),
+        ("s={%b}", "s={%c}", 12, "'c' has the predecessor 'c', which nothing above it defines"),
+        ("  ROOT %s = f32[3]{0} sine(%x)\n", "", 5, ""),
+        ("-> f32[3] {\n  %x", "-> (f32[3], s32[]) {\n  %x", 6, "is the line with ROOT lost?"),
+        ("  %y = f32[3]{0} parameter(1)\n", "", 4, "computation 'f' declares 2 parameters and has 1"),
+        ("  %x = f32[3]{0} parameter(0)\n", "", 5, "'s' has the operand 'x', which nothing above it defines"),
+        ("parameter(1)", "parameter(2)", 4, "computation 'f' has no parameter 1, but one with a higher number"),
+        ("parameter(1)", "parameter(0)", 5, "computation 'f' has a second parameter 0"),
+        ("parameter(1)", "parameter(y)", 5, "expected a parameter's number, not 'y'"),
+        ("  %b =", "  ROOT %b =", 12, "computation 'e' has a second ROOT"),
+        ("  %b =", "  %a =", 12, "'c' has the operand 'b'"),
+        ("ROOT %c =", "ROOT %a =", 12, "'a' is defined a second time in 'e'"),
+        ("frontend_attributes={}", "input_output_alias={ {}: (1, {}, may-alias) }", 1, "names parameter 1, which 'e'"),
+        ("frontend_attributes={}", "input_output_alias={ {0}: (0, {}, may-alias) }", 1, "names result 0, which 'e'"),
+        ("frontend_attributes={}", "buffer_donor={ (0, {}), (3, {}) }", 1, "names parameter 3, which 'e'"),
+        ("ENTRY ", "", 14, "the text has no ENTRY computation: it was cut off"),
+    ],
+)
+def test_what_nothing_defines_is_named_with_its_line(old, new, line, words):
+    whole = BODY % "frontend_attributes={}, entry_computation_layout={(f32[3]{0})->f32[3]{0}}"
+    assert len(parse(whole).computations) == 2
+    assert old in whole
+    text = whole.replace(old, new, 1)
+    if not words:
+        assert len(parse(text).computations) == 2  # the line before it is as good a root
+        return
+    with pytest.raises(HloSyntaxError) as caught:
+        parse(text)
+    assert caught.value.line == line
+    assert words in caught.value.message
+
+
+def test_names_are_looked_for_in_the_own_computation_alone():
+    text = BODY.replace("cosine(%%a)", "cosine(%%y)") % "frontend_attributes={}"
+    with pytest.raises(HloSyntaxError, match="'b' has the operand 'y'"):
+        parse(text)
+
+
+def test_without_entry_the_last_computation_is_it_unless_the_text_was_cut_off():
+    whole = BODY.replace("ENTRY ", "") % "frontend_attributes={}"
+    assert parse(whole).entry.name == "e"
+    with pytest.raises(HloSyntaxError, match="no ENTRY"):
+        parse(whole.replace("calls=%f, ", "").replace("fusion(%a, %b)", "add(%a, %b)"))  # then what is "f" for?
+    bare = whole.split("\n", 2)[2].replace(" (x: f32[3], y: f32[3]) -> f32[3]", "")
+    assert (parse(bare).name, parse(bare).entry.name) == ("", "e")
