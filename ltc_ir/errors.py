@@ -36,6 +36,14 @@ class UsageError(LtcIrError):
     exit_code = 2
 
 
+class DamagedError(UsageError):
+    """A snapshot that is not as it was written: cut short, in conflict, edited by hand, or in another's place."""
+
+
+class NewerSnapshotError(UsageError):
+    """A snapshot that a newer version wrote, in a schema that this one does not read."""
+
+
 class TargetError(LtcIrError):
     """The user's function failed to import, trace, lower or compile.
 

@@ -21,6 +21,7 @@ from ltc_ir.rules.growth_policy import find_waiver_problems
 from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.snapshots.apart import SurveyApart, look_apart
 from ltc_ir.snapshots.batches import How, Workers, how_to_run
+from ltc_ir.snapshots.blame import with_commit
 from ltc_ir.snapshots.capture import CHILD_LIMIT, capture, capture_request_here
 from ltc_ir.snapshots.project import GIVEN, Guard, guard_of, under_ci
 from ltc_ir.snapshots.survey import (
@@ -148,7 +149,8 @@ def check(
     complete: bool | Collection[str] = (not targets or found.names) if programs is None else False
     if found.judged is None:
         made = check_all(
-            cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked
+            cases, guard.rules, guard.waivers, complete=complete, strict=strict, unchecked=unchecked,
+            failed=[(item.target, item.program) for item in found.failed],
         )  # fmt: skip
     else:
         waivers = find_waiver_problems(guard.waivers, found.judged, complete=complete)
@@ -245,6 +247,7 @@ def _found_apart(survey: SurveyApart, cases: Sequence[Case], judged: tuple[Progr
 
 def _with_command(check: ProgramCheck, guard: Guard, built: Collection[str]) -> ProgramCheck:
     """A program's check with the command that accepts it and, where a snapshot is missing, which others there are."""
+    check = with_commit(check)
     if check.status is Status.MATCH:
         return check
     # what a rule permits or a waiver tolerates needs a reason to be recorded too

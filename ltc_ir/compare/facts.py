@@ -22,7 +22,7 @@ from ltc_ir.records.op_table import (
 )
 from ltc_ir.records.request import Request
 from ltc_ir.records.signature import Signature
-from ltc_ir.records.snapshot import TWICE, Block, HloFacts, Identity, LevelFacts, Provenance, Snapshot
+from ltc_ir.records.snapshot import DISAGREED, TWICE, Block, HloFacts, Identity, LevelFacts, Provenance, Snapshot
 from ltc_ir.records.vocabulary import By, Level, newer_names
 
 EXPANDED_NOTE = "stablehlo: a snapshot holds each operation once per call path, not as it stands in the text"
@@ -131,7 +131,8 @@ def stable(first: LevelFacts, second: LevelFacts) -> LevelFacts:
     if first.fingerprint != second.fingerprint:
         unstable.add("fingerprint")
     structure = first.structure if first.structure == second.structure else None
-    return without(replace(first, unstable=tuple(sorted(unstable)), structure=structure), unstable)
+    reasons = {name: first.reasons.get(name) or second.reasons.get(name) or DISAGREED for name in unstable}
+    return without(replace(first, unstable=tuple(sorted(unstable)), structure=structure, reasons=reasons), unstable)
 
 
 def without(facts: LevelFacts, names: Iterable[str]) -> LevelFacts:

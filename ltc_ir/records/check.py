@@ -23,6 +23,7 @@ class Status(StrEnum):
     UNSTABLE = "unstable"
     MISSING = "missing"
     NOT_COMPARABLE = "not-comparable"
+    DAMAGED = "damaged"
     ERROR = "error"
 
 
@@ -30,6 +31,7 @@ NOTED = frozenset({Status.SHRUNK, Status.MOVED, Status.CHANGED})
 """What passes with a note to record it, and fails with ``--strict``."""
 
 _EXIT = {
+    Status.DAMAGED: 2,
     Status.GROWN: 1,
     Status.DRIFT: 1,
     Status.UNSTABLE: 1,
@@ -108,7 +110,8 @@ class ProgramCheck:
     ``changes`` stand worst first. ``totals`` are the level totals on both sides, for a headline. ``reason`` says why there
     is nothing to compare, or what failed; ``code`` is the exit code of an error. ``accept`` is the command that records the
     present state, ``file`` the snapshot's path. ``notes`` say what a reader must know (``not held: unstable``). ``unjudged``
-    are the rules that could not be judged on it, each with why.
+    are the rules that could not be judged on it, each with why. ``outdated`` says that its file does not hold all that is
+    compared today.
     """
 
     target: str
@@ -122,7 +125,8 @@ class ProgramCheck:
     notes: tuple[str, ...] = ()
     code: int | None = None
     unjudged: tuple[Problem, ...] = ()
-    SHAPE: ClassVar = Shape(optional=("unjudged",))
+    outdated: bool = False
+    SHAPE: ClassVar = Shape(optional=("unjudged", "outdated"))
 
     def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """With both sides of a total by name, and the exit code, strictness apart."""
@@ -144,7 +148,7 @@ class ProgramCheck:
     def exit_code(self, strict: bool = False) -> int:
         """The exit code of this program alone."""
         codes = [_EXIT.get(self.status, 0) if self.code is None else self.code]
-        codes += [1] if self.broken or (strict and self.status in NOTED) else []
+        codes += [1] if self.broken or (strict and (self.status in NOTED or self.outdated)) else []
         return worst([*codes, *(problem.code for problem in self.unjudged)])
 
 

@@ -14,6 +14,9 @@ Block = tuple[str, str]
 SCHEMA = 1
 """The snapshot schema this version writes; older ones are migrated when read, newer ones refused."""
 
+DISAGREED = "two captures disagreed"
+"""Why a fact is unstable, or a signature missing, in the files that this version writes."""
+
 TWICE, IN_PROCESS = "twice", "in-process"
 """How a snapshot was captured: a second time in a child with another hash seed and order, or by a second trace here."""
 
@@ -50,7 +53,8 @@ class LevelFacts:
 
     ``ops[(phase, function)][name]`` counts operations, once per call path; ``types[phase][element type]`` their results.
     ``metrics`` are ``lines``, ``constants.bytes`` and the like. ``unstable`` names facts that two captures disagreed on:
-    they are not held (``"op|phase|function|name"``, ``"type|phase|name"``, ``"metric|name"``, ``"fingerprint"``).
+    they are not held (``"op|phase|function|name"``, ``"type|phase|name"``, ``"metric|name"``, ``"fingerprint"``), each for the
+    reason that ``reasons`` has of it: one without was not marked by a capture.
     ``structure`` is the fingerprint regardless of the order of independent operations, ``None`` where it was not read.
     """
 
@@ -60,6 +64,7 @@ class LevelFacts:
     fingerprint: str | None = None
     unstable: tuple[str, ...] = ()
     structure: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def total(self) -> int:
@@ -95,7 +100,8 @@ class Acceptance:
 class Snapshot:
     """The facts of one program of one target, as one file keeps them; ``levels`` are jaxpr and stablehlo.
 
-    ``signature`` is ``None`` where it was not recorded; ``attribution`` is the version that told the phases of the facts.
+    ``signature`` is ``None`` where it was not recorded, for the reason ``unsigned`` where two captures disagreed on it;
+    ``attribution`` is the version that told the phases of the facts.
     """
 
     target: str
@@ -108,4 +114,5 @@ class Snapshot:
     captured: str = TWICE
     signature: Signature | None = None
     attribution: int = ATTRIBUTION
+    unsigned: str | None = None
     kind: str = "snapshot"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
-from ltc_ir.errors import UsageError
+from ltc_ir.errors import NewerSnapshotError, UsageError
+from ltc_ir.records.element_types import parse_element_type
 from ltc_ir.records.serialization import convert
 from ltc_ir.records.shape import Check
 from ltc_ir.records.signature import FIRST_ATTRIBUTION, LOOPS, PRODUCTS, Signature, TypedOperation, Value
@@ -43,6 +44,10 @@ _SETTLE = "settle it with either side, then run `ltc-ir snapshot update`"
 
 _PHASES = tuple(phase.value for phase in Phase)
 _MINOR = re.compile(r"\d+\.\d+")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{2,64}")
+_VERSION = re.compile(r"\d+\.\d+[\w.+-]*", re.ASCII)
+_SHAPE = re.compile(r"(?:\d+(?:,\d+)*)?|.*[A-Za-z_].*", re.ASCII)
+"""What stands between the brackets of a type: sizes, or expressions of symbolic ones."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
@@ -52,9 +57,10 @@ def dumps(snapshot: Snapshot) -> str:
 
     The last line closes the file: one cut short anywhere is seen to be so, and no two branches change that line.
     """
+    unsigned = {} if snapshot.unsigned is None else {"unsigned": snapshot.unsigned}
     blocks = [
         HEAD + _lines({"schema": SCHEMA, "kind": "snapshot", "target": snapshot.target, "program": snapshot.program})
-        + _lines({"captured": snapshot.captured, "attribution": snapshot.attribution}),
+        + _lines({"captured": snapshot.captured, "attribution": snapshot.attribution, **unsigned}),
         *_identity(snapshot.identity),
         _table(["provenance"], vars(snapshot.provenance)),
         *(f"[[accepted]]\n{_lines({'reason': one.reason, 'growth': one.growth})}" for one in snapshot.accepted),
@@ -97,6 +103,9 @@ def _facts(level: str, facts: LevelFacts, made: Mapping[str, object]) -> Iterato
     hashes = {"fingerprint": facts.fingerprint, "structure": facts.structure}
     head = {**made, **hashes, "unstable": tuple(sorted(facts.unstable)) or None}
     yield _table([level], {key: value for key, value in head.items() if value is not None})
+    reasons = {name: facts.reasons[name] for name in sorted(facts.unstable) if name in facts.reasons}
+    if reasons:
+        yield _table([level, "reasons"], reasons)
     if facts.metrics:
         yield _table([level, "metrics"], _sorted(facts.metrics))
     for phase in _PHASES:
@@ -202,7 +211,7 @@ def _migrated(data: _Data, where: str) -> _Data:
     """
     schema = data.get("schema")
     if type(schema) is int and schema > SCHEMA:
-        raise UsageError(
+        raise NewerSnapshotError(
             f"{where}: written by a newer ltc-ir: schema {shown(schema)}, and this one reads up to {SCHEMA}",
             "upgrade ltc-ir",
         )
@@ -227,6 +236,17 @@ def _is_minor(value: Any) -> bool:
     return isinstance(value, str) and _MINOR.fullmatch(value) is not None
 
 
+def _names_fact(value: Any) -> bool:
+    """Whether a text names a fact that two captures can disagree on."""
+    if not isinstance(value, str):
+        return False
+    kind, _, name = value.partition("|")
+    return value == "fingerprint" or (kind in _FACTS and name.count("|") >= _FACTS[kind])
+
+
+_FACTS = {"op": 2, "type": 1, "metric": 0}
+"""The kinds of facts that an unstable one is named by, and how many bars there are at least behind it."""
+_Hash = Annotated[str, Check("a hash", lambda value: isinstance(value, str) and _HEXADECIMAL.fullmatch(value))]
 _Counts = Mapping[str, Annotated[int, _whole(1)]]
 
 
@@ -247,9 +267,10 @@ class _Identity:
 class _Level:
     """`LevelFacts` as a file holds them: ``types[phase][element type]``, ``ops[phase][function][name]``."""
 
-    fingerprint: str | None = None
-    structure: str | None = None
-    unstable: tuple[str, ...] = ()
+    fingerprint: _Hash | None = None
+    structure: _Hash | None = None
+    unstable: tuple[Annotated[str, Check("the name of a fact", _names_fact)], ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Annotated[int, _whole(0)]] = field(default_factory=dict)
     types: Mapping[str, _Counts] = field(default_factory=dict)
     ops: Mapping[str, Mapping[str, _Counts]] = field(default_factory=dict)
@@ -270,7 +291,17 @@ class _Level:
         if level in _METRICS and self.fingerprint is None and "fingerprint" not in self.unstable:
             raise DamageError("the fingerprint is missing", (level,))
         ops = {(phase, name): counts for phase, functions in self.ops.items() for name, counts in functions.items()}
-        return LevelFacts(ops, self.types, self.metrics, self.fingerprint, self.unstable, self.structure)
+        embedded, stored = (self.metrics.get(f"constants.{name}") for name in ("embedded.bytes", "bytes"))
+        if embedded is not None and stored is not None and embedded > stored:
+            raise DamageError(
+                f"constants.embedded.bytes {embedded} are more than constants.bytes {stored}", (level, "metrics")
+            )
+        for name in self.reasons:
+            if name not in self.unstable:
+                raise DamageError(f"{shown(name)} has a reason and is not unstable", (level, "reasons"), name)
+        return LevelFacts(
+            ops, self.types, self.metrics, self.fingerprint, self.unstable, self.structure, reasons=self.reasons
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,10 +340,29 @@ def _values(key: str, texts: Mapping[str, str]) -> tuple[Value, ...]:
     for name, text in texts.items():
         try:
             value = Value.parse(name, text)
+            _check_type(value.type)
         except ValueError as error:
             raise DamageError(str(error), ("signature", key), name) from None
         values.append(value if key == "arguments" else replace(value, donated=None))
     return tuple(values)
+
+
+def _check_type(text: str) -> None:
+    """Refuse what is not the type of an argument or a result: ``f32[8,128]``; what is no array is called by its class.
+
+    Raises:
+        ValueError: it is none.
+    """
+    element_type, bracket, shape = text.partition("[")
+    if not bracket and element_type.isidentifier():
+        return
+    known = parse_element_type(element_type) is not None or element_type in _OTHER_TYPES
+    if not (known and shape.endswith("]") and _SHAPE.fullmatch(shape[:-1])):
+        raise ValueError(f"{shown(text)} is not the type of an argument or result")
+
+
+_OTHER_TYPES = frozenset({"f0", "str", "object"})
+"""Element types that JAX has besides those that rules know: ``float0``, the type of a gradient that there is none of."""
 
 
 @dataclass(frozen=True)
@@ -332,7 +382,22 @@ class _Layout:
     hlo: _Hlo | None = None
     accepted: tuple[Acceptance, ...] = ()
     signature: _Signature | None = None
+    unsigned: str | None = None
     attribution: Annotated[int, _whole(1)] = FIRST_ATTRIBUTION
+
+
+def _check_versions(layout: _Layout) -> None:
+    """Refuse releases that are none, or not of the minor version that the file is for.
+
+    Raises:
+        DamageError: they are not.
+    """
+    for name, version in vars(layout.provenance).items():
+        if not _VERSION.fullmatch(version):
+            raise DamageError(f"{shown(version)} is no release", ("provenance",), name)
+    if not f"{layout.provenance.jax}.".startswith(f"{layout.identity.jax}."):
+        what = f"it is of JAX {layout.identity.jax}, and {layout.provenance.jax} made it"
+        raise DamageError(what, ("provenance",), "jax")
 
 
 _ALWAYS_TYPED = sorted(PRODUCTS | LOOPS)
@@ -356,6 +421,7 @@ def _check_operations(signature: Signature, facts: LevelFacts) -> None:
 
 def _snapshot(layout: _Layout) -> Snapshot:
     hlo = layout.hlo
+    _check_versions(layout)
     levels = {level: getattr(layout, level).facts(level) for level in LEVELS}
     signature = None if layout.signature is None else layout.signature.signature()
     if signature is not None:
@@ -371,4 +437,5 @@ def _snapshot(layout: _Layout) -> Snapshot:
         captured=layout.captured,
         signature=signature,
         attribution=layout.attribution,
+        unsigned=layout.unsigned,
     )

@@ -8,6 +8,7 @@ from datetime import date
 from functools import partial
 
 from ltc_ir.compare.comparability import identity_differences, version_note
+from ltc_ir.compare.damage import damage
 from ltc_ir.compare.diff import TableDiff
 from ltc_ir.compare.facts import agreed_signature, compare_facts, stable
 from ltc_ir.compare.signature import compare_signatures
@@ -63,11 +64,15 @@ def check_all(
     strict: bool = False,
     today: date | None = None,
     unchecked: Mapping[str, str] | None = None,
+    failed: Collection[tuple[str, str]] = (),
 ) -> Check:
-    """Check programs of one target or several; rules and waivers apply to all of them together."""
+    """Check programs of one target or several; rules and waivers apply to all of them together.
+
+    ``failed`` names programs, each with its target, that there are and that could not be looked at.
+    """
     programs = {number: case.tables for number, case in enumerate(cases)}
     baselines = {number: _comparable(case) for number, case in enumerate(cases)}
-    judged = judge(rules, programs, baselines, complete=complete)
+    judged = judge(rules, programs, baselines, complete=complete, failed=failed)
     checks = tuple(
         replace(
             check_program(case, rules, waivers, broken=judged.changes[number], today=today),
@@ -118,14 +123,19 @@ def check_program(
     for level, diff in diffs.items():
         changes = locate_changes(diff, tables.levels[level])
         rows += judge_growth([one for one in changes if not signed or one.metric != "fingerprint"], diff)
-    unstable = _newly_unstable(baseline, current)
+    unstable, damaged = _newly_unstable(baseline, current), damage(baseline, current)
+    if damaged:
+        rows = [replace(row, rule=None, where=None, waived=None) for row in rows]
+    reason = f"two captures disagreed on {_some(unstable)}" if unstable else damaged
+    status = Status.UNSTABLE if unstable else Status.DAMAGED if damaged else None
     return replace(
         check,
-        status=Status.UNSTABLE if unstable else _status(diffs.values(), rows, bool(signed), baseline, current),
+        status=status or _status(diffs.values(), rows, bool(signed), baseline, current),
         changes=_ordered([*failing, *rows]),
         totals={name: sides for diff in diffs.values() for name, sides in _totals_of(diff.baseline, diff.current)},
-        reason=f"two captures disagreed on {_some(unstable)}" if unstable else None,
+        reason=reason,
         notes=tuple(_notes(baseline, current, diffs)),
+        outdated=not damaged and any(_older(baseline, current)),
     )
 
 
@@ -287,21 +297,34 @@ _TWINS = {
 
 
 def _notes(baseline: Snapshot, current: Snapshot, diffs: Mapping[str, TableDiff]) -> Iterator[str]:
+    for level in diffs:
+        yield from _not_held(level, baseline.levels[level])
     version = version_note(baseline, current)
     if version and any(map(_differs, diffs.values())):
         yield version
     for level in _levels(baseline, current, both=False):
         yield f"{level} is {'not in the snapshot' if level in current.levels else 'in the snapshot only'}: not compared"
     yield from _older(baseline, current)
-    for level, diff in diffs.items():
-        unstable = baseline.levels[level].unstable
-        if unstable:
-            yield f"not held, as two captures disagreed on them: {level} {_some(unstable)}"
+    for diff in diffs.values():
         for name in sorted({*diff.baseline.figures} ^ {*diff.current.figures}):
             if baseline.signature is not None or name != "donated.bytes":
                 yield f"{name} is on one side only: not compared"
         yield from _recompute(diff)
     yield from _hlo(baseline, current)
+
+
+def _not_held(level: str, facts: LevelFacts) -> Iterator[str]:
+    """The facts that a file exempts from the check, with the reasons that it has for that."""
+    exempt: dict[str, list[str]] = {}
+    for name in facts.unstable:
+        exempt.setdefault(facts.reasons.get(name, "no reason is recorded"), []).append(name)
+    for reason, names in exempt.items():
+        verb = "is" if len(names) == 1 else "are"
+        yield f"{level} {_some(names)} {verb} {UNSTABLE}: {' '.join(reason.split())}"
+
+
+UNSTABLE = "marked unstable"
+"""What a note says of facts that a file exempts."""
 
 
 def _older(baseline: Snapshot, current: Snapshot) -> Iterator[str]:

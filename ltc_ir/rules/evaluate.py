@@ -50,6 +50,7 @@ def judge(
     baselines: Mapping[Key, Snapshot | None] | None = None,
     *,
     complete: Complete = True,
+    failed: Collection[tuple[str, str]] = (),
 ) -> Judgement[Key]:
     """Judge rules on programs.
 
@@ -60,8 +61,9 @@ def judge(
             there. For a program without an entry there is no store, and a step is an error.
         complete: whether these are all programs (of these targets, where some are named), so that a rule that matches
             none of them is an error.
+        failed: the programs, each with its target, that there are and could not be looked at.
     """
-    judging = _Judging(programs, baselines or {}, complete)
+    judging = _Judging(programs, baselines or {}, complete, failed)
     for rule in rules:
         judging.judge(rule)
     return judging.judgement()
@@ -74,6 +76,7 @@ class _Judging(Generic[Key]):
     programs: Mapping[Key, ProgramTables]
     baselines: Mapping[Key, Snapshot | None]
     complete: Complete
+    failed: Collection[tuple[str, str]] = ()
     changes: dict[Key, list[CheckChange]] = field(default_factory=dict)
     unjudged: dict[Key, list[Problem]] = field(default_factory=dict)
     problems: dict[Problem, None] = field(default_factory=dict)
@@ -95,7 +98,7 @@ class _Judging(Generic[Key]):
         among = [tables for tables in programs.values() if not rule.targets or tables.target in rule.targets]
         covered = covers(self.complete, rule.targets)
         if not keys:
-            if covered:
+            if covered and not any(rule.applies_to(*name) for name in self.failed):
                 self.problems[_unmatched(rule, programs.values())] = None
             return
         try:

@@ -94,7 +94,7 @@ def measure_step(selector: Selector, meaning: Meaning, tables: ProgramTables, ba
         return Stepped(0, _wider(tables, baseline), {})
     if selector.phase is not None and baseline.attribution != ATTRIBUTION:
         raise NotComparableError(
-            f"the snapshot of {tables.target} {tables.program} has the phases of an older attribution: not judged",
+            f"the snapshot of {tables.target} {tables.program} has the phases of {_another(baseline)}: not judged",
             "record the phases of today with ltc-ir snapshot update",
         )
     facts = without(facts_of(level_of(tables, meaning.level)), stored.unstable)
@@ -106,6 +106,10 @@ def measure_step(selector: Selector, meaning: Meaning, tables: ProgramTables, ba
     moves = count_blocks(after)
     moves.subtract(count_blocks(before))
     return Stepped(sum(before.values()), sum(after.values()), moves, max(0, unplaced[1] - unplaced[0]))
+
+
+def _another(baseline: Snapshot) -> str:
+    return "a newer ltc-ir" if baseline.attribution > ATTRIBUTION else "an older attribution"
 
 
 def select_rows(selector: Selector, meaning: Meaning, table: Table) -> Weights:

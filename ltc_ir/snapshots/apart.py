@@ -8,7 +8,7 @@ from itertools import islice
 
 from ltc_ir import config
 from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
-from ltc_ir.records.check import ProgramCheck, Status
+from ltc_ir.records.check import ProgramCheck
 from ltc_ir.records.snapshot import TWICE, Snapshot
 from ltc_ir.rules.check import Case, check_program
 from ltc_ir.snapshots.batches import Asked, How, Told, Workers
@@ -23,6 +23,7 @@ from ltc_ir.snapshots.survey import (
     Progress,
     case_of,
     differs,
+    failure_of,
     is_red,
     recorded_programs,
     without_verdict,
@@ -149,8 +150,7 @@ class SurveyApart:
     def fail(self, number: int, program: str, error: LtcIrError) -> None:
         """Remember what failed, with the exit code it gives."""
         name = self.asked[number].name
-        failed = ProgramCheck(name, program, Status.ERROR, reason=error.in_words, code=error.exit_code)
-        self.failed.append(((number, program), failed))
+        self.failed.append(((number, program), failure_of(name, program, error)))
 
     def failures(self) -> list[ProgramCheck]:
         """What failed, in the order of the targets."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.errors import DamagedError, LtcIrError, NewerSnapshotError, UsageError
 from ltc_ir.files import current_folder, is_file, project_root, read_bytes, real_path
 from ltc_ir.records import snapshot_toml as layout
 from ltc_ir.records.snapshot import Identity, Snapshot
@@ -83,10 +83,16 @@ class Store:
         Raises:
             UsageError: it cannot be read, or holds what belongs in another file.
         """
-        snapshot = layout.loads_bytes(read_bytes(str(path), MOST_BYTES), path.as_posix())
+        data = read_bytes(str(path), MOST_BYTES)
+        try:
+            snapshot = layout.loads_bytes(data, path.as_posix())
+        except NewerSnapshotError:
+            raise
+        except UsageError as error:
+            raise DamagedError(error.message, error.hint) from error
         home = self.path_of(snapshot.target, snapshot.program, snapshot.identity)
         if home != path:
-            raise UsageError(
+            raise DamagedError(
                 f"{path.as_posix()} holds what belongs in {home.as_posix()}",
                 "was it copied or renamed by hand? delete it, and run `ltc-ir snapshot update`",
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ltc_ir import config
-from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.errors import DamagedError, LtcIrError, TargetError, UsageError
 from ltc_ir.files import decode, names_stored_file, project_root, read_bytes
 from ltc_ir.records.check import ProgramCheck, Status
 from ltc_ir.records.request import Options
@@ -158,7 +158,13 @@ class Survey:
 
     def fail(self, target: str, program: str, error: LtcIrError) -> None:
         """Remember what failed, with the exit code it gives."""
-        self.failed.append(ProgramCheck(target, program, Status.ERROR, reason=error.in_words, code=error.exit_code))
+        self.failed.append(failure_of(target, program, error))
+
+
+def failure_of(target: str, program: str, error: LtcIrError) -> ProgramCheck:
+    """What is said of a program of which an error is all that was learnt: its file is damaged, or it failed."""
+    status = Status.DAMAGED if isinstance(error, DamagedError) else Status.ERROR
+    return ProgramCheck(target, program, status, reason=error.in_words, code=error.exit_code)
 
 
 def without_verdict(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ltc_ir.compare.facts import agreed_signature, stable
 from ltc_ir.errors import LtcIrError
 from ltc_ir.records.check import Action, CheckChange, ProgramCheck, Status, Written
-from ltc_ir.records.snapshot import Acceptance, Snapshot
+from ltc_ir.records.snapshot import DISAGREED, Acceptance, Snapshot
 from ltc_ir.rules.check import Case, check_program
 from ltc_ir.snapshots.store import Store
 
@@ -66,7 +66,8 @@ def agreed(first: Snapshot, second: Snapshot) -> Snapshot:
     hlo = first.hlo
     if hlo is not None and second.hlo is not None:
         hlo = replace(hlo, facts=stable(hlo.facts, second.hlo.facts))
-    return replace(first, levels=levels, hlo=hlo, captured=second.captured, signature=signature)
+    unsigned = None if signature is not None or first.signature is None else DISAGREED
+    return replace(first, levels=levels, hlo=hlo, captured=second.captured, signature=signature, unsigned=unsigned)
 
 
 def _unstable(snapshot: Snapshot) -> tuple[str, ...]:
@@ -86,12 +87,25 @@ def _decided(case: Case, nearest: Snapshot | None, reason: str | None) -> Writte
     unlike = check.reason if check.status is Status.NOT_COMPARABLE else None
     if unlike is not None:
         check = _beside(case, case.baseline)
+    if check.status is Status.DAMAGED:
+        return _replaced(case, check, reason)
     if check.status in {Status.GROWN, Status.DRIFT} and reason is None:
         why = "it has grown; accept that with --accept-growth and a reason"
         return Written(*names, Action.REFUSED, case.file, check, reason=f"{unlike}, and {why}" if unlike else why)
     whole = _recorded_facts(case.current) == _recorded_facts(case.baseline)
     same = check.status is Status.MATCH and unlike is None and whole and _keeps_hlo(case.current, case.baseline)
     return Written(*names, Action.KEPT if same else Action.UPDATED, case.file, None if same else check, reason=unlike)
+
+
+def _replaced(case: Case, check: ProgramCheck, reason: str | None) -> Written:
+    """What becomes of a damaged file: it is replaced and that is said; where it holds less than the program, with a reason."""
+    names = (case.current.target, case.current.program)
+    if reason is None and any(change.grew for change in check.changes):
+        why = (
+            "its file is damaged, and the program has more than it says; accept that with --accept-growth and a reason"
+        )
+        return Written(*names, Action.REFUSED, case.file, check, reason=why)
+    return Written(*names, Action.UPDATED, case.file, check, reason="the damaged file is replaced")
 
 
 def _recorded_facts(snapshot: Snapshot) -> tuple[object, ...]:

@@ -57,6 +57,11 @@ STABLEHLO = (
 FIGURES = {"lines": 40, "constants.bytes": 400, "constants.embedded.bytes": 0, "max_depth": 3}
 
 
+def hashed(entries) -> str:
+    """A fingerprint of these operations and no others."""
+    return f"{hash(tuple(entries)) % 2**64:016x}"
+
+
 def inventory(
     jaxpr=JAXPR, stablehlo=STABLEHLO, hlo=None, *, target="m", program="grad", devices=1, detailed=True, **figures
 ) -> ProgramTables:
@@ -65,10 +70,8 @@ def inventory(
     metrics = FIGURES | dict(named)
     constants = (Constant(400, "f32", "forward", "m:act", "m.py:3"),) if metrics["constants.bytes"] else ()
     levels = {
-        "jaxpr": table("jaxpr", jaxpr, {"max_depth": 3}, fingerprint=f"j{hash(tuple(jaxpr))}"),
-        "stablehlo": table(
-            "stablehlo", stablehlo, metrics, constants=constants, fingerprint=f"s{hash(tuple(stablehlo))}"
-        ),
+        "jaxpr": table("jaxpr", jaxpr, {"max_depth": 3}, fingerprint=hashed(jaxpr)),
+        "stablehlo": table("stablehlo", stablehlo, metrics, constants=constants, fingerprint=hashed(stablehlo)),
     }
     if hlo is not None:
         flops = {"flops": 12.5, "memory.temporary_bytes": 2048}

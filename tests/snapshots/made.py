@@ -39,6 +39,8 @@ USUAL = Snapshot(
 def usual(**fields: Any) -> Snapshot:
     """The usual snapshot with some fields changed; a field of its identity by its own name."""
     own = {key: fields.pop(key) for key in ("jax", "platform", "x64") if key in fields}
+    if "jax" in own:
+        fields.setdefault("provenance", Provenance(f"{own['jax']}.2", "0.10.2"))
     return replace(USUAL, identity=replace(USUAL.identity, **own), **fields)
 
 

@@ -24,13 +24,20 @@ texts = st.text(
 """Any text, lone surrogates and all that an editor or TOML could stumble on."""
 counts = st.dictionaries(texts, st.integers(1, 2**70), max_size=4)
 phases = st.sampled_from([phase.value for phase in Phase])
+hashes = st.text("0123456789abcdef", min_size=8, max_size=32)
+unstable_names = st.one_of(
+    st.just("fingerprint"),
+    st.builds("op|{}|{}|{}".format, phases, texts, texts),
+    st.builds("type|{}|{}".format, phases, texts),
+    st.builds("metric|{}".format, texts),
+)
 facts = st.builds(
     LevelFacts,
     ops=st.dictionaries(st.tuples(phases, texts), counts.filter(bool), max_size=4),
     types=st.dictionaries(phases, counts.filter(bool), max_size=3),
     metrics=st.dictionaries(texts, st.integers(0, 2**70), max_size=3),
-    fingerprint=st.none() | texts,
-    unstable=st.lists(texts, max_size=3).map(lambda names: tuple(sorted(names))),
+    fingerprint=st.none() | hashes,
+    unstable=st.lists(unstable_names, max_size=3, unique=True).map(lambda names: tuple(sorted(names))),
 )
 
 
@@ -60,4 +67,4 @@ snapshots = st.builds(
     hlo=st.none() | st.builds(HloFacts, texts, texts, facts),
     accepted=st.lists(st.builds(Acceptance, texts, st.lists(texts, max_size=2).map(tuple)), max_size=2).map(tuple),
     captured=st.sampled_from([TWICE, IN_PROCESS]),
-)
+).map(lambda made: replace(made, provenance=Provenance(f"{made.identity.jax}.2", "0.10.2rc1")))

@@ -294,7 +294,7 @@ def changed(phase: str, function: str, ops: dict[str, int]) -> Snapshot:
         ops={**JAXPR.ops, (phase, function): new},
         types={**JAXPR.types, phase: {"f32": JAXPR.types[phase]["f32"] + more}},
         metrics={"max_depth": JAXPR.metrics["max_depth"] + more},
-        fingerprint=f"after {function}",
+        fingerprint=function.encode().hex(),
     )
     return usual(levels={**USUAL.levels, "jaxpr": facts})
 

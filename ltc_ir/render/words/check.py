@@ -25,6 +25,7 @@ _LEADS = {
     Status.UNSTABLE: "is unstable",
     Status.MISSING: "has no snapshot",
     Status.NOT_COMPARABLE: "cannot be compared",
+    Status.DAMAGED: "is damaged",
     Status.ERROR: "failed",
 }
 _EXPLAINED = {
@@ -32,7 +33,7 @@ _EXPLAINED = {
     Status.DRIFT: "it has grown, and another JAX recorded it",
     Status.UNSTABLE: "two captures of the same program disagree",
 }
-_SAID_FIRST = frozenset({Status.UNSTABLE, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
+_SAID_FIRST = frozenset({Status.UNSTABLE, Status.DAMAGED, Status.MISSING, Status.NOT_COMPARABLE, Status.ERROR})
 """Where the reason is the news, and totals are not."""
 NOT_JUDGED = "not judged"
 """How a program stands of whose rules one could not be judged."""
