@@ -15,7 +15,7 @@ import pytest
 
 from ltc_ir import writing
 from ltc_ir.errors import LtcIrError, UsageError
-from ltc_ir.records.snapshot import Identity, Snapshot
+from ltc_ir.records.snapshot import Identity, Provenance, Snapshot
 from ltc_ir.records.snapshot_toml import loads_bytes
 from ltc_ir.snapshots.store import Store
 from tests.snapshots.made import USUAL, usual
@@ -86,7 +86,8 @@ def test_the_nearest_other_jax_is_the_newest_older_one_else_the_oldest_newer(sto
 
 def test_another_program_platform_or_target_is_never_near(store):
     for made in (usual(program="loss"), usual(platform="tpu"), usual(x64=True), usual(target="net:other")):
-        store.write(replace(made, identity=replace(made.identity, jax="0.9")))
+        earlier = Provenance("0.9.2", "0.9.2")
+        store.write(replace(made, identity=replace(made.identity, jax="0.9"), provenance=earlier))
     assert store.nearest("net:step", "grad", Identity("0.10")) is None
 
 
