@@ -48,6 +48,8 @@ def _equal(first: str | None, second: str | None) -> bool:
 
 def _missing(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
     """What every capture of this version records, and no two captures disagreed on."""
+    if not f"{baseline.provenance.jax}.".startswith(f"{baseline.identity.jax}."):
+        yield f"it is of JAX {baseline.identity.jax}, and {baseline.provenance.jax} made it"
     if baseline.signature is None and current.signature is not None and baseline.unsigned is None:
         yield "its arguments, results and types are missing"
     if baseline.signature is None:

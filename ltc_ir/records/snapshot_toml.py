@@ -387,17 +387,14 @@ class _Layout:
 
 
 def _check_versions(layout: _Layout) -> None:
-    """Refuse releases that are none, or not of the minor version that the file is for.
+    """Refuse releases that are none.
 
     Raises:
-        DamageError: they are not.
+        DamageError: one is none.
     """
     for name, version in vars(layout.provenance).items():
         if not _VERSION.fullmatch(version):
             raise DamageError(f"{shown(version)} is no release", ("provenance",), name)
-    if not f"{layout.provenance.jax}.".startswith(f"{layout.identity.jax}."):
-        what = f"it is of JAX {layout.identity.jax}, and {layout.provenance.jax} made it"
-        raise DamageError(what, ("provenance",), "jax")
 
 
 _ALWAYS_TYPED = sorted(PRODUCTS | LOOPS)

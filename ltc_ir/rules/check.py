@@ -320,7 +320,7 @@ def _not_held(level: str, facts: LevelFacts) -> Iterator[str]:
         exempt.setdefault(facts.reasons.get(name, "no reason is recorded"), []).append(name)
     for reason, names in exempt.items():
         verb = "is" if len(names) == 1 else "are"
-        yield f"{level} {_some(names)} {verb} {UNSTABLE}: {' '.join(reason.split())}"
+        yield f"not held: {level} {_some(names)} {verb} {UNSTABLE}: {' '.join(reason.split())}"
 
 
 UNSTABLE = "marked unstable"
