@@ -39,6 +39,7 @@ def count(
     executed: bool = False,
     fill: str | None = None,
     types: bool = False,
+    hashes: bool = False,
 ) -> Count:
     """Count a target's programs.
 
@@ -59,6 +60,7 @@ def count(
         executed: count how often each operation runs too, where need be by running the program; each level has it as
             ``executed``, or ``None`` and a reason.
         types: read the element types of all operations into the signatures, for a comparison.
+        hashes: hash how the operations of each level are connected, for a comparison.
         fill: the values of arguments that are only shapes, for such a run: ``zeros`` or ``normal:SEED``.
 
     Each program is traced from cleared caches (`jax.clear_caches`), so that no count depends on what was traced before:
@@ -69,7 +71,7 @@ def count(
     """
     request = parse_request(
         programs=programs, levels=levels, by=by, ops=ops, phases=phases, sources=source, library=library, text=text,
-        executed=executed, fill=fill, types=types, options=options, platform=platform, x64=x64,
+        executed=executed, fill=fill, types=types, hashes=hashes, options=options, platform=platform, x64=x64,
     )  # fmt: skip
     return count_request(target, request, args)
 

@@ -44,10 +44,11 @@ def diff(
     shared = [level for stored_count in stored if stored_count is not None for level in stored_count.levels()]
     programs = programs or _held_by(stored)
     asked_for = parse_levels(listed(levels) or shared or list(DEFAULT_LEVELS))
+    compared: dict[str, Any] = {"types": current is not None, "hashes": current is not None}
     sides = [
         stored_count.narrowed(programs, asked_for)
         if stored_count is not None
-        else count(cast("Inspectable", side), programs=programs, levels=asked_for, types=current is not None, **asked)
+        else count(cast("Inspectable", side), programs=programs, levels=asked_for, **compared, **asked)
         for side, stored_count in zip(subjects, stored, strict=True)
     ]
     return diff_programs(sides[0], "forward", "grad") if current is None else diff_counts(*sides)
@@ -64,7 +65,8 @@ def _stored_side(side: Inspectable | Count, asked: Mapping[str, Any]) -> Count |
     if isinstance(side, Count):
         return side
     if isinstance(side, str) and names_stored_file(side):
-        return count(side, **{key: value for key, value in asked.items() if key in {"by", "ops", "phases", "library"}})
+        kept = {key: value for key, value in asked.items() if key in {"by", "ops", "phases", "library"}}
+        return count(side, types=True, hashes=True, **kept)
     return None
 
 

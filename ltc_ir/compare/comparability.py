@@ -32,6 +32,13 @@ def check_filters(baseline: Count, current: Count) -> None:
         )
 
 
+def has_comparable_fingerprints(baseline: Count, current: Count) -> bool:
+    """Whether fingerprints of two counts say something: not of narrowed counts, nor of different minor versions of JAX."""
+    versions = [side.environment.jax for side in (baseline, current)]
+    minors = {version.rpartition(".")[0] for version in versions if version is not None}
+    return not baseline.filters and not current.filters and len(minors) < 2
+
+
 def compare_environments(baseline: Environment, current: Environment) -> list[str]:
     """What differs in how the two sides were made, or which side does not say how it was made."""
     silent = [side == Environment() for side in (baseline, current)]

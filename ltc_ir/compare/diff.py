@@ -7,11 +7,27 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ltc_ir.compare.comparability import check_filters, collect_notes, compare_environments
+from ltc_ir.compare.comparability import (
+    check_filters,
+    collect_notes,
+    compare_environments,
+    has_comparable_fingerprints,
+)
 from ltc_ir.compare.signature import compare_signatures
 from ltc_ir.errors import NotComparableError, UsageError
 from ltc_ir.records.count import EXPANDED, Count, Group, LevelCount
-from ltc_ir.records.diff import Change, Diff, GroupChange, LevelDiff, Pair, Side
+from ltc_ir.records.diff import (
+    DIFFERENT,
+    NOT_COMPARED,
+    NOT_RECORDED,
+    SAME,
+    Change,
+    Diff,
+    GroupChange,
+    LevelDiff,
+    Pair,
+    Side,
+)
 from ltc_ir.records.figures import WAYS, Value, figures_of
 from ltc_ir.records.op_table import Row, Table, Weights, rows_of, table_of_count, types_of
 from ltc_ir.records.snapshot import Block
@@ -45,7 +61,7 @@ class TableDiff:
     """What differs between two tables of one level.
 
     ``ops`` and ``types`` are ordered by name, ``figures`` as they are read: those that differ, ``None`` where a side does
-    not have one. ``restructured`` says whether both have a fingerprint and those differ, by more than the order of
+    not have one. ``fingerprints`` says whether both have a fingerprint and whether those differ, by more than the order of
     independent operations.
     """
 
@@ -54,7 +70,12 @@ class TableDiff:
     ops: tuple[Difference, ...]
     types: tuple[Difference, ...]
     figures: Mapping[str, tuple[Value, Value]]
-    restructured: bool
+    fingerprints: str
+
+    @property
+    def restructured(self) -> bool:
+        """Whether the fingerprints of both sides are known and differ."""
+        return self.fingerprints == DIFFERENT
 
 
 def compare_tables(baseline: Table, current: Table, names: Mapping[str, str]) -> TableDiff:
@@ -71,15 +92,17 @@ def compare_tables(baseline: Table, current: Table, names: Mapping[str, str]) ->
         ops=compare_rows(baseline.shown, current.shown, names),
         types=_differences(_typed(baseline), _typed(current)),
         figures=_compare_figures(baseline, current),
-        restructured=_is_restructured(baseline, current),
+        fingerprints=_fingerprints(baseline, current),
     )
 
 
-def _is_restructured(baseline: Table, current: Table) -> bool:
+def _fingerprints(baseline: Table, current: Table) -> str:
     """Whether both sides have hashes and those differ, by more than the order of independent operations."""
-    hashes = {baseline.fingerprint, current.fingerprint}
-    reordered = baseline.structure is not None and baseline.structure == current.structure
-    return None not in hashes and len(hashes) == 2 and not reordered
+    pairs = (baseline.structure, current.structure), (baseline.fingerprint, current.fingerprint)
+    known = [pair for pair in pairs if None not in pair]
+    if not known:
+        return NOT_RECORDED
+    return SAME if any(before == after for before, after in known) else DIFFERENT
 
 
 def compare_rows(baseline: Weights, current: Weights, names: Mapping[str, str]) -> tuple[Difference, ...]:
@@ -96,6 +119,8 @@ def diff_counts(baseline: Count, current: Count) -> Diff:
     check_filters(baseline, current)
     names = _pairs(baseline, current)
     pairs, notes = _compare_programs(baseline, current, names)
+    if not has_comparable_fingerprints(baseline, current):
+        pairs = tuple(map(_without_fingerprints, pairs))
     pairs = tuple(_signed(pair, baseline, current) for pair in pairs)
     if not any(pair.levels for pair in pairs):
         raise NotComparableError(
@@ -108,7 +133,7 @@ def diff_counts(baseline: Count, current: Count) -> Diff:
         for position, count in enumerate((baseline, current))
     )
     left_out = [*_left_out("baseline", baseline, pairs, 0), *_left_out("current", current, pairs, 1)]
-    notes = [*compare_environments(baseline.environment, current.environment), *notes, *left_out]
+    notes = [*compare_environments(baseline.environment, current.environment), *notes, *_unseen(pairs), *left_out]
     return Diff(left, right, pairs, _grouped(baseline, current), _unique([*notes, *collect_notes(baseline, current)]))
 
 
@@ -131,8 +156,22 @@ def diff_programs(count: Count, baseline: str = "forward", current: str = "grad"
     pairs, notes = _compare_programs(count, count, [(baseline, current)], count.headline)
     if not pairs[0].levels:
         raise NotComparableError(f"{baseline} and {current} have no level in common", "count both at the same levels")
+    pairs = tuple(map(_without_fingerprints, pairs))
     left, right = (Side(count.target, count.environment, name) for name in (baseline, current))
     return Diff(left, right, pairs, count.grouped, _unique([*notes, *count.notes]))
+
+
+def _without_fingerprints(pair: Pair) -> Pair:
+    levels = {name: replace(level, fingerprints=NOT_COMPARED) for name, level in pair.levels.items()}
+    return replace(pair, levels=levels)
+
+
+def _unseen(pairs: Iterable[Pair]) -> Iterator[str]:
+    """What to know of levels where no operation differs, and nothing tells whether their operands do."""
+    levels = [level for pair in pairs for level in pair.levels.values() if level.fingerprints == NOT_RECORDED]
+    names = dict.fromkeys(level.level for level in levels if not any(row.differs for row in level.ops))
+    if names:
+        yield f"{', '.join(names)}: a side has no fingerprint, so other operands or parameters are not seen"
 
 
 Numbered = Iterable[tuple[str, Block, int]]
@@ -263,7 +302,8 @@ def _diff_level(
     if grouped and baseline.by is not None and current.by is not None:
         by = _diff_groups(baseline.by, current.by, names, merged)
     total = _total("total", sum(left.shown.values()), sum(right.shown.values()), diff.ops, merged)
-    level_diff = LevelDiff(level, _changes(diff.ops, merged, first), (total, *_figure_changes(diff)), by)
+    changes = _changes(diff.ops, merged, first), (total, *_figure_changes(diff))
+    level_diff = LevelDiff(level, *changes, by, diff.fingerprints)
     return level_diff, [*basis, *_level_notes(level, names, left.shown, right.shown, merged)]
 
 

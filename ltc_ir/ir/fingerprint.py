@@ -16,7 +16,7 @@ from typing import Any
 from ltc_ir import compat
 from ltc_ir.ir.jaxpr.nesting import nested
 
-_NAMES = frozenset({"name", "debug_info", "jaxpr_name", "func_name"})
+NAMES = frozenset({"name", "debug_info", "jaxpr_name", "func_name"})
 """Parameters that are only names."""
 _SAME = {"pjit": "jit"}
 _LITERALS = (bool, int, float, complex, str)
@@ -77,7 +77,7 @@ def equation_texts(eqn: Any, types: tuple[type, ...], digests: Mapping[int, str]
     """An equation's name, the types of its results, and its parameters, nested jaxprs by their digests."""
     results = [type_text(variable) for variable in eqn.outvars]
     params = [
-        f"{key}={_parameter_text(eqn.params[key], types, digests)}" for key in sorted(eqn.params) if key not in _NAMES
+        f"{key}={parameter_text(eqn.params[key], types, digests)}" for key in sorted(eqn.params) if key not in NAMES
     ]
     name = eqn.primitive.name
     return _SAME.get(name, name), ",".join(results), ";".join(params)
@@ -105,7 +105,7 @@ def literal_text(variable: Any) -> str:
     return f"literal:{type_text(variable)}"
 
 
-def _parameter_text(value: Any, types: tuple[type, ...], digests: Mapping[int, str], depth: int = 0) -> str:
+def parameter_text(value: Any, types: tuple[type, ...], digests: Mapping[int, str], depth: int = 0) -> str:
     """A parameter's value as text that is the same in every process; otherwise its type."""
     if value is None or isinstance(value, _LITERALS):
         return repr(value)
@@ -120,7 +120,7 @@ def _parameter_text(value: Any, types: tuple[type, ...], digests: Mapping[int, s
     parts = _parts(value) if depth < _DEEPEST else None
     if parts is None:
         return str(value) if type(value).__module__ in {"numpy", "numpy.dtypes"} else type(value).__name__
-    texts = [_parameter_text(part, types, digests, depth + 1) for part in parts]
+    texts = [parameter_text(part, types, digests, depth + 1) for part in parts]
     return f"{type(value).__name__}({','.join(sorted(texts) if isinstance(value, set | frozenset) else texts)})"
 
 
@@ -130,7 +130,7 @@ def _parts(value: Any) -> list[Any] | None:
     if isinstance(value, Mapping):
         return [part for key in sorted(value, key=str) for part in (str(key), value[key])]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name, None) for field in dataclasses.fields(value) if field.name not in _NAMES]
+        return [getattr(value, field.name, None) for field in dataclasses.fields(value) if field.name not in NAMES]
     return None
 
 

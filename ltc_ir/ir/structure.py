@@ -1,155 +1,224 @@
 """A hash of a program's structure that does not depend on the order of independent operations.
 
 Where two fingerprints differ and these hashes do not, the same operations were written in another order. An operation is
-hashed by its name, operands, types and attributes, an operand by the operation that makes it; a program by its operations,
-sorted, and its results. Operations with side effects keep their order.
+hashed by its name, types and attributes, an operand by the operation that makes it, a literal by its value; a program by its
+operations, sorted, and its results. Operations with side effects keep their order. Fingerprints ignore the values of constants,
+these hashes need them: two programs are the same where either agrees.
+
+The order of lines in a loop's body or in a called function decides the order of what it closes over, and that of what a
+gradient keeps of it. So values inside are known by what they are outside, results by what computes them, and what a loop
+carries by how it begins and what each pass makes of it; their places do not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
-from ltc_ir import compat
-from ltc_ir.ir.fingerprint import CALLED, UNNAMED, Spelled, digest, equation_texts, hash_nested, literal_text, type_text
+from ltc_ir.ir.fingerprint import digest
 
-Hashes = Mapping[int, str]
-
-
-def of_jaxpr(closed: Any) -> str:
-    """The structure of a (closed) jaxpr."""
-    return hash_nested(closed, _of_equations)
+MOST_ROUNDS = 8
+"""Passes over a loop's body at most until the values that it carries are told apart."""
 
 
-def _of_equations(jaxpr: Any, types: tuple[type, ...], hashes: Hashes) -> str:
-    inputs = (*jaxpr.constvars, *jaxpr.invars)
-    values = {variable: f"in {number} {type_text(variable)}" for number, variable in enumerate(inputs)}
-    operations: list[str] = []
-    effects = 0
+class Kind(Enum):
+    """How an operation's operands, the bodies that it holds and its results are connected.
 
-    def operand(variable: Any) -> str:
-        return literal_text(variable) if hasattr(variable, "val") else values[variable]
+    ``EACH`` has no body and gives each operand on, as a barrier does.
+    """
 
-    for eqn in jaxpr.eqns:
-        name, results, params = equation_texts(eqn, types, hashes)
-        order = ""
-        if eqn.effects:
-            effects, order = effects + 1, f" effect {effects}"
-        operations.append(digest([f"{name}({','.join(map(operand, eqn.invars))})->{results} {params}{order}"]))
-        for number, variable in enumerate(eqn.outvars):
-            values[variable] = f"{operations[-1]}.{number}"
-    return digest([*sorted(operations), f"out {','.join(map(operand, jaxpr.outvars))}"])
+    CALL = auto()
+    BRANCH = auto()
+    LOOP = auto()
+    EACH = auto()
+    OTHER = auto()
 
 
-@dataclass
-class _Open:
-    """An operation whose regions are being read: what it is so far, its results, and the hashes of the operations inside."""
+@dataclass(frozen=True)
+class Body:
+    """A jaxpr, a function or a region.
+
+    ``operations`` reads them, once; ``outputs`` are their operands at the end, known once they were read.
+    ``known`` are the constants in it.
+    """
+
+    inputs: Sequence[Any]
+    operations: Callable[[], Sequence[Operation]]
+    outputs: Callable[[], Sequence[Any]]
+    known: Mapping[Hashable, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation without the names of its values.
+
+    Args:
+        text: its name, the types of its results, and its attributes.
+        operands: keys of values, or literals as text.
+        results: keys of values.
+        kind: the connection of operands, bodies and results.
+        bodies: the bodies that it holds; of a loop the condition first, where it has one.
+        closed: of a loop, how many values each body closes over, which come before the carried ones.
+        carried: of a loop, how many values it carries.
+        ordered: whether it has an effect.
+        commutes: whether the order of its operands makes no difference, as in the sums that a gradient makes.
+    """
 
     text: str
-    results: tuple[Any, ...] = ()
-    inside: list[str] = field(default_factory=list)
+    operands: Sequence[Any]
+    results: Sequence[Hashable]
+    kind: Kind = Kind.OTHER
+    bodies: tuple[Body, ...] = ()
+    closed: tuple[int, ...] = ()
+    carried: int = 0
+    ordered: bool = False
+    commutes: bool = False
 
 
-class _Functions:
-    """The structures of a module's functions, each made when it is first called."""
+class TooLargeError(Exception):
+    """The program is too large, with functions and loops read once per use."""
 
-    def __init__(self, root: Any) -> None:
-        self.functions = dict(_functions_of(root))
-        self.spelled = Spelled()
-        self.hashes: dict[str, str] = {}
 
-    def structure(self, main: str) -> str:
-        """The structure of a function, its callees' first."""
-        pending = [main]
-        while pending:
-            name = pending[-1]
-            missing = [
-                callee for callee in self.callees(name) if callee in self.functions and callee not in self.hashes
-            ]
-            if name in self.hashes or not missing:
-                if name not in self.hashes:
-                    self.hashes[name] = self.of_function(self.functions[name])
-                pending.pop()
+def most_operations(size: int) -> int:
+    """How many operations are read at most of a program with this many in its text: functions and loops are read per use."""
+    return 10_000 + 4 * size
+
+
+Walk = Generator[Any, Any, Any]
+Made = tuple[list[str], list[str]]
+"""The hashes of a body's outputs, and of its operations."""
+
+
+class Structure:
+    """Hashes one program.
+
+    Args:
+        size: the operations of its text.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.values: dict[Hashable, str] = {}
+        self.left = most_operations(size)
+
+    def of_program(self, body: Body, labels: Sequence[str]) -> str:
+        """The hash of a program whose inputs are these.
+
+        Raises:
+            TooLargeError: it is too large.
+        """
+        outputs, operations = run(self._body(body, labels))
+        return digest([*operations, f"out {','.join(outputs)}"])
+
+    def _value(self, operand: Any) -> str:
+        return operand if isinstance(operand, str) else self.values.get(operand, "?")
+
+    def _body(self, body: Body, labels: Sequence[str]) -> Walk:
+        """The outputs and the sorted operations of a body whose inputs are these."""
+        self.values.update(body.known)
+        self.values.update(zip(body.inputs, labels, strict=False))
+        hashes: list[str] = []
+        effects = 0
+        for operation in body.operations():
+            self.left -= 1
+            if self.left < 0:
+                raise TooLargeError
+            operands = [self._value(operand) for operand in operation.operands]
+            if operation.commutes:
+                operands.sort()
+            text = operation.text
+            if operation.ordered:
+                effects += 1
+                text = f"{text} effect {effects}"
+            if operation.kind == Kind.EACH:
+                hashed = digest([text, *sorted(operands)])
+                results = [digest([text, operand]) for operand in operands]
+            elif not operation.bodies:
+                hashed = digest([f"{text} ({','.join(operands)})"])
+                results = [f"{hashed}.{number}" for number in range(len(operation.results))]
             else:
-                pending += missing
-        return self.hashes[main]
+                hashed, results = yield _WALKS[operation.kind](self, operation, text, operands)
+            hashes.append(hashed)
+            self.values.update(zip(operation.results, results, strict=False))
+        return [self._value(output) for output in body.outputs()], sorted(hashes)
 
-    def callees(self, name: str) -> list[str]:
-        """The functions that a function calls."""
-        called: list[str] = []
-        pending = [self.functions[name]]
-        while pending:
-            for operation in self.operations(pending.pop(), "", {}):
-                if operation.name in CALLED:
-                    called.append(operation.attributes[CALLED[operation.name]].value)
-                if len(operation.regions):
-                    pending.append(operation)
-        return called
+    def _call(self, operation: Operation, text: str, operands: list[str]) -> Walk:
+        outputs, inside = yield self._body(operation.bodies[0], operands)
+        hashed = digest([text, *sorted(operands), "in", *inside])
+        return hashed, [digest([hashed, output]) for output in outputs]
 
-    def of_function(self, function: Any) -> str:
-        """The structure of one function, its regions read without recursion."""
-        values: dict[Any, str] = {}
-        stack = [_Open("function")]
-        pending = [self.operations(function, "function", values)]
-        while True:
-            operation = next(pending[-1], None)
-            if operation is None:
-                pending.pop()
-                done = stack.pop()
-                hashed = digest([done.text, *sorted(done.inside)])
-                if not stack:
-                    return hashed
-                self.close(hashed, done.results, stack[-1], values)
-                continue
-            text = self.text(operation, values)
-            if len(operation.regions):
-                stack.append(_Open(text, tuple(operation.results)))
-                pending.append(self.operations(operation, text, values))
-            else:
-                self.close(digest([text]), operation.results, stack[-1], values)
+    def _branch(self, operation: Operation, text: str, operands: list[str]) -> Walk:
+        made: list[Made] = []
+        for body in operation.bodies:
+            made.append((yield self._body(body, operands[1:])))
+        words = [word for _, inside in made for word in ("branch", *inside)]
+        hashed = digest([text, operands[0], *sorted(operands[1:]), *words])
+        outputs = zip(*(outputs for outputs, _ in made), strict=False)
+        return hashed, [digest([hashed, *together]) for together in outputs]
 
-    @staticmethod
-    def close(hashed: str, results: Iterable[Any], outer: _Open, values: dict[Any, str]) -> None:
-        """Note an operation that is read whole: among those around it, and as the maker of its results."""
-        outer.inside.append(hashed)
-        for number, result in enumerate(results):
-            values[result] = f"{hashed}.{number}"
+    def _other(self, operation: Operation, text: str, operands: list[str]) -> Walk:
+        """An operation whose bodies take values of their own."""
+        words = [f"{text} ({','.join(operands)})"]
+        for number, body in enumerate(operation.bodies):
+            inputs = [f"{number}.{place} of {words[0]}" for place in range(len(body.inputs))]
+            outputs, inside = yield self._body(body, inputs)
+            words += ["body", *inside, f"out {','.join(outputs)}"]
+        hashed = digest(words)
+        return hashed, [f"{hashed}.{number}" for number in range(len(operation.results))]
 
-    def operations(self, operation: Any, text: str, values: dict[Any, str]) -> Iterator[Any]:
-        """The operations in the regions of one; the arguments of a block are known by their place."""
-        for place, region in enumerate(operation.regions):
-            for number, block in enumerate(region.blocks):
-                for position, argument in enumerate(block.arguments):
-                    values[argument] = f"{place}.{number}.{position} of {text} {self.spelled[argument.type]}"
-                for view in block.operations:
-                    yield view.operation
+    def _loop(self, operation: Operation, text: str, operands: list[str]) -> Walk:
+        start = sum(operation.closed)
+        initial = operands[start : start + operation.carried]
+        rest = [digest(["each", operand]) for operand in operands[start + operation.carried :]]
+        labels = [digest(["carried", value]) for value in initial]
+        made: list[Made] = []
+        for _ in range(MOST_ROUNDS):
+            made = yield self._passes(operation, operands, labels, rest)
+            if len(set(labels)) == len(labels):
+                break
+            refined = [digest([*pair]) for pair in zip(labels, made[-1][0], strict=False)]
+            if len(set(refined)) == len(set(labels)):
+                break  # what is still called the same has the same value
+            labels = refined
+        return _looped(text, operation, [digest([*pair]) for pair in zip(labels, initial, strict=True)], rest, made)
 
-    def text(self, operation: Any, values: Mapping[Any, str]) -> str:
-        """An operation without its regions."""
-        operands = ",".join([values.get(operand, "?") for operand in operation.operands])
-        results = ",".join([self.spelled[result.type] for result in operation.results])
-        named = compat.operation_attributes(operation, UNNAMED)
-        attributes = ";".join([f"{key}={self.spelled[value]}" for key, value in named])
-        callee = CALLED.get(operation.name)
-        calls = "" if callee is None else self.hashes.get(operation.attributes[callee].value, "?")
-        return digest([f"{operation.name}({operands})->{results} {attributes} {calls}"])
+    def _passes(self, operation: Operation, operands: list[str], labels: list[str], rest: list[str]) -> Walk:
+        """Read the bodies of a loop once, with what it carries called by these labels."""
+        made: list[Made] = []
+        first = 0
+        for body, closed in zip(operation.bodies, operation.closed, strict=True):
+            made.append((yield self._body(body, [*operands[first : first + closed], *labels, *rest])))
+            first += closed
+        return made
 
 
-def _functions_of(root: Any) -> Iterator[tuple[str, Any]]:
-    pending = [root]
-    while pending:
-        for inner in pending.pop().regions:
-            for block in inner.blocks:
-                for view in block.operations:
-                    operation = view.operation
-                    if operation.name == "func.func":
-                        yield operation.attributes["sym_name"].value, operation
-                    elif operation.name == "builtin.module":
-                        pending.append(operation)
+def _looped(text: str, operation: Operation, labels: list[str], rest: list[str], made: list[Made]) -> Any:
+    """The hash of a loop and its results: what it carried, then what each pass added."""
+    outputs, inside = made[-1]
+    carried = [digest([*pair]) for pair in zip(labels, outputs, strict=False)]
+    conditions = [word for results, tested in made[:-1] for word in ("condition", *tested, *results)]
+    hashed = digest([text, *sorted(carried), *sorted(rest), *conditions, "body", *inside])
+    added = outputs[operation.carried :]
+    return hashed, [digest([hashed, value]) for value in carried] + [digest([hashed, "each", out]) for out in added]
 
 
-def of_module(module: Any) -> str | None:
-    """The structure of a lowered module, from its ``main``; ``None`` where it has none."""
-    functions = _Functions(module.operation)
-    return functions.structure("main") if "main" in functions.functions else None
+_WALKS: Mapping[Kind, Callable[[Structure, Operation, str, list[str]], Walk]] = {
+    Kind.CALL: Structure._call,
+    Kind.BRANCH: Structure._branch,
+    Kind.LOOP: Structure._loop,
+    Kind.OTHER: Structure._other,
+}
+
+
+def run(walk: Walk) -> Any:
+    """The result of a generator that yields others and gets their results: programs nest deeper than Python's stack."""
+    stack, result = [walk], None
+    while stack:
+        try:
+            stack.append(stack[-1].send(result))
+            result = None
+        except StopIteration as stop:
+            stack.pop()
+            result = stop.value
+    return result

@@ -249,7 +249,13 @@ class LevelCount:
     executed: Executed | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     further: Mapping[str, Number | None] = field(default_factory=dict)
-    SHAPE: ClassVar = Shape(optional=("by", "expanded_by", "basis", "executed", "reasons"), spread="tally", key="level")
+    fingerprint: str | None = None
+    structure: str | None = None
+    SHAPE: ClassVar = Shape(
+        optional=("by", "expanded_by", "basis", "executed", "reasons", "fingerprint", "structure"),
+        spread="tally",
+        key="level",
+    )
 
     def to_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """With the figures of its level alone; ``by`` of the expanded tally is within that."""

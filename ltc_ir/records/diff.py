@@ -62,6 +62,10 @@ class Change:
         return "grown" if self.current > self.baseline else "shrunk"
 
 
+SAME, DIFFERENT, NOT_RECORDED, NOT_COMPARED = "same", "different", "not recorded", "not compared"
+"""What is known of how operations are connected: the fingerprints of both sides compared."""
+
+
 @dataclass(frozen=True)
 class GroupChange:
     """One key of a grouping, say a source line: its totals on both sides and the operations that changed there."""
@@ -83,18 +87,31 @@ class LevelDiff:
     ``ops`` are the operations that differ, largest absolute change first, ties by name; where a forward stands beside its
     gradient the target's headline comes first. ``metrics`` are the total (always), and the other figures that differ or
     that one side lacks. ``by`` are the groups that differ; ``None`` where the two counts were not grouped alike.
+    ``fingerprints`` says whether operations, operands, types and parameters are the same but for the order of independent
+    operations: ``same`` or ``different``, ``not recorded`` where a side does not tell, or ``not compared``: narrowed counts,
+    other versions of JAX, a forward and its gradient.
     """
 
     level: str
     ops: tuple[Change, ...]
     metrics: tuple[Change, ...]
     by: tuple[GroupChange, ...] | None = None
-    SHAPE: ClassVar = Shape(optional=("by",), key="level")
+    fingerprints: str = NOT_RECORDED
+    SHAPE: ClassVar = Shape(optional=("by", "fingerprints"), key="level")
+
+    @property
+    def rewired(self) -> bool:
+        """Whether the same operations are known to have other operands, parameters or types."""
+        return self.fingerprints == DIFFERENT and not any(row.change for row in (*self.ops, self.metrics[0]))
 
     @property
     def empty(self) -> bool:
         """Whether nothing is known to differ."""
-        return not any(row.differs for row in (*self.ops, *self.metrics)) and not self.by
+        return (
+            not any(row.differs for row in (*self.ops, *self.metrics))
+            and not self.by
+            and self.fingerprints != DIFFERENT
+        )
 
 
 @dataclass(frozen=True)

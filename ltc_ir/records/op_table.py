@@ -83,7 +83,8 @@ class Table:
         loops: the loops, each kind with its number.
         functions: the named functions.
         constants: the arrays that the program closes over, largest first.
-        fingerprint: hash of the structure without names, locations and the values of constants; ``None`` at hlo.
+        fingerprint: hash of the structure without names, locations and the values of constants; ``None`` at hlo, and where
+            it was not read.
         structure: the same regardless of the order of independent operations; ``None`` where it was not read.
         types: results by phase and element type, of a stored table, whose rows do not have them; ``None`` of any other.
         run: what a run tells besides how often each operation ran; its tally is empty.
@@ -229,6 +230,8 @@ def level_count(table: Table, request: Request) -> LevelCount:
         executed=executed,
         reasons=reasons,
         further={key: value for key, value in figures.items() if key not in fields},
+        fingerprint=None if request.filters else table.fingerprint,
+        structure=None if request.filters else table.structure,
         **{key: value for key, value in figures.items() if key in fields},
     )
 
@@ -240,7 +243,8 @@ def table_of_count(count: LevelCount) -> Table:
     expanded = None if count.expanded is None else rows_of(count.expanded)
     if count.level == Level.JAXPR or count.basis == EXPANDED:
         static, expanded = None, static
-    return Table(count.level, static, expanded, figures=figures, reasons=count.reasons)
+    table = Table(count.level, static, expanded, figures=figures, reasons=count.reasons)
+    return replace(table, fingerprint=count.fingerprint, structure=count.structure)
 
 
 def rows_of(tally: Tally) -> dict[Row, int]:
@@ -339,6 +343,8 @@ def _narrow_level(level: LevelCount, keep: Keep) -> LevelCount:
         executed=level.executed
         and replace(level.executed, tally=keep(level.executed.tally), by=_narrow_groups(level.executed.by, keep)),
         attributed=attributed(rows_of(tally), sources=False),
+        fingerprint=None,
+        structure=None,
         reasons={**level.reasons, "attributed.source": "a narrowed record does not say"},
     )
 

@@ -49,6 +49,7 @@ class Request:
         details: read the operands, attributes and bytes of each operation.
         structure: hash programs regardless of the order of independent operations, too.
         types: read the element types of all operations of the jaxpr.
+        hashes: hash programs for a comparison: with and without the order of independent operations.
         facts: read what snapshots keep besides counts: the types of results, a fingerprint, who uses each constant.
         options: changes to a target found by name.
         platform: what to lower for; the target's own or this machine's where ``None``.
@@ -70,6 +71,7 @@ class Request:
     facts: bool = False
     types: bool = False
     structure: bool = False
+    hashes: bool = False
     options: Options | None = None
     platform: str | None = None
     default_platform: str | None = None
@@ -79,6 +81,11 @@ class Request:
     def wants(self) -> frozenset[By]:
         """The groupings a reader has to keep apart."""
         return frozenset(self.by) | ({By.SOURCE} if self.sources else set())
+
+    @property
+    def fingerprints(self) -> tuple[bool, bool]:
+        """Whether programs are hashed, and whether regardless of the order of independent operations, too."""
+        return self.facts or self.hashes, self.structure or self.hashes
 
     @property
     def read_levels(self) -> tuple[Level, ...]:

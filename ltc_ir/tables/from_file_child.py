@@ -9,6 +9,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ltc_ir.compat import mlir
@@ -17,6 +18,7 @@ from ltc_ir.ir.op import Stream
 from ltc_ir.ir.origin import Evidence
 from ltc_ir.ir.stablehlo import reader as stablehlo
 from ltc_ir.ir.stablehlo.facts import devices_of, printed, text_figures, text_size
+from ltc_ir.ir.stablehlo.structure import hash_module
 from ltc_ir.records.count import Count
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.figures import Value
@@ -105,6 +107,8 @@ def _table_of_mlir(data: bytes, message: Message) -> Count | ProgramTables:
     figures, reasons = size()
     figures["constants.bytes"], reasons["constants.bytes"] = None, _HOISTED
     table = build(Level.STABLEHLO, stream, request.wants, figures, reasons)
+    if table.expanded is not None:  # no function calls itself
+        table = replace(table, **hash_module(module, request.fingerprints))
     return _answer(message, table, devices_of(module), _unnamed(stream))
 
 
@@ -147,6 +151,7 @@ def _unnamed(stream: Stream) -> tuple[str, ...]:
 
 def _table_of_hlo(data: bytes, message: Message) -> Count | ProgramTables:
     from ltc_ir.ir.hlo import reader as hlo
+    from ltc_ir.ir.hlo.structure import of_hlo
     from ltc_ir.tables.partitioned import NOT_IN_A_TEXT, with_partitioned
 
     request = _request(message)
@@ -156,7 +161,8 @@ def _table_of_hlo(data: bytes, message: Message) -> Count | ProgramTables:
     figures, reason = with_partitioned(stream.figures, None)
     if reason:
         reasons["collectives.partitioned"] = NOT_IN_A_TEXT
-    table = build(Level.HLO, stream, request.wants, figures, reasons)
+    hashes = of_hlo(module) if request.hashes else {}
+    table = build(Level.HLO, stream, request.wants, figures, reasons, **hashes)
     elided = stream.facts["elided"]
     named = any(instruction.op_name for _, instruction in module.instructions())
     notes = [ELIDED.format(elided)] * bool(elided) + [NO_METADATA] * (not named)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ltc_ir import compat
-from ltc_ir.ir import fingerprint, structure
+from ltc_ir.ir import fingerprint, jaxpr_structure
+from ltc_ir.ir.hlo.structure import of_hlo
 from ltc_ir.ir.jaxpr import closures
 from ltc_ir.ir.op import Stream, paused_collector
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.ir.stablehlo.facts import devices_of, text_figures
+from ltc_ir.ir.stablehlo.structure import hash_module
 from ltc_ir.records.count import LevelCount
 from ltc_ir.records.op_table import Constant, ProgramTables, Table, level_count
 from ltc_ir.records.request import Request
@@ -93,10 +95,12 @@ def _inspected(staged: Staged, request: Request, ownership: Ownership) -> Inspec
     program = inspect(staged, request, ownership)
     jaxpr, table = staged.traced.jaxpr, program.table
     if request.facts:
-        constants = tuple(map(_constant, closures.of_jaxpr(jaxpr, program.reader)))
-        table = replace(table, constants=constants, fingerprint=fingerprint.of_jaxpr(jaxpr))
-    if request.structure:
-        table = replace(table, structure=structure.of_jaxpr(jaxpr))
+        table = replace(table, constants=tuple(map(_constant, closures.of_jaxpr(jaxpr, program.reader))))
+    hashed, ordered = request.fingerprints
+    if hashed:
+        table = replace(table, fingerprint=fingerprint.of_jaxpr(jaxpr))
+    if ordered:
+        table = replace(table, structure=jaxpr_structure.of_jaxpr(jaxpr))
     return program if table is program.table else replace(program, table=table)
 
 
@@ -113,12 +117,7 @@ def _read_stablehlo(program: Inspected) -> Reading:
     figures["constants.bytes"] = _constant_bytes(stream, program.staged.lowered)
     if figures["constants.bytes"] is None:
         reasons["constants.bytes"] = "this JAX does not say what it hoisted"
-    hashes: dict[str, str | None] = {}
-    if request.facts:
-        hashes["fingerprint"] = fingerprint.of_module(module)
-    if request.structure:
-        hashes["structure"] = structure.of_module(module)
-    constants = program.table.constants
+    hashes, constants = hash_module(module, request.fingerprints), program.table.constants
     table = build(Level.STABLEHLO, stream, request.wants, figures, reasons, constants=constants, **hashes)
     return Reading(table, stream, module)
 
@@ -154,7 +153,8 @@ def _read_hlo(program: Inspected) -> Reading:
     if reason:
         reasons["collectives.partitioned"] = reason
     reasons |= _attribution(program)
-    table = build(Level.HLO, stream, program.request.wants, figures, reasons)
+    hashes = of_hlo(program.hlo_module) if program.request.hashes else {}
+    table = build(Level.HLO, stream, program.request.wants, figures, reasons, **hashes)
     return Reading(table, stream, program.hlo_module)
 
 

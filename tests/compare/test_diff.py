@@ -32,7 +32,7 @@ def tally(phases: Split) -> Tally:
 
 def level(phases: Split, name: str = "jaxpr", by: dict[str, Split] | None = None, **facts: object) -> LevelCount:
     groups = None if by is None else tuple(Group(key, tally(split)) for key, split in by.items())
-    return LevelCount(name, tally(phases), LOCATION, by=groups, **facts)  # type: ignore[arg-type]
+    return LevelCount(name, tally(phases), LOCATION, by=groups, **{"structure": "s", **facts})  # type: ignore[arg-type]
 
 
 def count(*levels: LevelCount, program: str = "forward", **fields: object) -> Count:

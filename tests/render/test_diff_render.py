@@ -107,7 +107,8 @@ def test_json_has_the_documented_layout() -> None:
     assert (data["schema"], data["kind"]) == (1, "diff")
     assert data["baseline"].keys() == {"target", "program", "environment"}
     made = data["pairs"][0]["levels"]["jaxpr"]
-    assert made.keys() == {"ops", "metrics", "by"}
+    assert made.keys() == {"ops", "metrics", "by", "fingerprints"}
+    assert made["fingerprints"] == "same"
     assert made["ops"][0] == {
         "name": "dot_general", "baseline": 0, "current": 39, "change": 39, "ratio": None, "status": "new",
         "phases": {"backward": 39},

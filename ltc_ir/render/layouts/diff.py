@@ -19,6 +19,9 @@ COLUMNS = (
 operation of a group); ``key`` is the group's, or the kind of a sentence."""
 
 
+REWIRED = "the same operations with other operands, types or parameters: the fingerprints differ"
+
+
 def diff_sheets(diff: Diff, *, top: int | None = None) -> list[Sheet]:
     """The sheets of a diff; ``top`` limits the rows of each, headline rows excepted. Levels without a change are one line.
 
@@ -66,7 +69,7 @@ def _ops_sheet(title: str, pair: Pair, level: LevelDiff, top: int | None) -> She
     phases = tuple(phase.value for phase in Phase if phase.value in present)
     rows = [total, *headline, *others]
     rules = frozenset({1, 1 + len(headline)} if len(rows) > 1 else ())
-    notes = more if level.ops else ("no operation differs",)
+    notes = (*more, *([REWIRED] if level.rewired else [] if level.ops else ["no operation differs"]))
     columns = ("op", *_side_names(pair), "change", "ratio", *(f"Δ {phase}" for phase in phases))
     return Sheet(title, columns, tuple(_change_row(row, phases) for row in rows), notes, rules)
 
@@ -135,6 +138,9 @@ def diff_rows(diff: Diff) -> Iterator[Row]:
 def _level_rows(level: LevelDiff) -> Iterator[Row]:
     yield from (("metric", "", *_cells(change, change.name)) for change in level.metrics)
     yield from (("op", "", *_cells(change, change.name)) for change in level.ops)
+    if level.rewired:
+        cells = _cells(Change("fingerprint", None, None), "fingerprint")
+        yield ("metric", "", *cells[:5], "changed", *cells[6:-1], REWIRED)
     for group in level.by or ():
         yield ("group", group.key, *_cells(group.total, "total"))
         yield from (("by", group.key, *_cells(change, change.name)) for change in group.ops)
