@@ -129,8 +129,9 @@ def _connection(eqn: Any, bodies: Sequence[Body]) -> tuple[Kind, tuple[int, ...]
     """How an equation's jaxprs take its operands; of a loop, too, how many each closes over and how many are carried."""
     name, params, taken = eqn.primitive.name, eqn.params, len(eqn.invars)
     inputs = [len(body.inputs) for body in bodies]
-    if name == "scan" and {"num_consts", "num_carry"} <= params.keys() and inputs == [taken]:
-        return Kind.LOOP, (params["num_consts"],), params["num_carry"]
+    if name == "scan" and inputs == [taken]:
+        constants, carried = compat.scan_sizes(eqn)
+        return Kind.LOOP, (constants,), carried
     if name == "while" and len(bodies) == 2:
         closed = params.get("cond_nconsts", -1), params.get("body_nconsts", -1)
         carried = taken - sum(closed)
