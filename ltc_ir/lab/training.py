@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -16,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from ltc_ir.errors import UsageError
+from ltc_ir.errors import NOTES, UsageError
+from ltc_ir.files import read_bytes
 from ltc_ir.lab.data import Series, Split, oscillator_set
 from ltc_ir.lab.models import LTC, MODELS
 from ltc_ir.lab.models.common import HIDDEN_SIZE, AdamState, Model, Problem, adam_start
@@ -201,7 +204,7 @@ def start(recipe: Recipe) -> Carry:
 def train(
     recipe: Recipe, series: Series, folder: Path | None = None, tell: Callable[[int], None] | None = None
 ) -> Trained:
-    """Train a model, or take up a training that was kept.
+    """Train a model, or take up a training that was kept; one that cannot be used is named in a note, and trained again.
 
     Args:
         recipe: what is trained, and how.
@@ -210,18 +213,17 @@ def train(
         tell: is told how many epochs are done.
 
     Raises:
-        UsageError: ``series`` is not the recipe's, what is kept in the folder is damaged or of something else, or JAX is
-            set to 64 bits.
+        UsageError: ``series`` is not the recipe's, or JAX is set to 64 bits.
 
     """
     if series.name != recipe.series:
         raise UsageError(f"the recipe is for {recipe.series}, the series is {series.name}", "give the series it names")
     kept = None if folder is None else folder / f"{recipe.name}.npz"
     about = _identify_training(recipe, series)
-    if kept is not None and kept.is_file():
-        return _build_trained(
-            recipe, *_load_checkpoint(about, kept, start(recipe), range(recipe.epochs, recipe.epochs + 1))
-        )
+    if kept is not None:
+        loaded = _load_usable(about, kept, start(recipe), range(recipe.epochs, recipe.epochs + 1))
+        if loaded is not None:
+            return _build_trained(recipe, *loaded)
     if jnp.result_type(float) != jnp.float32:
         raise UsageError("trainings are in float32, and JAX is set to 64 bits", "run it without JAX_ENABLE_X64")
     part = None if folder is None else folder / f"{recipe.name}.part.npz"
@@ -231,9 +233,10 @@ def train(
     carry, done = start(recipe), 0
     losses: list[Any] = []
     evaluated: list[Any] = []
-    if part is not None and part.is_file():
+    if part is not None:
         step = each * recipe.every
-        carry, losses, evaluated = _load_checkpoint(about, part, carry, range(step, recipe.epochs, step))
+        loaded = _load_usable(about, part, carry, range(step, recipe.epochs, step))
+        carry, losses, evaluated = loaded or (carry, losses, evaluated)
         done = sum(map(len, losses))
     while done < recipe.epochs:
         carry, (lost, judged) = program(carry, *arguments)
@@ -287,35 +290,45 @@ def _write_checkpoint(
     write_whole(str(path), file.getvalue(), folders=True)
 
 
-def _load_checkpoint(
-    wanted: Mapping[str, Any], path: Path, like: Carry, done: range
-) -> tuple[Carry, list[Any], list[Any]]:
+Loaded = tuple[Carry, list[Any], list[Any]]
+
+
+def _load_usable(wanted: Mapping[str, Any], path: Path, like: Carry, done: range) -> Loaded | None:
+    """The training of a checkpoint; ``None`` where there is none, or none that can be used, which is set aside and named."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return _load_checkpoint(wanted, path, like, done)
+    except UsageError as error:
+        aside = path.with_name(f"{path.name}.{secrets.token_hex(2)}.old")
+        path.rename(aside)
+        NOTES[f"{error.message}: it was trained again, and that is now {aside.name}"] = None
+        return None
+
+
+def _load_checkpoint(wanted: Mapping[str, Any], path: Path, like: Carry, done: range) -> Loaded:
     """The training of a checkpoint, which is as far as one of ``done`` epochs.
 
     Raises:
         UsageError: the file is damaged, or of another recipe, other data or another JAX.
 
     """
-    again = "remove it, and it is trained again"
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
+        with np.load(io.BytesIO(read_bytes(str(path))), allow_pickle=False) as held:
             about = dict(json.loads(held["about"].tobytes()))
             flat, tree = jax.tree.flatten(like)
             leaves = [held[f"{number}"] for number in range(len(flat))]
             losses, evaluations = held["losses"], held["evaluations"]
     except Exception as error:
-        raise UsageError(f"{path} cannot be read as a training", again) from error
+        raise UsageError(f"{path} cannot be read as a training") from error
     if about != wanted:
-        raise UsageError(
-            f"{path} was trained with JAX {about.get('jax')}, or is of another recipe or other data",
-            f"name another folder, or {again}",
-        )
+        raise UsageError(f"{path} was trained with JAX {about.get('jax')}, or is of another recipe or other data")
     every = int(wanted["recipe"]["every"])
     whole = losses.ndim == 1 and len(losses) in done and evaluations.shape == (len(losses) // every, 2)
     if not whole or any(
         _shape_and_type(one) != _shape_and_type(other) for one, other in zip(leaves, flat, strict=True)
     ):
-        raise UsageError(f"{path} holds arrays of another form than this training's", again)
+        raise UsageError(f"{path} holds arrays of another form than this training's")
     return jax.tree.unflatten(tree, map(jnp.asarray, leaves)), [losses], [evaluations]
 
 

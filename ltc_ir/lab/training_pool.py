@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ltc_ir.errors import LimitError
+from ltc_ir.errors import NOTES, LimitError
 from ltc_ir.lab.data import oscillators
 from ltc_ir.lab.measurements import Measurement
 from ltc_ir.lab.plans import PLANS, Settings
 from ltc_ir.lab.records import worst_value
 from ltc_ir.lab.training import Recipe, train
+from ltc_ir.workers.child import tell
 from ltc_ir.workers.limits import WorkerDiedError
 from ltc_ir.workers.pool import Pool
 
@@ -103,8 +104,12 @@ def _completed(trainings: Trainings, folder: Path, jobs: int) -> Iterator[tuple[
 
 
 def run_job(recipe: Mapping[str, Any], names: Sequence[str], folder: str) -> Measured:
-    """The job of a process: `measure_training` of a recipe as JSON holds it."""
-    return measure_training(Recipe(**recipe), names, folder)
+    """The job of a process: `measure_training` of a recipe as JSON holds it; it tells what there is to note."""
+    try:
+        return measure_training(Recipe(**recipe), names, folder)
+    finally:
+        tell(list(NOTES))
+        NOTES.clear()
 
 
 def _result(future: Future[Any], recipe: Recipe) -> Measured:
@@ -117,6 +122,10 @@ def _result(future: Future[Any], recipe: Recipe) -> Measured:
     return {name: [Measurement(*values) for values in rows] for name, rows in measured.items()}
 
 
+def _note(notes: Iterable[str]) -> None:
+    NOTES.update(dict.fromkeys(notes))
+
+
 def _process_pool(jobs: int) -> Pool:
     """Processes with one thread each for XLA."""
-    return Pool(jobs, environment={"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()})
+    return Pool(jobs, hear=_note, environment={"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()})

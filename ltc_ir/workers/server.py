@@ -41,25 +41,30 @@ def main(settings: str) -> None:
         settings: in JSON the descriptor ``control``, the modules ``preload``, and the function ``hello`` whose answer is
             said at first.
     """
-    said = json.loads(settings)
+    said, parent = json.loads(settings), os.getppid()
     os.set_inheritable(said["control"], False)
     sys.stdout = sys.stderr
+    signal.signal(signal.SIGUSR1, lambda *_: os._exit(0) if os.getppid() != parent else None)
+    inherit_children()  # and hear of the parent's end, for importing takes long
     for name in said["preload"]:
         import_module(name)
     module, _, name = said["hello"].partition(":")
     hello = getattr(import_module(module), name)()
     control = socket.socket(fileno=said["control"])
-    control.send(json.dumps(hello).encode())
+    try:
+        control.send(json.dumps(hello).encode())
+    except OSError:
+        return  # who started this has ended meanwhile
     gc.collect()
     gc.freeze()  # lest a collection in a worker copy all pages of what was imported
-    _Server(control).serve()
+    _Server(control, parent).serve()
 
 
 class _Server:
     """The workers that were forked, each with the socket of who asked for it."""
 
-    def __init__(self, control: socket.socket) -> None:
-        self._control = control
+    def __init__(self, control: socket.socket, parent: int) -> None:
+        self._control, self._parent = control, parent
         self._workers: dict[socket.socket, int] = {}
         self._until: dict[socket.socket, float] = {}
         self._bonds: dict[socket.socket, int] = {}
@@ -71,14 +76,16 @@ class _Server:
         for one in _WAKING:
             signal.signal(one, lambda *_: None)
         signal.set_wakeup_fd(wake)
-        inherit_children()
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Fork, and say who ended, until the other end of the control socket is closed."""
+        """Fork, and say who ended, until the other end of the control socket is closed, or who started this is gone."""
         while True:
+            if os.getppid() != self._parent:
+                self._leave()
+                return
             for key, _ in self._selector.select(self._time_left()):
                 if key.fileobj is self._control:
                     message, descriptors, *_ = socket.recv_fds(self._control, MESSAGE, DESCRIPTORS)

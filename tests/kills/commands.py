@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import time
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cli.conftest import environment, program
+from tests.cli.conftest import environment
 
 SOURCE = """import jax
 import jax.numpy as jnp
@@ -36,8 +38,21 @@ name = "killed"
 [tool.ltc-ir.snapshots]
 targets = ["net.py:first", "net.py:second", "net.py:third"]
 """
+ROOT = Path(__file__).resolve().parents[2]
 TEMPORARY = "temporary"
 """The folder below a copy that temporary files of the command go to."""
+
+
+def console_script(root: Path) -> Path:
+    """The console script as an installation writes it, of the tree that this is."""
+    path = root / "ltc-ir"
+    if not path.exists():
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        module, _, function = project["project"]["scripts"]["ltc-ir"].partition(":")
+        text = f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+    return path
 
 
 @dataclass(frozen=True)
@@ -174,7 +189,11 @@ def _run(line: str, folder: Path, *, any_code: bool = False) -> tuple[int, float
     """The exit code of a command that nobody kills, and its seconds."""
     start = time.monotonic()
     done = subprocess.run(
-        [program(), *line.split()], cwd=folder, env=variables(folder, "nobody"), capture_output=True, check=False
+        [console_script(folder.parent), *line.split()],
+        cwd=folder,
+        env=variables(folder, "nobody"),
+        capture_output=True,
+        check=False,
     )
     took_s = time.monotonic() - start
     assert done.returncode in ({0, 1} if any_code else {0}), done.stderr.decode(errors="replace")

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ltc_ir.records import snapshot_toml
-from tests.cli.conftest import program
-from tests.kills.commands import TEMPORARY, Prepared, files_of, variables
+from tests.kills.commands import TEMPORARY, Prepared, console_script, files_of, variables
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ENDS_WITHIN_S = 20.0
@@ -78,7 +77,7 @@ def kill_once(prepared: Prepared, kill: Kill, root: Path) -> Seen:
     try:
         with said.open("wb") as stderr:
             child = subprocess.Popen(
-                [program(), *prepared.command.line.split()], cwd=folder, env=variables(folder, mark),
+                [console_script(root), *prepared.command.line.split()], cwd=folder, env=variables(folder, mark),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True,
             )  # fmt: skip
         finished, code = _killed(child, kill)
