@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ltc_ir.escape import DETAIL, capped
 
 NOTES: dict[str, None] = {}
 """What is to be told a user once of all that a command looked at, whichever process learnt it; the command line says it."""
+
+PRECEDENCE = (129, 130, 143, 70, 5, 4, 2, 1, 3)
+"""The exit codes but 0, that which is given of several first: a signal's, a bug, a limit, the target's, usage, a check."""
+
+
+def rank(code: int) -> int:
+    """The place of an exit code in the precedence; what is not in it is a bug, and 0 the last."""
+    if code == 0:
+        return len(PRECEDENCE)
+    return PRECEDENCE.index(code if code in PRECEDENCE else 70)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several: the first of the precedence that occurred; 0 where none did."""
+    return min(codes, key=rank, default=0)
 
 
 class LtcIrError(Exception):

@@ -95,7 +95,7 @@ _SIGNALS = [
     _trace("trace_term", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)", FAILED, "SIGTERM"),
     _trace("trace_int", "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", FAILED, ""),
     _trace("trace_alarm", "import signal, time; signal.alarm(1); time.sleep(9)", FAILED, "SIGALRM"),
-    _trace("trace_stop", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", FAILED, "SIGSTOP", heavy=True),
+    _trace("trace_stop", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", FAILED, "SIGSTOP", heavy=True, timed=LIMIT),
     _import(
         "ignores_signals",
         "import signal\nfor one in ('SIGINT', 'SIGTERM', 'SIGHUP'):\n    signal.signal(getattr(signal, one), signal.SIG_IGN)",

@@ -210,10 +210,10 @@ def _usage_or_bug(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         complain(unwritable(error))
         return WRONG_USAGE
-    scarce = _scarce(error)
-    if scarce is not None:
-        complain(scarce)
-        return scarce.exit_code
+    known = _scarce(error) or _blamed(error)
+    if known is not None:
+        complain(known)
+        return known.exit_code
     talk(indented(traceback.format_exc()).rstrip("\n"))
     talk("error: this is a bug in ltc-ir; please report it with the output of ltc-ir doctor")
     return BUG
@@ -230,6 +230,15 @@ def _scarce(error: Exception) -> LtcIrError | None:
     at = border.last_crossed()
     hint = "give it smaller arguments, or permit the process more (ulimit)"
     return LimitError(what, hint) if at is None else TargetError(f"{at[0]}, after its {at[1]}: {what}", hint)
+
+
+def _blamed(error: Exception) -> LtcIrError | None:
+    """What is no bug of ours though nothing caught it; ``None`` where it is one, or JAX was not imported."""
+    if not hasattr(sys.modules.get("jax"), "config"):
+        return None
+    from ltc_ir.targets.stages import blamed
+
+    return blamed(error)
 
 
 def run_here() -> NoReturn:

@@ -15,7 +15,7 @@ from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir.render import formats
 from ltc_ir.render.formats import Renderer, formats_in_words
 from ltc_ir.writing import check_writable
-from ltc_ir_cli.console import TALK
+from ltc_ir_cli.console import TALK, say
 from ltc_ir_cli.parameters import Argument, Option
 
 
@@ -71,6 +71,12 @@ def _verbose(_flag: str, value: bool) -> bool:
 
 def _raw_csv(_flag: str, value: bool) -> bool:
     TALK.raw_csv = value
+    return value
+
+
+def _in_process(_flag: str, value: bool) -> bool:
+    if value:
+        say("note: the target's code runs in the tool's own process, and can end it")
     return value
 
 
@@ -401,8 +407,24 @@ Jobs = Annotated[
 ]
 Timeout = Annotated[float, Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")]
 InProcess = Annotated[
-    bool, Option("--in-process", help="Run targets in this process, for a debugger: one that ends it ends all")
+    bool,
+    Option(
+        "--in-process",
+        callback=_in_process,
+        help="Run targets in this process, for a debugger: one that ends it ends all",
+    ),
 ]
+
+
+@dataclass(frozen=True)
+class Process:
+    """Where the code of one target runs; it acts by its callback, and before by `ltc_ir_cli.guard`."""
+
+    in_process: InProcess = False
+
+
+PROCESS = Process()
+"""In the child that does the work."""
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,10 @@ class Watch:
         if self._verdict is not None and self._verdict not in _ECHO_OF_PARENT:
             return self._verdict
         how = self._how or f"it sent itself {signal.Signals((self._verdict or 0) - 128).name}"
+        if "exit" in how or "SIGABRT" in how:
+            flags = _refused_flags()
+            if flags:
+                return flags
         if self._at is None:
             return _without_target(how)
         label, stage = self._at
@@ -174,6 +178,20 @@ def _hint(how: str) -> str:
     if "SIGKILL" in how:
         return f"the system ends what fills its memory so; {IN_PROCESS} runs it in the tool's own process"
     return f"for a debugger, {IN_PROCESS} runs it in the tool's own process"
+
+
+def _refused_flags() -> int:
+    """Say that XLA ended the child because of its flags, if so; the exit code of that, 0 where it did not."""
+    if not os.environ.get("XLA_FLAGS"):
+        return 0
+    from ltc_ir.escape import escape_message
+    from ltc_ir.workers.xla_flags import refused_flags
+
+    error = refused_flags()
+    if error is None:
+        return 0
+    say(f"error: {escape_message(error.message)}\nhint: {error.hint}\n")
+    return error.exit_code
 
 
 def _without_target(how: str) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from ltc_ir.errors import worst
 from ltc_ir.records.figures import figure_of
 from ltc_ir.records.shape import Natural, Number, Shape
 
@@ -38,14 +39,6 @@ _EXIT = {
     Status.MISSING: 3,
     Status.NOT_COMPARABLE: 3,
 }
-_FIRST = (70, 130, 5, 4, 2, 1, 3)
-"""Of several exit codes, the one that is given."""
-
-
-def worst(codes: Iterable[int]) -> int:
-    """The exit code of several: the first that occurred of 70, 130, 5, 4, 2, 1, 3; 0 where none did."""
-    found = set(codes)
-    return next((code for code in _FIRST if code in found), 0)
 
 
 @dataclass(frozen=True)

@@ -266,10 +266,18 @@ def users_failure(label: str, stage: str, explain: Callable[[], None] | None = N
         raise explained(error, label, stage, gradient=explain is not None) from error
 
 
+def blamed(error: Exception) -> LtcIrError | None:
+    """What to say of an exception that no border caught, if it is no bug: JAX has no such platform, or the line is a user's."""
+    last = border.last_crossed()
+    if last is not None and _is_users(error):
+        return _explained(error, *last, gradient=False)
+    return _no_platform(error)
+
+
 def _no_platform(error: BaseException) -> UsageError | None:
     """That JAX has none of the platforms it was told to use, which it says in words of its own, or in none at all."""
-    wordless = isinstance(error, AssertionError) and not _text(error)
-    if not wordless and "Unable to initialize backend" not in _text(error):
+    wordless = isinstance(error, AssertionError) and not text_of(error)
+    if not wordless and "Unable to initialize backend" not in text_of(error):
         return None
     platforms = jax.config.values["jax_platforms"]
     try:
@@ -307,7 +315,7 @@ def user_value() -> Iterator[None]:
             raise
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     """What an exception says; where it fails to say that, for it is a user's code, nothing."""
     with user_value():
         return capped(str(error), _MOST_OF_TEXT)
@@ -316,7 +324,7 @@ def _text(error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     """The first line of what an exception says, and those after it while a bracket or a colon is open; no addresses."""
-    lines = (capped(_text(error).strip()) or "no message").splitlines()
+    lines = (capped(text_of(error).strip()) or "no message").splitlines()
     ends = (end for end in range(1, len(lines) + 1) if _closed("".join(lines[:end])))
     return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(lines[: next(ends, 1)]).split()))
 
@@ -341,7 +349,7 @@ def _place(error: BaseException) -> str | None:
 
 
 def _hint(error: BaseException, stage: str, gradient: bool) -> str:
-    name, text = type(error).__name__, _text(error)
+    name, text = type(error).__name__, text_of(error)
     hints = (
         (
             name == "SystemExit" and stage in {"import", "run"},

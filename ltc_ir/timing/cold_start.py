@@ -13,7 +13,7 @@ from ltc_ir.errors import LimitError, TargetError
 from ltc_ir.records.timing import COLD, Memory, ProgramTiming, Settings, Stage
 from ltc_ir.tables.compiled_hlo import NO_MEMORY, xla_memory
 from ltc_ir.targets.example_values import Arguments, Filling
-from ltc_ir.targets.stages import clear_caches, users_failure
+from ltc_ir.targets.stages import clear_caches, text_of, users_failure
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import isolation
 from ltc_ir.timing.inputs import SHAPES_ALONE, Inputs, dynamic_argument_picker, fresh_jit, without_jit
@@ -86,7 +86,7 @@ class Measuring:
 
 
 def _out_of_memory(cause: BaseException | None) -> bool:
-    return isinstance(cause, MemoryError) or "RESOURCE_EXHAUSTED" in str(cause)
+    return isinstance(cause, MemoryError) or (cause is not None and "RESOURCE_EXHAUSTED" in text_of(cause))
 
 
 @dataclass

@@ -16,6 +16,7 @@ from ltc_ir.records.timing import Ended, Machine, Settings, Timing
 from ltc_ir.workers.child import tell
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
 from ltc_ir.workers.pool import Pool
+from ltc_ir.workers.xla_flags import refused_flags
 
 TELL_EVERY_S = 0.1
 """Seconds between two messages about one stage."""
@@ -47,11 +48,20 @@ def time_isolated(target: str, request: Request, settings: Settings, limits: Lim
     except KeyboardInterrupt:
         ended = progress.ended(INTERRUPTED, "interrupted")
     except (DeadlineError, MemoryLimitError, WorkerDiedError) as error:
-        ended = progress.ended(error.exit_code, *_words(error, progress.where))
+        ended = _ended(error, progress)
     except LtcIrError as error:
         detail = error.detail if isinstance(error, TargetError) else None
         ended = Ended(error.exit_code, error.message, error.hint, detail)
     return progress.timing.closed(ended)
+
+
+def _ended(error: DeadlineError | MemoryLimitError | WorkerDiedError, progress: _Progress) -> Ended:
+    """The end of a timing whose process was ended: by a limit of ours, or by the target itself, or by XLA."""
+    died = isinstance(error, WorkerDiedError)
+    flags = refused_flags() if died else None
+    if flags is not None:
+        return progress.ended(flags.exit_code, flags.message, flags.hint)
+    return progress.ended(TargetError.exit_code if died else error.exit_code, *_words(error, progress.where))
 
 
 class _Progress:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from ltc_ir.errors import LtcIrError
+from ltc_ir import border
+from ltc_ir.errors import LtcIrError, TargetError
 from ltc_ir.workers.limits import end_first_without_memory, end_with_parent, set_kernel_limits
 from ltc_ir.workers.protocol import Message, Sender, receive
 
@@ -59,7 +60,8 @@ def run_jobs(requests: int, answers: int, bond: int, kernel: Mapping[str, int]) 
     sender = Sender(answers)
     _senders.append(sender)
     sender.send({"kind": "began", "process": os.getpid()})
-    with os.fdopen(requests, "rb") as stream:
+    # No key that is pressed reaches this process: an interrupt is the user code's own.
+    with border.watched(interrupted=lambda: False), os.fdopen(requests, "rb") as stream:
         while (received := receive(stream)) is not None:
             sender.send(*_answer(*received))
             if not sender.is_owner:
@@ -78,6 +80,14 @@ def _answer(message: Message, data: bytes) -> tuple[Message, bytes]:
         return {"kind": "failed", "failure": failure}, b""
     except Exception:
         return {"kind": "bug", "traceback": traceback.format_exc()}, b""
+    except BaseException as error:  # none of ours: user code raised it where nothing stands between
+        label, stage = border.last_crossed() or (message["job"], "run")
+        message = {
+            "code": TargetError.exit_code,
+            "message": f"{label} failed to {stage}: {type(error).__name__}",
+            "hint": None,
+        }
+        return {"kind": "failed", "failure": message}, b""
     if isinstance(result, bytes):
         return {"kind": "result", "data": True}, result
     return {"kind": "result", "data": False, "value": result}, b""

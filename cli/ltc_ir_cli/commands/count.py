@@ -54,6 +54,7 @@ def count(
     output: opt.Output = None,
     raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
+    process: opt.Process = opt.PROCESS,
     talk: opt.Talk = opt.TALKS,
 ) -> int | None:
     """Count operations by level, AD phase and source line."""

@@ -33,6 +33,7 @@ def diff(
     output: opt.Output = None,
     raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
+    process: opt.Process = opt.PROCESS,
     talk: opt.Talk = opt.TALKS,
 ) -> int:
     """Compare A with B, or A's forward with its gradient."""

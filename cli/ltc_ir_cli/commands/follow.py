@@ -41,6 +41,7 @@ def follow(
     output: opt.Output = None,
     raw_csv: opt.RawCsv = False,
     machine: opt.Machine = opt.MACHINE,
+    process: opt.Process = opt.PROCESS,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Follow equations to what they became in StableHLO and optimised HLO; compiles."""

@@ -28,6 +28,7 @@ def lower(
     options: opt.TargetOptions = opt.TARGET_OPTIONS,
     output: opt.Output = None,
     machine: opt.Machine = opt.MACHINE,
+    process: opt.Process = opt.PROCESS,
     talk: opt.Talk = opt.TALKS,
 ) -> None:
     """Print a program's IR and nothing else."""

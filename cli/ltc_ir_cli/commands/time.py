@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ltc_ir.errors import LtcIrError, UsageError
+from ltc_ir.errors import LtcIrError, UsageError, rank
 from ltc_ir.render.formats import WITH_PASSES, renderer
 from ltc_ir_cli import options as opt
 from ltc_ir_cli.console import complain, stdout_is_data
@@ -195,16 +195,12 @@ def _raise_first(timings: Sequence[Timing]) -> None:
 
     failures = [failure_of(timing.ended) for timing in timings if timing.ended is not None]
     errors = sorted(
-        (error for error in failures if isinstance(error, LtcIrError)), key=lambda error: _RANKS.index(error.exit_code)
+        (error for error in failures if isinstance(error, LtcIrError)), key=lambda error: rank(error.exit_code)
     )
     for error in errors[1:]:
         complain(error)
     if errors:
         raise errors[0]
-
-
-_RANKS = (4, 2, 5, 1, 3)
-"""Exit codes, the first that occurred being the command's."""
 
 
 def _bytes(text: str | None) -> int | None:

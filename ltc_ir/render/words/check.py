@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ltc_ir.errors import rank
 from ltc_ir.escape import escape
-from ltc_ir.records.check import Action, Check, CheckChange, ProgramCheck, Status, Update, Written, worst
+from ltc_ir.records.check import Action, Check, CheckChange, ProgramCheck, Status, Update, Written
 from ltc_ir.records.figures import size
 from ltc_ir.records.vocabulary import NO_SOURCE
 from ltc_ir.render.words.text import WIDTH, cut, figure, ratio, signed, wrapped
@@ -102,12 +103,11 @@ def counted_as(word: str, number: int) -> str:
 
 def ranked(checks: Iterable[ProgramCheck], strict: bool = False) -> list[ProgramCheck]:
     """Programs worst first: by the exit code each gives, then by how far it is from a match."""
-    order_of_codes = [70, 130, 5, 4, 2, 1, 3, 0]
     statuses = list(Status)
 
     def badness(check: ProgramCheck) -> tuple[int, int, str, str]:
         return (
-            order_of_codes.index(worst([check.exit_code(strict)])),
+            rank(check.exit_code(strict)),
             -statuses.index(check.status),
             check.target,
             check.program,
