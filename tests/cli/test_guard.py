@@ -1,0 +1,315 @@
+"""The program's own process survives what a target does: its exit code, its one line of error, and its standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ltc_ir.errors import PRECEDENCE, TargetError, rank, worst
+from ltc_ir_cli.guard import needs_child
+from tests.cli.conftest import Command, Ran, environment, program, run_program
+from tests.misbehaving import BY_NAME, GOOD, LIMIT, MISBEHAVING, Misbehaving
+
+pytestmark = [
+    pytest.mark.early,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no child does the work where the system cannot fork"),
+]
+
+COMMANDS = {
+    "count": "count {} --level jaxpr --format json",
+    "lower": "lower {}",
+    "diff": "diff good:f {} --level jaxpr --format json",
+    "follow": "follow {} --format json",
+    "time": "time {} --limit 0.2 --no-eager --repeat 1 --program forward --timeout 20 --format json",
+}
+INTERRUPTED = 130
+PATIENCE_S = 60
+_MARK = "LTC_IR_TEST_MARK"
+
+SAMPLE = (
+    ("count", "import_exit_0"), ("count", "trace_segv"), ("count", "trace_interrupt"), ("lower", "fork_returns"),
+    ("count", "thread"), ("count", "closes_std"), ("lower", "closes_most"), ("count", "atexit_writes"),
+    ("diff", "trace_exit_7"), ("time", "import_base_exception"), ("count", "changes_folder"), ("count", "endless_deaf"),
+)  # fmt: skip
+"""One of each kind; the whole table is run by the test marked ``long``."""
+
+
+@pytest.fixture(scope="module")
+def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all of them."""
+    folder = tmp_path_factory.mktemp("misbehaving")
+    for one in MISBEHAVING:
+        (folder / f"{one.name}.py").write_text(one.source)
+    (folder / "good.py").write_text(GOOD)
+    return folder
+
+
+class _Left:
+    """The processes that a command leaves behind, known by a variable of their environment."""
+
+    def __init__(self) -> None:
+        self.mark = uuid.uuid4().hex
+
+    def found(self) -> list[int]:
+        return [int(path.name) for path in Path("/proc").glob("[0-9]*") if self._is_marked(path)]
+
+    def _is_marked(self, path: Path) -> bool:
+        with contextlib.suppress(OSError):
+            return self.mark.encode() in (path / "environ").read_bytes()
+        return False
+
+    def end(self) -> list[int]:
+        """End those that are left after a moment; which there were."""
+        until = time.monotonic() + 2
+        while self.found() and time.monotonic() < until:
+            time.sleep(0.02)
+        left = self.found()
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        return left
+
+
+def _run(line: str, folder: Path, one: Misbehaving) -> Ran:
+    """Run a command on a target; a person interrupts one that never ends. No process may be left."""
+    left = _Left()
+    child = subprocess.Popen(
+        [program(), *line.format(f"{one.name}:f").split()], cwd=folder, env=environment(**{_MARK: left.mark}),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        if one.loops:
+            time.sleep(3)
+            child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=PATIENCE_S)
+    finally:
+        child.kill()
+        still = left.end()
+    assert one.daemon or not still
+    return Ran(child.returncode, out.decode(), err.decode(errors="replace"))
+
+
+def _hold(command: str, folder: Path, one: Misbehaving) -> None:
+    """Run a command on a target, and hold what came of it against the table."""
+    ran = _run(COMMANDS[command], folder, one)
+    code = one.timed if command == "time" and one.timed is not None else one.code
+    code = INTERRUPTED if one.loops else code
+    assert ran.code == code, ran.err[-2000:]
+    assert "Traceback" not in ran.err
+    if code == INTERRUPTED:
+        assert ran.out == ""
+        assert "interrupted" in ran.err
+    elif code:
+        assert ran.out == ""
+        (error,) = ran.errors
+        assert one.name in error
+        assert one.says in error or code == LIMIT
+        assert len(error) < 5_000
+    else:
+        assert ran.errors == []
+        if command != "time" and not one.alters:
+            assert ran.out.replace(one.name, "good") == _good(command, folder)
+        if command != "lower":
+            json.loads(ran.out)
+
+
+@cache
+def _good(command: str, folder: Path) -> str:
+    """What a command prints of the target that does nothing else."""
+    return _run(COMMANDS[command], folder, Misbehaving("good", GOOD, 0)).out
+
+
+@pytest.mark.parametrize(("command", "name"), SAMPLE)
+def test_a_target_that_misbehaves(command: str, name: str, misbehaving: Path) -> None:
+    _hold(command, misbehaving, BY_NAME[name])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_target_that_misbehaves(command: str, name: str, misbehaving: Path) -> None:
+    _hold(command, misbehaving, BY_NAME[name])
+
+
+def test_of_several_exit_codes_one_is_given_whatever_their_order() -> None:
+    assert PRECEDENCE == (129, 130, 143, 70, 5, 4, 2, 1, 3)
+    for before, after in itertools.product((*PRECEDENCE, 0), repeat=2):
+        expected = before if rank(before) <= rank(after) else after
+        assert worst([before, after]) == worst([after, before]) == worst([after, before, 0]) == expected
+    assert worst([]) == 0
+    assert rank(1) < rank(3) < rank(0)
+    assert rank(17) == rank(70)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("count", True), ("count ltc", True), ("snapshot check", True), ("snapshot update ltc", True), ("time ltc", True),
+        ("doctor", True), ("count ltc --function --help", True), ("--help", False), ("", False), ("count --help", False),
+        ("snapshot list", False), ("snapshot", False), ("snapshot check -h", False), ("targets", False),
+        ("--version", False), ("count ltc --in-process", False),
+    ],
+)  # fmt: skip
+def test_what_may_run_user_code_is_done_by_a_child(words: str, expected: bool) -> None:
+    assert needs_child(words.split()) is expected
+
+
+def _tracing(folder: Path, **more: str) -> tuple[subprocess.Popen[str], _Left]:
+    """A command whose target is being traced, for ever."""
+    (folder / "hangs.py").write_text(
+        "import pathlib, time\ndef f(x):\n    pathlib.Path('hanging').touch()\n    while True: pass\nf_args = (1.0,)\n"
+    )
+    (folder / "hanging").unlink(missing_ok=True)
+    left = _Left()
+    child = subprocess.Popen(
+        [program(), "lower", "hangs:f", "-o", "out.mlir"], cwd=folder, env=environment(**{_MARK: left.mark}, **more),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for _ in _moments():
+        if (folder / "hanging").exists():
+            return child, left
+    raise AssertionError
+
+
+def _moments() -> Iterator[None]:
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        yield
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("name", "code", "words"), [("SIGTERM", 143, "terminated\n"), ("SIGHUP", 129, "hung up\n")])
+def test_a_signal_ends_the_command_and_all_of_it(name: str, code: int, words: str, tmp_path: Path) -> None:
+    child, left = _tracing(tmp_path)
+    child.send_signal(getattr(signal, name))
+    out, err = child.communicate(timeout=PATIENCE_S)
+    assert (child.returncode, out, err) == (code, "", words)
+    assert left.end() == []
+    assert {path.name for path in tmp_path.iterdir()} <= {"hangs.py", "hanging", "__pycache__"}
+
+
+def test_the_work_ends_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    child, left = _tracing(tmp_path)
+    child.kill()
+    child.communicate(timeout=PATIENCE_S)
+    assert left.end() == []
+
+
+def test_a_closed_pipe_ends_the_command_silently(folder: Path) -> None:
+    child = subprocess.Popen(
+        [program(), "lower", "ltc", "--grad"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    child.stdout.close()
+    assert child.stderr is not None
+    assert (child.stderr.read(), child.wait(timeout=PATIENCE_S)) == (b"", 0)
+
+
+def test_a_target_that_is_a_users_project_file_named_like_what_we_need(tmp_path: Path) -> None:
+    """No built-in target runs code of the folder it is named in; a user's own finds its neighbours, and we our own modules."""
+    for name in ("rich", "typer", "jax", "numpy", "json", "queue", "msgspec"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the folder')\n")
+    (tmp_path / "utils.py").write_text("def double(x):\n    return 2 * x\n")
+    (tmp_path / "statistics.py").write_text("def halve(x):\n    return x / 2\n")
+    (tmp_path / "own.py").write_text(
+        "import statistics, utils\ndef f(x):\n    return utils.double(statistics.halve(x))\nf_args = (1.0,)\n"
+    )
+    (tmp_path / "code.py").write_text("def f(x):\n    return x\nf_args = (1.0,)\n")
+    module = [sys.executable, "-m", "ltc_ir_cli"]
+    for line, start in (("lower ltc", module), ("lower own:f", [program()]), ("lower code:f", module)):
+        done = subprocess.run(
+            [*start, *line.split()],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), line
+    ran = run_program("lower", "rich:f", folder=tmp_path)
+    assert (ran.code, ran.hints) == (2, ["hint: another module of that name was imported before: write rich.py:f"])
+
+
+def test_a_current_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" count ltc --level jaxpr'
+    done = subprocess.run(
+        ["sh", "-c", script, program()],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: the current folder is gone")
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "code"),
+    [("targets", "2>/dev/full", 0), ("count nosuch", "2>&-", 2), ("count mine:fails --args 'f32[]'", "2>/dev/full", 4)],
+)
+def test_a_standard_error_that_cannot_be_written_changes_no_exit_code(
+    line: str, where: str, code: int, folder: Path
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" {line} {where}', program()], cwd=folder, env=environment(), capture_output=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+
+
+@pytest.mark.parametrize("line", ["lower ltc --hlo", "time ltc --program forward"])
+def test_flags_that_xla_refuses_are_bad_input(line: str, folder: Path) -> None:
+    ran = run_program(*line.split(), folder=folder, XLA_FLAGS="--no_such_flag")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.errors == ["error: XLA refuses XLA_FLAGS: Unknown flag in XLA_FLAGS: --no_such_flag"]
+    assert ran.hints == ["hint: correct XLA_FLAGS, or unset it"]
+
+
+def test_in_its_own_process_the_tool_says_so(command: Command, folder: Path) -> None:
+    ran = command("lower", "mine:energy", "--in-process")
+    assert (ran.code, ran.err) == (0, "note: the target's code runs in the tool's own process, and can end it\n")
+    assert command("time", "mine:energy", "--in-process").errors == [
+        "error: time measures in a process of its own, so --in-process has no place in it"
+    ]
+
+
+@pytest.mark.parametrize("raised", ["BaseException", "GeneratorExit", "SystemExit", "StopIteration"])
+def test_every_exception_is_caught_at_the_border(raised: str) -> None:
+    import builtins
+
+    import ltc_ir
+
+    def fails(x: object) -> object:
+        raise getattr(builtins, raised)("own")
+
+    with pytest.raises(TargetError, match=f"{raised}: own"):
+        ltc_ir.lower(fails, args=(1.0,))
+
+
+def test_an_interrupt_in_a_users_own_process_is_the_users() -> None:
+    import ltc_ir
+
+    def fails(x: object) -> object:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ltc_ir.lower(fails, args=(1.0,))
