@@ -270,7 +270,7 @@ def blamed(error: Exception) -> LtcIrError | None:
     """What to say of an exception that no border caught, if it is no bug: JAX has no such platform, or the line is a user's."""
     last = border.last_crossed()
     if last is not None and _is_users(error):
-        return _explained(error, *last, gradient=False)
+        return explained(error, *last, gradient=False)
     return _no_platform(error)
 
 

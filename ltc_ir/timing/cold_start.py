@@ -159,7 +159,8 @@ def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial
     """One cold start: a new function object, cleared caches, each stage measured separately and the whole from outside."""
     program, clock, cycle = measuring.program, measuring.clock, Cycle(pick=pick)
     values = None if inputs is None else inputs.next() if trial is None else inputs.trial()
-    jitted = fresh_jit(program)
+    with measuring.stage("trace"):
+        jitted = fresh_jit(program)
 
     def watched(name: str) -> AbstractContextManager[None]:
         return nullcontext() if trial is None else trial.stage(name, cycle)
