@@ -44,6 +44,8 @@ def _runs_of_stablehlo(module: Any, stream: Stream) -> tuple[Counter[Row], Unkno
         UnknownRunsError: a loop that is reached has no known trip count, or a branch depends on values.
         RecursiveCallsError: a function calls itself.
     """
+    if stream.facts["applied"]:
+        raise UnknownRunsError("a custom call applies a function as often as it chooses")
     functions: dict[str, int] = stream.facts["functions"]
     runs_by_name = of_module(module)
     by_index = {index: runs_by_name.get(name, FunctionRuns([], {})) for name, index in functions.items()}

@@ -142,6 +142,8 @@ class Ownership:
         return "jax"
 
     def _shortened(self, path: str) -> str:
+        if "\0" in path:
+            return path  # no file system has such a name
         if built := _EDITABLE.match(path):
             return path[built.end() :]
         if path.startswith(self._root):

@@ -36,6 +36,7 @@ NO_DEBUG_INFO = "the file has no debug information, so no phase and no source; `
 NO_NAMES = "no operation in the file bears a name: no phase"
 NO_METADATA = "no instruction in the file bears a name (op_name): no phase"
 ELIDED = "{} get-tuple-element instructions are not written out in this file; a program compiled here has them"
+MODULES = "the file holds {} modules ({}), counted together; their functions are counted apart"
 UNCOUNTED = "holds what this ltc-ir cannot count"
 _HOISTED = "a file does not say which of its arguments were constants"
 _NOT_SAID = "a file does not say; count the program itself"
@@ -107,9 +108,10 @@ def _table_of_mlir(data: bytes, message: Message) -> Count | ProgramTables:
     figures, reasons = size()
     figures["constants.bytes"], reasons["constants.bytes"] = None, _HOISTED
     table = build(Level.STABLEHLO, stream, request.wants, figures, reasons)
-    if table.expanded is not None:  # no function calls itself
+    modules = stream.facts["modules"]
+    if table.expanded is not None and not modules:  # no function calls itself, and one program is the whole file
         table = replace(table, **hash_module(module, request.fingerprints))
-    return _answer(message, table, devices_of(module), _unnamed(stream))
+    return _answer(message, table, devices_of(module), (*_unnamed(stream), *_several(modules)))
 
 
 Size = tuple[dict[str, Value], dict[str, str]]
@@ -147,6 +149,12 @@ def _unnamed(stream: Stream) -> tuple[str, ...]:
     if any(stream.facts["names"]):
         return ()
     return (NO_NAMES,) if any(op.origin.source for op in stream.ops) else (NO_DEBUG_INFO,)
+
+
+def _several(modules: list[str]) -> tuple[str, ...]:
+    """What to say of a file with modules in its module."""
+    named = ", ".join(modules[:3]) + ", …" * (len(modules) > 3)
+    return (MODULES.format(len(modules), named),) if modules else ()
 
 
 def _table_of_hlo(data: bytes, message: Message) -> Count | ProgramTables:

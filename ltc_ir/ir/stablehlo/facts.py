@@ -75,13 +75,18 @@ def argument_attributes(main: Any) -> list[dict[str, Any]]:
 
 
 def donated_bytes(module: Any) -> int:
-    """Bytes of the arguments of a module's main function whose memory it may reuse; 0 where it has none."""
-    main = compat.main_function(module)
-    if main is None:
-        return 0
-    sizes, kinds = MlirDetails(), main.attributes["function_type"].value.inputs
-    arguments = zip(kinds, argument_attributes(main), strict=False)
-    return sum(sizes.bytes(kind) for kind, attributes in arguments if any(name in attributes for name in DONATED))
+    """Bytes of the arguments of main functions whose memory they may reuse: a module's own, and those of modules in it."""
+    inner = [view for view in module.body.operations if view.operation.name == "builtin.module"]
+    mains = [main for main in map(compat.main_function, (module, *inner)) if main is not None]
+    sizes = MlirDetails()
+    return sum(
+        sizes.bytes(kind)
+        for main in mains
+        for kind, attributes in zip(
+            main.attributes["function_type"].value.inputs, argument_attributes(main), strict=False
+        )
+        if any(name in attributes for name in DONATED)
+    )
 
 
 def trip_count(loop: Any) -> int | None:

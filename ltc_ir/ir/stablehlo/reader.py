@@ -13,7 +13,8 @@ from ltc_ir.ir.origin import Evidence, Ownership, digest, parse_name
 from ltc_ir.ir.stablehlo.facts import Constants, donated_bytes, trip_count
 from ltc_ir.records.vocabulary import By
 
-_CALLS = frozenset({"func.call", "stablehlo.composite"})
+_CALLS = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+"""The attribute in which a call names the function it runs."""
 _FLAT_NAMES = """
     abs add and atan2 bitcast_convert broadcast_in_dim clamp compare complex concatenate constant convert cosine
     divide dot_general dynamic_slice dynamic_update_slice exponential exponential_minus_one gather imag iota
@@ -41,6 +42,7 @@ class Place:
     ``codes`` are those met where operations inherit the same, by name and location; ``depth`` is that of the block's
     operations below the module's. ``base`` is what names in the block are relative to: nothing in a function, see
     `_RELATIVE`. ``holder_name`` is the name of the operation that holds the block: an operation without a name takes it.
+    ``scope`` is what the names of functions in the block begin with: nothing, unless it is in a module in the module.
     """
 
     operations: Iterator[Any]
@@ -51,6 +53,7 @@ class Place:
     depth: int
     base: Name = ()
     holder_name: Name = ()
+    scope: str = ""
 
 
 @dataclass(slots=True)
@@ -82,7 +85,8 @@ class Reader:
     names: list[str | None] = field(default_factory=list)
     reader: MlirDetails = field(default_factory=MlirDetails)
     private: int = 0
-    public: list[int] = field(default_factory=list)
+    public: dict[str, list[int]] = field(default_factory=lambda: {"": []})
+    applied: list[tuple[Body, int, str]] = field(default_factory=list)
 
     def read_module(self, module: Any) -> Stream:
         """Read the module's own operation, then everything below it."""
@@ -95,6 +99,7 @@ class Reader:
         place = Place(iter(()), top, Origin(marked=False), "", {}, 0)
         top.codes.append(self.code(root, self.place_of(root), place, detail))
         self.walk(root, top)
+        applied = self.relate_applied()
         self.relate_functions()
         self.stream.roots = self.roots()
         self.stream.figures = {
@@ -103,7 +108,8 @@ class Reader:
             "constants.embedded.bytes": self.constants.embedded_bytes,
             "donated.bytes": donated_bytes(module),
         }
-        self.stream.facts = {"names": self.names, "functions": self.functions}
+        self.stream.facts = {"names": self.names, "functions": self.functions, "applied": applied}
+        self.stream.facts["modules"] = [scope.removesuffix("::") for scope in self.public if scope]
         return self.stream
 
     def place_of(self, operation: Any) -> Any:
@@ -134,10 +140,20 @@ class Reader:
                     origin=op.origin._replace(**_name_fields(origin), complete=complete)
                 )
 
+    def relate_applied(self) -> int:
+        """Note the functions that kernels apply as calls, where the text defines them; how many such calls there are."""
+        found = [(body, code, self.functions[name]) for body, code, name in self.applied if name in self.functions]
+        for body, code, index in found:
+            body.edges[Edge(code, index)] += 1
+        return len(found)
+
     def roots(self) -> list[int]:
-        """The bodies that run of themselves: the module's, and ``main`` or whatever is public."""
-        main = self.functions.get("main")
-        return [0, *(self.public if main is None else [main])]
+        """The bodies that run of themselves: the module's, and of each module ``main`` or whatever is public."""
+        mains = {scope: self.functions.get(f"{scope}main") for scope in self.public}
+        return [
+            0,
+            *(root for scope, main in mains.items() for root in (self.public[scope] if main is None else [main])),
+        ]
 
     def walk(self, root: Any, body: Body) -> None:
         """Visit every operation below ``root`` without recursion; a function's operations go to its own body."""
@@ -172,25 +188,25 @@ class Reader:
                     constants.add(operation)
                 continue
             if name == "func.func":
-                return self.function(operation, code, place.depth)
+                return self.function(operation, code, place)
             append(code)
-            self.note(operation, name, code, place.body)
+            self.note(operation, name, code, place)
             if len(operation.regions):
                 return self.places(operation, code, place)
         place.body.depth = max(place.body.depth, place.depth)
         return None
 
-    def function(self, operation: Any, code: int, depth: int) -> list[Place]:
+    def function(self, operation: Any, code: int, place: Place) -> list[Place]:
         """Begin a function: its own operation counts as part of it."""
         attributes = operation.attributes
-        name = attributes["sym_name"].value
+        name = place.scope + attributes["sym_name"].value
         if "sym_visibility" in attributes and attributes["sym_visibility"].value == "private":
             self.private += 1
         else:
-            self.public.append(self.function_index(name))
+            self.public[place.scope].append(self.function_index(name))
         body = self.stream.bodies[self.function_index(name)]
         body.codes.append(code)
-        return self.function_places(operation, f"@{name}", body, depth + 1)
+        return self.function_places(operation, f"@{name}", body, place.depth + 1, place.scope)
 
     def function_index(self, name: str) -> int:
         """The index of a function's body; it may be called before it is read."""
@@ -200,27 +216,40 @@ class Reader:
             self.stream.add_body(name)
         return index
 
-    def note(self, operation: Any, name: str, code: int, body: Body) -> None:
+    def note(self, operation: Any, name: str, code: int, place: Place) -> None:
         """Record the call or the loop an operation is."""
         if name in _CALLS:
-            attribute = "decomposition" if name == "stablehlo.composite" else "callee"
-            callee = operation.attributes[attribute].value
-            body.edges[Edge(code, self.function_index(callee))] += 1
+            callee = operation.attributes[_CALLS[name]].value
+            place.body.edges[Edge(code, self.function_index(place.scope + callee))] += 1
         elif name == "stablehlo.while":
-            body.regions[Region("while", trip_count(operation), code)] += 1
+            place.body.regions[Region("while", trip_count(operation), code)] += 1
+        elif name in _APPLYING and "called_computations" in operation.attributes:
+            applied = operation.attributes["called_computations"]
+            self.applied += [(place.body, code, place.scope + symbol.value) for symbol in applied]
 
     def places(self, operation: Any, code: int, place: Place) -> list[Place]:
         """The blocks of an operation's regions, the last first, so that the first is read next."""
         places = []
         name, holder_name = operation.name, self.holder_name(code)
         base = holder_name if name in _RELATIVE else place.base
-        holder, depth = self.stream.ops[code].origin, place.depth + 1
+        holder, depth, scope = self.stream.ops[code].origin, place.depth + 1, self.scope(operation, place)
         for number, inner in enumerate(operation.regions):
             path = self.path(name, number, place.region)
             codes = self.codes_by_place.setdefault((holder, path, place.body.name, base, holder_name), {})
             for block in inner.blocks:
-                places.append(Place(iter(block.operations), place.body, holder, path, codes, depth, base, holder_name))
+                operations = iter(block.operations)
+                places.append(Place(operations, place.body, holder, path, codes, depth, base, holder_name, scope))
         return places[::-1]
+
+    def scope(self, operation: Any, place: Place) -> str:
+        """What the names of functions in an operation begin with: each module has names of its own, as in ``encoder::main``."""
+        if operation.name != "builtin.module" and place.body is not self.stream.bodies[0]:
+            return place.scope
+        attributes = operation.attributes
+        name = attributes["sym_name"].value if "sym_name" in attributes else f"#{len(self.public)}"
+        scope = f"{place.scope}{name}::"
+        self.public.setdefault(scope, [])
+        return scope
 
     def holder_name(self, code: int) -> Name:
         """What the operations in the regions of an operation may take from its name."""
@@ -234,12 +263,14 @@ class Reader:
         label = labels[number] if number < len(labels) else f"[{number}]" if number else ""
         return f"{outer}/{name.rpartition('.')[2]}{label}"
 
-    def function_places(self, operation: Any, region: str, body: Body, depth: int) -> list[Place]:
-        """The blocks of a function or a module, whose operations inherit nothing."""
+    def function_places(self, operation: Any, region: str, body: Body, depth: int, scope: str = "") -> list[Place]:
+        """The blocks of a function or the module, whose operations inherit nothing."""
         holder = Origin(marked=False)
         codes = self.codes_by_place.setdefault((holder, region, body.name, (), ()), {})
         blocks = [block for inner in operation.regions for block in inner.blocks]
-        return [Place(iter(block.operations), body, holder, region, codes, depth) for block in reversed(blocks)]
+        return [
+            Place(iter(block.operations), body, holder, region, codes, depth, scope=scope) for block in reversed(blocks)
+        ]
 
     def code(self, operation: Any, location: Any, place: Place, detail: Detail | None = None) -> int:
         """The code of an operation met for the first time at this location, in such a place."""
@@ -319,6 +350,8 @@ def _name_fields(origin: Origin) -> dict[str, Any]:
 
 BARE = frozenset({"func.func", "builtin.module"})
 """Operations whose location is not that of an equation."""
+_APPLYING = frozenset({"stablehlo.custom_call", "mhlo.custom_call"})
+"""Operations that may name functions which their kernel applies."""
 _RELATIVE = frozenset({"sdy.manual_computation"})
 """Operations in whose regions names begin again (the body of a ``shard_map``, from 0.7 on)."""
 _LABELS = {"stablehlo.while": (".cond", ".body"), "stablehlo.if": (".true", ".false")}
