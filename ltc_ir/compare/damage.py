@@ -23,6 +23,8 @@ def damage(baseline: Snapshot, current: Snapshot) -> str | None:
     nor lines, which depend on what functions share. Phases are, where one JAX and one version of attribution told them; a
     function may be another, as it may be renamed.
     """
+    if baseline is current:  # what was captured a moment ago stands for a file that is yet to be written
+        return None
     if baseline.attribution != ATTRIBUTION or current.attribution != ATTRIBUTION:
         return None
     found = list(_missing(baseline, current))
