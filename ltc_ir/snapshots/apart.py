@@ -83,10 +83,11 @@ class SurveyApart:
             if case is None:
                 continue
             place = (told.number, case.current.program)
-            if is_red(self.guard, case):
+            check = check_program(case, (), self.guard.waivers)
+            if is_red(self.guard, case, check):
                 red[place] = None
             else:
-                self.settle(place, case)
+                self.settle(place, case, check)
         for window in _windows(self.ordered(red)):
             self._look_again(workers, window)
 
@@ -140,12 +141,12 @@ class SurveyApart:
             self.notes[told.value] = None
         return None
 
-    def settle(self, place: Place, case: Case) -> None:
-        """Judge a program; its tables are kept only where rules are to be judged over all programs."""
+    def settle(self, place: Place, case: Case, check: ProgramCheck | None = None) -> None:
+        """Judge a program, if it is not yet; its tables are kept only where rules are to be judged over all programs."""
         if self.guard.rules:
             self.cases[place] = case
         else:
-            self.checks[place] = check_program(case, (), self.guard.waivers)
+            self.checks[place] = check or check_program(case, (), self.guard.waivers)
 
     def fail(self, number: int, program: str, error: LtcIrError) -> None:
         """Remember what failed, with the exit code it gives."""

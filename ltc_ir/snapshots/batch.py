@@ -45,6 +45,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.watch = Watch()
+        self.state = self.watch.look()
         self.number = 0
         self.home: str | None = None
         """The module whose import changed it: it is for the targets of that one alone."""
@@ -61,6 +62,12 @@ class _Process:
                 import jax
 
                 jax.config.update("jax_enable_x64", request.x64)  # type: ignore[no-untyped-call]
+            self.state = self.watch.look()
+
+    def changes(self) -> tuple[str, ...]:
+        """What has been set in this process since it was last looked at."""
+        before, self.state = self.state, self.watch.look()
+        return self.watch.changes(before, self.state)
 
     @property
     def is_spent(self) -> bool:
@@ -115,11 +122,9 @@ class _Batch:
         """Look at the target; why the worker is not to go on, if it is not."""
         if _PROCESS.home not in {None, self.home} or _PROCESS.is_spent:
             return REPLACE
-        watch = _PROCESS.watch
         self.tell("at")
-        before = watch.look()
         found = self.border(self.find, self.asked["name"], "import")
-        set_by_import = watch.changes(before, watch.look())
+        set_by_import = _PROCESS.changes()
         if set_by_import:
             if _PROCESS.used and _PROCESS.home is None:
                 return FRESH
@@ -131,9 +136,8 @@ class _Batch:
         self.tell("programs", names=programs)
         for program in () if self.names else programs:
             if program not in self.asked["skip"]:
-                before = watch.look()
                 self.program(target, program)
-                set_by_trace = watch.changes(before, watch.look())
+                set_by_trace = _PROCESS.changes()
                 if set_by_trace:
                     self.tell("traced", program=program, what=set_by_trace)
                     return REPLACE

@@ -267,19 +267,25 @@ def _with_second(case: Case, second: Again | None) -> Case:
     return replace(case, confirm=lambda: second) if isinstance(second, Snapshot) else case
 
 
-def is_red(guard: Guard, case: Case) -> bool:
-    """Whether a program differs from its snapshot or breaks a rule: reason to look again from cleared caches."""
-    if differs(case):
+def is_red(guard: Guard, case: Case, check: ProgramCheck | None = None) -> bool:
+    """Whether a program differs from its snapshot or breaks a rule: reason to look again from cleared caches.
+
+    Args:
+        guard: the rules.
+        case: the program.
+        check: it held against its snapshot alone, if that is known.
+    """
+    if differs(case, check):
         return True
     if not guard.rules:
         return False
-    check = check_all([case], guard.rules, guard.waivers, complete=False)
-    return any(program.broken for program in check.checks)
+    judged = check_all([case], guard.rules, guard.waivers, complete=False)
+    return any(program.broken for program in judged.checks)
 
 
-def differs(case: Case) -> bool:
+def differs(case: Case, check: ProgramCheck | None = None) -> bool:
     """Whether a program is not what its snapshot says; one without a snapshot differs from nothing."""
-    check = check_program(replace(case, confirm=None))
+    check = check or check_program(replace(case, confirm=None))
     return check.status not in {Status.MATCH, Status.MISSING, Status.NOT_COMPARABLE}
 
 
