@@ -439,11 +439,15 @@ def show(
 
 @dataclass(frozen=True)
 class Pruned:
-    """A file that a prune removes, or would: why it is of no more use."""
+    """A file that a prune removes, or would: why it is of no more use.
+
+    Or one that it keeps though it cannot tell: why not, with the exit ``code`` of that.
+    """
 
     file: str
     reason: str
     removed: bool
+    code: int | None = None
 
 
 def prune(
@@ -454,7 +458,7 @@ def prune(
     jobs: int | None = None,
     timeout_s: float = CHILD_LIMIT,
 ) -> list[Pruned]:
-    """The files whose target or program is gone; removed only where ``write``.
+    """The files whose target or program is gone, removed only where ``write``; and those whose target cannot be looked at.
 
     Args:
         targets: those whose files are looked at; all where there are none.
@@ -471,7 +475,7 @@ def prune(
     for path, snapshot in files:
         reason = reason_to_prune(snapshot, look)
         if isinstance(reason, LtcIrError):
-            NOTES[f"{path.as_posix()} is kept: {reason.message}"] = None
+            pruned.append(Pruned(path.as_posix(), f"kept: {reason.message}", False, reason.exit_code))
         elif reason is not None:
             if write:
                 store.remove(path)

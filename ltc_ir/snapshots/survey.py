@@ -294,6 +294,8 @@ def reason_to_prune(
 ) -> str | LtcIrError | None:
     """Why a file can go; ``None`` where it is of use or cannot be read; the error of a target that cannot be looked at.
 
+    A target that lacks only what the command line had given is there.
+
     Args:
         snapshot: what the file holds.
         look: gives the programs of a target by the name that its snapshots bear.
@@ -304,7 +306,7 @@ def reason_to_prune(
         return _of_test(snapshot.target)
     names = look(snapshot.target)
     if isinstance(names, LtcIrError):
-        return names.message if _is_gone(names) else names
+        return names.message if _is_gone(names) else None if isinstance(names, UsageError) else names
     return None if snapshot.program in names else f"{snapshot.target} has no program {snapshot.program!r} any more"
 
 

@@ -174,8 +174,9 @@ def prune(
     raw_csv: opt.RawCsv = False,
     workers: opt.Workers = opt.WORKERS,
     talk: opt.Talk = opt.TALKS,
-) -> None:
+) -> int:
     """List or remove snapshots of what is gone."""
+    from ltc_ir.records.check import worst
     from ltc_ir.render.layouts.listing import pruned_listing
 
     render = opt.renderer("listing", format)
@@ -184,9 +185,10 @@ def prune(
 
         found = guarding.prune(tuple(target or ()), directory=directory, write=write, **workers.asked())
         emit(render(pruned_listing(found)), output)
-        left = sum(not one.removed for one in found)
+        left = sum(not one.removed and one.code is None for one in found)
         if left and not write:
             say(f"note: nothing was removed; --write removes {'this file' if left == 1 else f'these {left} files'}")
+    return worst(one.code for one in found if one.code is not None)
 
 
 def _asked(
