@@ -101,6 +101,13 @@ def _writable(_flag: str, value: str | None) -> str | None:
     return value
 
 
+def _seconds(flag: str, value: float) -> float:
+    """Refuse what is no time: a limit that is none would let a target hang for ever."""
+    if not 0 < value < float("inf"):
+        raise UsageError(f"{flag}: {value:g} is no time that a limit could be", f"give seconds, as in {flag} 900")
+    return value
+
+
 def given(flag: str, value: Any) -> Any:
     """Refuse an option that was given and holds no word: an empty variable of a script would look like no option."""
     if any(not words(text) for text in ([value] if isinstance(value, str) else value or ())):
@@ -405,7 +412,10 @@ Jobs = Annotated[
         show_default=False,
     ),
 ]
-Timeout = Annotated[float, Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")]
+Timeout = Annotated[
+    float,
+    Option("--timeout", metavar="SECONDS", callback=_seconds, help="What hangs in a program is ended after that"),
+]
 InProcess = Annotated[
     bool,
     Option(

@@ -171,6 +171,7 @@ OURS = {
     "snapshots_none_to_show": (USAGE, "snapshot show mine:energy"),
     "snapshots_option_of_several": (USAGE, "snapshot check mine:energy mine:step --loss sum"),
     "snapshot_growth_without_a_reason": (USAGE, "snapshot update mine:energy --accept-growth="),
+    "snapshot_without_a_limit": (USAGE, "snapshot check mine:energy --timeout nan"),
     "snapshot_update_under_ci": (USAGE, "snapshot update mine:energy"),
     "snapshot_in_conflict": (USAGE, "snapshot show --dir conflict"),
     "snapshot_cut_short": (USAGE, "snapshot show --dir short"),
