@@ -176,7 +176,7 @@ def prune(
     talk: opt.Talk = opt.TALKS,
 ) -> int:
     """List or remove snapshots of what is gone."""
-    from ltc_ir.records.check import worst
+    from ltc_ir.errors import worst
     from ltc_ir.render.layouts.listing import pruned_listing
 
     render = opt.renderer("listing", format)
