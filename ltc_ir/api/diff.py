@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from ltc_ir.api.count import count
 from ltc_ir.api.lower import lower, stored_text, text_in_form
+from ltc_ir.errors import NOTES
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count
 from ltc_ir.records.request import DEFAULT_LEVELS, listed, parse_levels
@@ -45,13 +47,32 @@ def diff(
     programs = programs or _held_by(stored)
     asked_for = parse_levels(listed(levels) or shared or list(DEFAULT_LEVELS))
     compared: dict[str, Any] = {"types": current is not None, "hashes": current is not None}
-    sides = [
-        stored_count.narrowed(programs, asked_for)
-        if stored_count is not None
-        else count(cast("Inspectable", side), programs=programs, levels=asked_for, **compared, **asked)
-        for side, stored_count in zip(subjects, stored, strict=True)
-    ]
+    sides = []
+    for number, (side, stored_count) in enumerate(zip(subjects, stored, strict=True), 1):
+        if stored_count is not None:
+            sides.append(stored_count.narrowed(programs, asked_for))
+            continue
+        with _watched(side, number < len(subjects) and stored[number] is None):
+            live = cast("Inspectable", side)
+            sides.append(count(live, programs=programs, levels=asked_for, **compared, **asked))
     return diff_programs(sides[0], "forward", "grad") if current is None else diff_counts(*sides)
+
+
+@contextmanager
+def _watched(side: Any, another_follows: bool) -> Iterator[None]:
+    """Look at one side; what its code sets for the side that follows in this process is noted."""
+    if not another_follows:
+        yield
+        return
+    from ltc_ir.targets.state import Watch
+
+    watch = Watch()
+    before = watch.look()
+    yield
+    changes = watch.changes(before, watch.look())
+    if changes:
+        name = side if isinstance(side, str) else getattr(side, "name", None) or "the first side"
+        NOTES[f"{name} set {', '.join(changes)}: the other side was looked at so too"] = None
 
 
 def _held_by(stored: Collection[Count | None]) -> list[str] | None:
@@ -87,10 +108,11 @@ def diff_text(baseline: str, current: str | None = None, *, form: str | None = N
         return unified_diff(before, after, form, f"{baseline} forward", f"{baseline} grad")
     stored = [stored_text(side) if names_stored_file(side) else None for side in (baseline, current)]
     form = form or next((text[0] for text in stored if text is not None), "stablehlo")
-    before, after = (
-        _text(side, form, asked) if text is None else text_in_form(side, text, form)
-        for side, text in zip((baseline, current), stored, strict=True)
-    )
+    texts = []
+    for side, text, other in ((baseline, stored[0], stored[1]), (current, stored[1], "")):
+        with _watched(side, text is None and other is None):
+            texts.append(_text(side, form, asked) if text is None else text_in_form(side, text, form))
+    before, after = texts
     return unified_diff(before, after, form, baseline, current)
 
 

@@ -310,3 +310,14 @@ def test_an_interrupt_in_a_users_own_process_is_the_users() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         ltc_ir.lower(fails, args=(1.0,))
+
+
+def test_what_one_side_of_a_diff_sets_for_the_other_is_said(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_VARIABLE", "unset")
+    (folder / "moves.py").write_text(
+        "import os\nos.environ['A_VARIABLE'] = 'set'\ndef f(x):\n    return x\nf_args = (1.0,)\n"
+    )
+    ran = command("diff", "moves:f", "mine:energy", "--level", "jaxpr")
+    assert "note: moves:f set os.environ['A_VARIABLE']: the other side was looked at so too" in ran.err
