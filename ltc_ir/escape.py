@@ -102,11 +102,11 @@ def _spell_json(unsafe: re.Match[str]) -> str:
 
 
 def capped(text: str, most: int = MESSAGE) -> str:
-    """At most about ``most`` characters: of longer text both ends, and how long it is."""
+    """At most ``most`` characters: of longer text both ends, and how long it is."""
     if len(text) <= most:
         return text
-    end = most // 4
-    return f"{text[: most - end]}… ({len(text):,} characters) …{text[len(text) - end :]}"
+    note, end = f"… ({len(text):,} characters) …", most // 4
+    return f"{text[: most - end - len(note)]}{note}{text[len(text) - end :]}"
 
 
 def indented(text: str, most: int = DETAIL) -> str:

@@ -75,7 +75,8 @@ def laid_out(printables: list[Printable], output: str | None) -> str:
     """The text of a table, as wide as it needs; coloured where it goes to a terminal."""
     from ltc_ir.render.table import plain_text
 
-    colored = is_terminal(output) and TALK.color and not os.environ.get("NO_COLOR")
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    colored = is_terminal(output) and TALK.color and not plain
     text = None if colored else plain_text(printables, WIDE)
     if text is None:
         text = _printed_by_rich(printables, colored=colored)

@@ -18,7 +18,7 @@ import jax
 
 from ltc_ir import border, compat
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
-from ltc_ir.escape import capped
+from ltc_ir.escape import MESSAGE, capped
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir.targets.target import Program
@@ -301,7 +301,7 @@ def _detail(error: BaseException) -> str:
     return ""
 
 
-_MOST_OF_TEXT, _MOST_OF_DETAIL = 2_000, 100_000
+_MOST_OF_TEXT, _MOST_OF_DETAIL = MESSAGE * 3 // 4, 100_000
 """The characters of a failure that are kept: of its text, and of its traceback."""
 
 
@@ -324,7 +324,7 @@ def text_of(error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     """The first line of what an exception says, and those after it while a bracket or a colon is open; no addresses."""
-    lines = (capped(text_of(error).strip()) or "no message").splitlines()
+    lines = (text_of(error).strip() or "no message").splitlines()
     ends = (end for end in range(1, len(lines) + 1) if _closed("".join(lines[:end])))
     return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(lines[: next(ends, 1)]).split()))
 

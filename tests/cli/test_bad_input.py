@@ -120,6 +120,7 @@ OURS = {
     "unknown_level": (USAGE, "count mine:energy --level foo"),
     "unknown_format": (USAGE, "count mine:energy --format foo"),
     "unknown_listing_format": (USAGE, "targets --format folded"),
+    "raw_csv_of_a_table": (USAGE, "targets --raw-csv"),
     "unknown_platform": (USAGE, "lower mine:energy --platform foo"),
     "unknown_phase": (USAGE, "count mine:energy --phase foo"),
     "unknown_program": (USAGE, "lower mine:energy --program foo"),
