@@ -183,7 +183,7 @@ def test_completion_offers_only_words_that_a_shell_reads_as_the_name(tmp_path: P
     for shell in ("bash", "zsh", "fish", "powershell"):
         monkeypatch.setenv("_LTC_IR_COMPLETE", f"complete_{shell}")
         offered[shell] = complete_target("")
-        holds_nothing("\n".join(offered[shell]))
+        assert raw_characters("".join(offered[shell])) == set()
     assert NAMES["shell"] in offered["fish"]
     assert offered["zsh"] == offered["powershell"]
     assert not any(set(word) & set(" $`'\"|&;<>()\\") for word in offered["zsh"])
