@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -477,11 +478,14 @@ def numbers(values: str | None, option: str) -> tuple[int, ...] | None:
     """The integers of a comma-separated option; ``None`` where it was not given."""
     if values is None:
         return None
-    try:
-        return tuple(int(word) for word in words(values))
-    except ValueError:
+    listed = words(values)
+    if not all(_INTEGER.fullmatch(word) for word in listed):
         written = f"{option}8,16" if option.endswith("=") else f"{option} 0,2"
-        raise UsageError(f"{option}: {values!r} is no list of integers", f"write {written}") from None
+        raise UsageError(f"{option}: {values!r} is no list of integers", f"write {written}")
+    return tuple(map(int, listed))
+
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 def sizes(sweep: str) -> tuple[str, tuple[int, ...]]:

@@ -133,6 +133,10 @@ def count_target(target: Target, request: Request) -> Count:
     from ltc_ir.targets.prepare import Attempts, ownership_of, stage
     from ltc_ir.targets.stages import environment
 
+    if request.fill is not None:
+        from ltc_ir.targets.example_values import parse_filling
+
+        parse_filling(request.fill)
     counts: dict[str, Mapping[str, LevelCount]] = {}
     signatures: dict[str, Signature] = {}
     attempts = Attempts(target, request.programs)

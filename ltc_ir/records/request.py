@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.records.vocabulary import By, Level, Phase, word
+from ltc_ir.records.vocabulary import PLATFORMS, By, Level, Phase, word
 
 DEFAULT_LEVELS = (Level.JAXPR, Level.STABLEHLO)
 """The levels that are read where a request names none."""
@@ -115,10 +115,12 @@ def parse_request(
     """A Request of plain words; ``more`` are its other fields.
 
     Raises:
-        UsageError: an unknown level, grouping or phase; the hint lists those that exist. ``fill`` without ``executed``.
+        UsageError: an unknown level, grouping or phase; the hint lists those that exist; so for a platform. ``fill`` without
+            ``executed``.
     """
     if more.get("fill") is not None and not more.get("executed"):
         raise UsageError("--fill only applies when the program is run", "add --executed")
+    check_platform(more.get("platform"))
     return Request(
         programs=None if programs is None else tuple(listed(programs)),
         levels=parse_levels(listed(levels)) if levels else None,
@@ -127,6 +129,16 @@ def parse_request(
         phases=frozenset(word(Phase, name, "phase").value for name in listed(phases)),
         **more,
     )
+
+
+def check_platform(platform: str | None) -> None:
+    """Refuse a platform that no program is lowered for.
+
+    Raises:
+        UsageError: it is unknown; the hint lists those that exist.
+    """
+    if platform is not None and platform not in PLATFORMS:
+        raise UsageError(f"unknown platform {platform!r}", f"platforms are {', '.join(PLATFORMS)}")
 
 
 def listed(words: Any) -> list[Any]:

@@ -57,6 +57,10 @@ def _key_kind(dtype: Any) -> str:
     return next(kind for kind in kinds if jax.eval_shape(partial(jax.random.key, 0, impl=kind)).dtype == dtype)
 
 
+_MOST_DIGITS = 18
+"""Digits of a seed."""
+
+
 def parse_filling(text: str | None) -> Filling | None:
     """The filling that ``zeros`` or ``normal:SEED`` spells.
 
@@ -68,7 +72,7 @@ def parse_filling(text: str | None) -> Filling | None:
     kind, _, seed = text.partition(":")
     if text == "zeros":
         return Filling()
-    if kind == "normal" and seed.isdecimal():
+    if kind == "normal" and seed.isascii() and seed.isdecimal() and len(seed) <= _MOST_DIGITS:
         return Filling(int(seed))
     raise UsageError(f"cannot fill with {text!r}", "write zeros or normal:SEED, as in normal:0")
 

@@ -20,7 +20,7 @@ from ltc_ir import border, compat
 from ltc_ir.errors import LtcIrError, TargetError, UsageError
 from ltc_ir.escape import MESSAGE, capped
 from ltc_ir.records.environment import Environment
-from ltc_ir.records.vocabulary import PLATFORMS
+from ltc_ir.records.request import check_platform
 from ltc_ir.targets.target import Program
 
 _HERE = Path(__file__).resolve().parents[1]
@@ -42,8 +42,7 @@ class Staged:
     """
 
     def __init__(self, program: Program, label: str, platform: str | None = None, clear: bool = True) -> None:
-        if platform is not None and platform not in PLATFORMS:
-            raise UsageError(f"unknown platform {platform!r}", f"platforms are {', '.join(PLATFORMS)}")
+        check_platform(platform)
         self.program = program
         self.label = label
         self.platform = platform
