@@ -80,6 +80,9 @@ OURS = {
     "unknown_name_in_file": (USAGE, "count mine.py:nope"),
     "no_name": (USAGE, "count mine.py"),
     "half_a_name": (USAGE, "count mine:"),
+    "module_of_dots": (USAGE, "count .:f"),
+    "device_as_a_target": (USAGE, "count /dev/zero"),
+    "size_too_large": (USAGE, "count mine:bare --args f32[9999999999999999999]"),
     "missing_python_file": (USAGE, "count nofile.py:f"),
     "neither_function_nor_target": (USAGE, "count mine:NUMBER"),
     "module_raises": (TARGET_FAILED, "count raises:f"),
@@ -364,6 +367,47 @@ def test_a_broken_guard(name: str, command: Command, tmp_path: Path, monkeypatch
     ran = command("snapshot", "check", "ltc")
     one_error(ran, USAGE)
     golden.check(golden.scrubbed(f"{GUARDS[name]}exit {ran.code}\n{ran.err}", tmp_path), f"messages/{name}.txt")
+
+
+LONG = "x" * 5000
+HARD_NAMES = [
+    "", "~", ":", "::", ":f", "f:", ".:f", "..:f", "a..b:f", ".a:f", "a.:f", "a\0b:f", "a\0b.py:f", "a\0b.mlir", "\ud800",
+    "\ud800:f", "\ud800.py:f", "\ud800.mlir", LONG, f"{LONG}:f", f"{LONG}.py:f", f"{LONG}.mlir", f"mine:{LONG}",
+    "mine:energy.", "mine:.energy", "mine.py/:f", "mine.py/x.mlir", "folder/", "loop.mlir", "loop.py:f", "gone.mlir",
+    "pipe.py:f", "zero.mlir", "zero.py:f", "/dev",
+]  # fmt: skip
+"""Names that no target has, most of which no file can have."""
+
+
+@pytest.fixture(scope="module")
+def hard_files(folder: Path) -> None:
+    """What is not a file, by names that commands are given."""
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe.py")
+    for name, place in {"loop.mlir": "loop.mlir", "loop.py": "loop.py", "gone.mlir": "nowhere"}.items():
+        (folder / name).symlink_to(place)
+    for name in ("zero.mlir", "zero.py"):
+        (folder / name).symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("name", HARD_NAMES, ids=lambda name: ascii(name[:20])[1:-1])
+@pytest.mark.parametrize(
+    "line", ["count", "lower", "diff mine:energy", "count mine:step --args", "count mine:step --loss"]
+)
+def test_a_hard_name_is_refused_in_one_line(line: str, name: str, command: Command, hard_files: None) -> None:
+    ran = command(*line.split(), name)
+    if name in {"", "a\0b:f"} and "--args" in line:
+        assert ran.code in {USAGE, TARGET_FAILED}
+        return
+    one_error(ran, USAGE)
+
+
+@pytest.mark.parametrize(
+    "name", [LONG, "a\0b", "\ud800", "loop.mlir", "mine.py", "mine.py/x", "zero.mlir", f"{LONG}/x"]
+)
+def test_a_folder_of_snapshots_that_cannot_be_is_refused(name: str, command: Command, hard_files: None) -> None:
+    for line in ("check mine:energy", "update mine:energy --ci", "list", "prune"):
+        one_error(command("snapshot", *line.split(), "--dir", name), USAGE)
 
 
 def test_every_golden_is_somebodys() -> None:

@@ -342,6 +342,23 @@ def test_a_file_beyond_the_size_is_refused_unread(counted, monkeypatch):
     assert "has more than 10 bytes" in refused(counted, EMPTY_MAIN, LimitError)
 
 
+@pytest.mark.parametrize(
+    "location", ['"{0}"', '"{0}"("a.py":1:1)', '"{0}":1:1', '"f"("/{1}.py":1:1)', r'"a\00b.py":1:1']
+)
+def test_a_location_of_thousands_of_characters_is_read(counted, location):
+    place = location.format("x" * 5000, "y/" * 3000)
+    text = EMPTY_MAIN.replace("return", f"%0 = stablehlo.constant dense<1.0> : tensor<f32> loc({place})\n return", 1)
+    assert text != EMPTY_MAIN
+    assert counted(text, by=["source", "function"]).tally.total == 4
+
+
+def test_attributes_that_double_endlessly_end_at_the_limit(tmp_path):
+    aliases = "#a0 = [1]\n" + "".join(f"#a{n} = [#a{n - 1}, #a{n - 1}]\n" for n in range(1, 60))
+    (tmp_path / "a.mlir").write_text(f"{aliases}module attributes {{x = #a59}} {{}}\n")
+    with pytest.raises(LimitError, match=r"took longer than 3 s|needs more memory|did not survive"):
+        count_stored(str(tmp_path / "a.mlir"), QUESTION, limit_s=3)
+
+
 # what a program may be
 
 

@@ -110,3 +110,22 @@ def test_a_size_may_be_named() -> None:
 def test_a_named_size_without_a_value_is_shown() -> None:
     with pytest.raises(UsageError, match="the size n of 'f32"):
         parse_types("f32[n]")
+
+
+NO_TYPES = [
+    "f32[2,,3]", "f32[,]", "f32[2,]", "f32[1 2]", "f32[-1]", "f32[1.5]", "f32[1e3]", "f32[0x1]", "f32[1_0]", "f32[\u0663]",
+    "f32[\u00b2]", "f32[2,", "f32[[2]]", "f32]2[", "[2]", "f32", ",", ";", "f32[\0]", "\ud800", f"f32[{'9' * 19}]",
+    f"f32[{'9' * 5000}]", "f" * 5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_TYPES, ids=lambda text: ascii(text[:20])[1:-1])
+def test_types_that_are_none_are_refused_and_never_guessed(text):
+    with pytest.raises(UsageError, match=r"^--args: ") as caught:
+        parse_types(text)
+    assert len(caught.value.message.splitlines()) == 1
+
+
+def test_types_may_be_spaced_and_large():
+    shapes = parse_types(" f32[ 3 , 4 ] ;i32[]\n\tbf16[999999999999999999],u8[003]\n")
+    assert [shape.shape for shape in shapes] == [(3, 4), (), (999999999999999999,), (3,)]
