@@ -82,7 +82,7 @@ def count(
     if strict:
         raise UsageError("--strict is said of rules, and there is no --rule", "give a --rule, or leave --strict out")
     more: dict[str, Any] = {"source": source, "library": library, "executed": executed, "fill": fill}
-    more["hashes"] = format == "json"  # for a later diff
+    more["hashes"] = format == "json" and not (op or phase)  # for a later diff
     _counted(
         target, {**asked, **narrowed, **more, "by": opt.words(by)}, format, output, top=top, grad=grad
     )  # fmt: skip
