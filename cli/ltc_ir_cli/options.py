@@ -101,9 +101,13 @@ def _writable(_flag: str, value: str | None) -> str | None:
     return value
 
 
-def _seconds(flag: str, value: float) -> float:
-    """Refuse what is no time: a limit that is none would let a target hang for ever."""
-    if not 0 < value < float("inf"):
+MOST_SECONDS = 1e9
+"""Seconds that can be asked for: more than thirty years; a system counts no more than it can hold."""
+
+
+def seconds(flag: str, value: float | None) -> float | None:
+    """Refuse what is no duration: NaN would switch a limit off, and infinity is not counted down."""
+    if value is not None and not 0 < value <= MOST_SECONDS:
         raise UsageError(f"{flag}: {value:g} is no time that a limit could be", f"give seconds, as in {flag} 900")
     return value
 
@@ -414,7 +418,7 @@ Jobs = Annotated[
 ]
 Timeout = Annotated[
     float,
-    Option("--timeout", metavar="SECONDS", callback=_seconds, help="What hangs in a program is ended after that"),
+    Option("--timeout", metavar="SECONDS", callback=seconds, help="What hangs in a program is ended after that"),
 ]
 InProcess = Annotated[
     bool,

@@ -10,6 +10,9 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
+MOST = 10**9
+"""The largest count that an option takes."""
+
 Callback = Callable[[str, Any], Any]
 
 
@@ -20,7 +23,7 @@ class Option:
         flags: its spellings, as in ``--format``, ``-f``; ``--x64/--no-x64`` for both values of a truth value.
         callback: takes the first flag and the value, given or default; returns what the command takes, or raises.
         envvar: the environment variable that gives the value where the command line does not.
-        min: the least number that is taken.
+        min: the least number that is taken; the most is `MOST`.
         is_eager: whether its callback comes before those of all others.
         help_words: what the help says of it: ``metavar``, ``help``, ``show_default``; also ``autocompletion``.
     """
@@ -204,5 +207,7 @@ def _converted(parameter: Parameter, word: Any) -> Any:
         raise _NotPlainError
     number = parameter.kind(word)
     if parameter.declared.min is not None and number < parameter.declared.min:
+        raise _NotPlainError
+    if parameter.kind is int and number > MOST:
         raise _NotPlainError
     return number

@@ -10,8 +10,9 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from ltc_ir.errors import UsageError
 from ltc_ir_cli.options import Version
-from ltc_ir_cli.parameters import Argument, Parameter, grouped, parameters_of
+from ltc_ir_cli.parameters import MOST, Argument, Parameter, grouped, parameters_of
 
 WRONG_USAGE = 2
 COMPLETION = "_LTC_IR_COMPLETE"
@@ -108,11 +109,17 @@ def _typed(command: Callable[..., Any]) -> Callable[..., Any]:
     return typed
 
 
+def _countable(flag: str, value: int | None) -> int | None:
+    if value is not None and value > MOST:
+        raise UsageError(f"{flag}: {value} is more than {MOST:,}", "give a smaller number")
+    return value
+
+
 def _declared(parameter: Parameter) -> Any:
     """A parameter's declaration as Typer's own."""
     declared = parameter.declared
     words: dict[str, Any] = {**declared.help_words, "envvar": declared.envvar, "min": declared.min}
-    callback = declared.callback
+    callback = declared.callback or (_countable if parameter.kind is int else None)
     if callback is not None:
         words["callback"] = lambda value: callback(parameter.label, value)
     if isinstance(declared, Argument):

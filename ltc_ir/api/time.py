@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -112,12 +113,16 @@ def _checked(settings: Settings) -> Settings:
     wrong = (
         (not 0 < settings.confidence < 1, f"a confidence of {settings.confidence:.0%}", "it lies between 0 and 100 %"),
         (
-            settings.within <= 0,
+            not 0 < settings.within < math.inf,
             f"an interval of {settings.within:.0%}",
             "say how near the median it is to lie, as in 10 %",
         ),
         (settings.repeat is not None and settings.repeat < 1, f"{settings.repeat} runs", "one is the least"),
-        (settings.limit_s <= 0, f"a limit of {settings.limit_s:g} s", "give the seconds a program may be measured for"),
+        (
+            not 0 < settings.limit_s < math.inf,
+            f"a limit of {settings.limit_s:g} s",
+            "give the seconds a program may be measured for",
+        ),
     )
     for is_wrong, what, hint in wrong:
         if is_wrong:

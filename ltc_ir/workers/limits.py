@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ltc_ir.errors import LimitError
+from ltc_ir.errors import LimitError, UsageError
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -30,6 +31,12 @@ class Limits:
     deadline_s: float | None = None
     memory_bytes: int | None = None
     kernel: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.deadline_s is not None and not 0 < self.deadline_s < math.inf:
+            raise UsageError(
+                f"{self.deadline_s:g} s is no time to work in", "give a positive number of seconds, or none"
+            )
 
 
 class DeadlineError(LimitError):

@@ -186,7 +186,7 @@ def test_one_target_that_fails_leaves_the_others(folder):
         (["slow.py:good", "-p", "loss"], "no program 'loss'"),
         (["step.mlir"], "is a stored file, which cannot be run"),
         (["--confidence", "100"], "cannot time with a confidence of 100%"),
-        (["--limit", "0"], "cannot time with a limit of 0 s"),
+        (["--limit", "0"], "0 is no time that a limit could be"),
         (["--memory", "3x"], "'3x' is no size"),
         (["--fill", "ones"], "cannot fill with 'ones'"),
         (["--format", "xml"], "unknown format 'xml'"),

@@ -35,10 +35,9 @@ Limit = Annotated[
     float | None,
     Option(
         "--limit", metavar="SECONDS", help="No further run of a program begins after that (30; 5 at each size of a sweep)",
-        show_default=False,
+        show_default=False, callback=opt.seconds,
     ),
 ]  # fmt: skip
-Timeout = Annotated[float, Option("--timeout", metavar="SECONDS", help="What hangs in a program is ended after that")]
 MemoryLimit = Annotated[
     str | None,
     Option(
@@ -80,7 +79,7 @@ def time(
     confidence: Confidence = 90.0,
     within: Within = 10.0,
     limit: Limit = None,
-    timeout: Timeout = 600.0,
+    timeout: opt.Timeout = 600.0,
     memory: MemoryLimit = None,
     fill: Fill = None,
     sweep: opt.Sweep = None,
