@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from ltc_ir.errors import UsageError
 from ltc_ir.files import project_root, read_bytes
 from ltc_ir.records.shape import Check
+from ltc_ir.records.vocabulary import meant
 
 _Word = Annotated[str, Check("a text of at least one character", lambda value: isinstance(value, str) and value)]
 
@@ -64,10 +65,15 @@ def table() -> Mapping[str, Any]:
     found = found.get("ltc-ir", {}) if isinstance(found, Mapping) else found
     if not isinstance(found, Mapping):
         raise UsageError(f"{_FILE}: tool.ltc-ir is no table", "write [tool.ltc-ir.targets]")
+    for key in found:
+        if key not in _TABLES:
+            hint = f"{meant(key, _TABLES)}tables are {', '.join(f'[tool.ltc-ir.{name}]' for name in _TABLES)}"
+            raise UsageError(f"{_FILE}: tool.ltc-ir has an unknown key {key!r}", hint)
     return toml.checked(dict(found), f"{_FILE}: tool.ltc-ir", _MEND)
 
 
 _FILE = "pyproject.toml"
+_TABLES = ("targets", "snapshots")
 _MEND = "mend it, or run from another folder"
 
 

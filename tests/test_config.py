@@ -104,3 +104,14 @@ def test_a_targets_rules_are_strings(project):
     project("[tool.ltc-ir.targets]\nnet = {target = 'm:net', rules = [3]}\n")
     with pytest.raises(UsageError, match="rules"):
         config.guard()
+
+
+@pytest.mark.parametrize("key", ["snapshotz", "target", "rules"])
+def test_a_table_that_there_is_not_is_refused_with_the_near_one(key, tmp_path, monkeypatch):
+    tmp_path.joinpath("pyproject.toml").write_text(f"[tool.ltc-ir.{key}]\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as refused:
+        config.targets()
+    assert f"unknown key '{key}'" in refused.value.message
+    near = {"snapshotz": "snapshots", "target": "targets"}.get(key)
+    assert refused.value.hint.startswith(f"did you mean {near}?" if near else "tables are [tool.ltc-ir.targets]")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.figures import figures_of
-from ltc_ir.records.shape import Natural, Number, Shape, finite
+from ltc_ir.records.shape import Measure, Natural, Number, Shape, Share, UnfitError, finite
 from ltc_ir.records.signature import FIRST_ATTRIBUTION, Signature
 from ltc_ir.records.vocabulary import Level, Phase
 
@@ -40,14 +40,17 @@ class Tally:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> dict[str, Any]:
-        """In the order of `make_tally`, where JSON is sorted by name; refused where the phases do not partition the counts.
+        """In the order of `make_tally`, where JSON is sorted by name; refused where total or phases are not theirs.
 
         A rule is judged on the phases: an operation that is missing there would be a bound that always holds.
         """
         tally = make_tally(data["ops"], data["phases"])
         partition = sum(map(Counter, tally.phases.values()), Counter())
         if partition != Counter(data["ops"]) or not set(data["phases"]) <= set(map(str, Phase)):
-            raise ValueError
+            raise UnfitError("the phases do not add up to the operations")
+        total = data.get("total")
+        if total is not None and (type(total) is not int or total != sum(data["ops"].values())):
+            raise UnfitError("the total is not the sum of the operations")
         return data | {"ops": tally.ops, "phases": tally.phases}
 
 
@@ -61,6 +64,22 @@ def ranked(counts: Mapping[str, int]) -> dict[str, int]:
 def make_tally(ops: Ops, phases: Mapping[str, Ops]) -> Tally:
     """A tally in the order it is shown: operations largest first, phases as they follow each other."""
     return Tally(ranked(ops), {phase.value: ranked(phases[phase.value]) for phase in Phase if phases.get(phase.value)})
+
+
+def check_groups(data: Mapping[str, Any]) -> None:
+    """Refuse groups that do not add up to the operations that they group.
+
+    Raises:
+        UnfitError: they do not.
+    """
+    groups = data.get("by")
+    if not isinstance(groups, list):  # none, or refused by its type
+        return
+    grouped: Counter[str] = Counter()
+    for group in groups:
+        grouped.update(group["ops"])
+    if +grouped != +Counter(data["ops"]):
+        raise UnfitError("the groups do not add up to the operations")
 
 
 @dataclass(frozen=True)
@@ -77,7 +96,7 @@ class Loop:
     """Loops alike: their kind, their static trip count (``None`` where the text does not fix it), and how many stand there."""
 
     kind: str
-    trip_count: int | None
+    trip_count: Natural | None
     phase: str
     source: str | None
     times: Natural
@@ -141,8 +160,8 @@ class Work:
     flops: Mapping[str, Natural]
     transcendentals: Natural
     bytes: Natural
-    xla_flops: Number | None = None
-    xla_bytes: Number | None = None
+    xla_flops: Measure | None = None
+    xla_bytes: Measure | None = None
     in_no_flops: Mapping[str, Natural] = field(default_factory=dict)
     SHAPE: ClassVar = Shape(derived=("total_flops",))
 
@@ -196,6 +215,7 @@ class Executed:
     @staticmethod
     def from_json(data: dict[str, Any]) -> dict[str, Any]:
         """The inverse."""
+        check_groups(data)
         return data | {"difference": math.inf} if data.get("difference", 0) is None else data
 
 
@@ -229,7 +249,7 @@ class LevelCount:
 
     level: str
     tally: Tally
-    attributed: Mapping[str, Number | None]
+    attributed: Mapping[str, Share | None]
     max_depth: Natural | None = None
     expanded: Tally | None = None
     lines: Natural | None = None
@@ -237,9 +257,9 @@ class LevelCount:
     private_functions: Natural | None = None
     constants: Mapping[str, Natural | None] | None = None
     fusions: Natural | None = None
-    flops: Number | None = None
-    bytes_accessed: Number | None = None
-    memory: Mapping[str, int] | None = None
+    flops: Measure | None = None
+    bytes_accessed: Measure | None = None
+    memory: Mapping[str, Natural] | None = None
     collectives: Mapping[str, Mapping[str, Amounts]] | None = None
     loops: tuple[Loop, ...] = ()
     functions: tuple[Function, ...] = ()
@@ -248,7 +268,7 @@ class LevelCount:
     basis: str = MODULE
     executed: Executed | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
-    further: Mapping[str, Number | None] = field(default_factory=dict)
+    further: Mapping[str, Measure | None] = field(default_factory=dict)
     fingerprint: str | None = None
     structure: str | None = None
     SHAPE: ClassVar = Shape(
@@ -272,13 +292,22 @@ class LevelCount:
     def from_json(data: dict[str, Any]) -> dict[str, Any]:
         """The inverse; ``reason`` is that of ``reasons`` again."""
         expanded = data.get("expanded")
+        check_groups(data)
         if expanded is not None and "by" in expanded:
+            check_groups(expanded)
             data["expanded"] = {key: value for key, value in expanded.items() if key != "by"}
             data["expanded_by"] = expanded["by"]
         data.pop("reason", None)
         if "further" in data:
             raise ValueError("JSON has each further figure under its own key")
         further = figure_keys(data["level"]) - LevelCount.__dataclass_fields__.keys()
+        for figure in figures_of(data["level"]):
+            if (
+                figure.json_key in further
+                and figure.unit in {"bytes", "lines"}
+                and type(data.get(figure.json_key)) is float
+            ):
+                raise UnfitError(f"{figure.json_key} is no whole number")
         return data | {"further": {key: data.pop(key) for key in further if key in data}}
 
     @property

@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 from ltc_ir.errors import LimitError, UsageError
 from ltc_ir.escape import escape_json
 from ltc_ir.files import decode
-from ltc_ir.records.shape import PLAIN, Check, Shape
+from ltc_ir.records.shape import PLAIN, Check, Shape, UnfitError
 from ltc_ir.records.strict.json import AGAIN, DamageError, Path, parsed, quoted
 
 SCHEMA = 1
@@ -291,14 +291,15 @@ def _read_record(kind: Any, value: Any, path: Path) -> Any:
         if name in plan.required and name not in data:
             raise DamageError(f"missing field {quoted(plan.shape.renamed.get(name, name))}", path)
     for name in data:
-        if name not in plan.hints:
+        if name not in plan.hints and not isinstance(failure, UnfitError):
             raise DamageError(f"unknown field {quoted(name)}", path, name)
     for name, hint in plan.hints.items():
         if name in data and (reader := _reader(hint)):
             data[name] = reader(data[name], path if name == plan.shape.spread else (*path, name))
     if failure is not None:
         missing = f"missing field {quoted(str(failure.args[0]))}" if isinstance(failure, KeyError) else None
-        raise DamageError(missing or "fields that do not fit together", path) from failure
+        unfit = str(failure) if isinstance(failure, UnfitError) else "fields that do not fit together"
+        raise DamageError(missing or unfit, path) from failure
     return data
 
 

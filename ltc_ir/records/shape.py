@@ -30,6 +30,19 @@ class Check:
 Natural = Annotated[int, Check("an integer of at least 0", lambda value: type(value) is int and value >= 0)]
 """A count: an integer of at least 0. A field of this type, or a mapping to it, is read no other way."""
 
+Measure = Annotated[
+    int | float,
+    Check(
+        "a finite number of at least 0",
+        lambda value: type(value) in {int, float} and value >= 0 and math.isfinite(value),
+    ),
+]
+"""A figure that is no less than 0 and known: a bound on another says nothing."""
+
+Share = Annotated[
+    int | float, Check("a share from 0 to 1", lambda value: type(value) in {int, float} and 0 <= value <= 1)
+]
+
 Number = int | float
 """A figure that may be whole: read back as it was written, where ``float`` would read 16 as 16.0."""
 
@@ -51,6 +64,10 @@ class Shape:
     spread: str | None = None
     key: str | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+class UnfitError(ValueError):
+    """That fields of a record do not fit together, in words; `from_json` raises it."""
 
 
 PLAIN = Shape()

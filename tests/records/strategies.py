@@ -11,12 +11,12 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from ltc_ir.records.count import LevelCount, Tally, figure_keys, make_tally
+from ltc_ir.records.count import Executed, Group, LevelCount, Tally, figure_keys, make_tally
 from ltc_ir.records.diff import LevelDiff
 from ltc_ir.records.passes import KINDS as PASS_KINDS
 from ltc_ir.records.passes import Passes, PassTime
 from ltc_ir.records.serialization import KINDS, record_class
-from ltc_ir.records.shape import PLAIN
+from ltc_ir.records.shape import PLAIN, Share
 from ltc_ir.records.sweep import METRICS, SweepPoint
 from ltc_ir.records.timing import MORE_STAGES, STAGES, ProgramTiming, Stage
 from ltc_ir.records.vocabulary import Level, Phase
@@ -42,7 +42,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a type, as annotations write it."""
     arguments, origin = get_args(kind), get_origin(kind)
     if origin is Annotated:
-        return st.integers(0, 10**6)
+        return st.floats(0, 1) if kind == Share else st.integers(0, 10**6)
     if origin in {Union, UnionType}:
         return st.one_of(*map(values, arguments))
     if origin is tuple and arguments[-1] is Ellipsis:
@@ -81,7 +81,19 @@ def _level(count: LevelCount) -> LevelCount:
     figures = {key for level in Level for key in figure_keys(level)} - figure_keys(count.level)
     count = replace(count, **dict.fromkeys(figures & LevelCount.__dataclass_fields__.keys()))
     reasons = {key: why for key, why in count.reasons.items() if key != "executed" or count.executed is None}
-    return replace(count, reasons=reasons, expanded_by=count.expanded_by if count.expanded else None)
+    expanded_by = _grouped(count.expanded_by, count.expanded) if count.expanded else None
+    return replace(count, reasons=reasons, by=_grouped(count.by, count.tally), expanded_by=expanded_by)
+
+
+def _grouped(groups: tuple[Group, ...] | None, tally: Tally) -> tuple[Group, ...] | None:
+    """Groups that add up to a tally: one for each phase."""
+    if groups is None:
+        return None
+    return tuple(Group(f"{phase}.py:1", make_tally(ops, {phase: ops})) for phase, ops in tally.phases.items())
+
+
+def _executed(made: Executed) -> Executed:
+    return replace(made, by=_grouped(made.by, made.tally))
 
 
 _SPECIAL: dict[Any, dict[str, st.SearchStrategy[Any]]] = {
@@ -111,4 +123,4 @@ def _tally(tally: Tally) -> Tally:
     return make_tally(sum(map(Counter, tally.phases.values()), Counter()), tally.phases)
 
 
-_CONSISTENT: dict[Any, Any] = {Tally: _tally, LevelCount: _level}
+_CONSISTENT: dict[Any, Any] = {Tally: _tally, LevelCount: _level, Executed: _executed}
