@@ -52,7 +52,8 @@ class Server:
         self._lock = threading.Lock()
         self._hello: Any = None
         self._deadline_s = deadline_s
-        said = {"control": control.fileno(), "preload": list(preload), "hello": hello}
+        said = {"control": control.fileno(), "preload": list(preload), "hello": hello, "parent": os.getpid()}
+        said["by_main"] = threading.current_thread() is threading.main_thread()
         talk = self._printed or standard_error()
         try:
             self._child = subprocess.Popen(

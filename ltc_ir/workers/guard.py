@@ -113,17 +113,20 @@ def _wake_on_signals() -> int:
     return woken
 
 
-def inherit_children() -> None:
+def inherit_children(heard: int = signal.SIGUSR1) -> None:
     """On Linux, become the parent of what the worker leaves, and hear when the thread that started this process ends.
 
     That signal alone tells nothing, for the thread's process may go on: it only has the parent looked at.
+
+    Args:
+        heard: the signal.
     """
     with contextlib.suppress(Exception):
         import ctypes
 
         prctl = ctypes.CDLL(None).prctl
         prctl(_SET_SUBREAPER, 1, 0, 0, 0)
-        prctl(_SET_DEATH_SIGNAL, int(signal.SIGUSR1), 0, 0, 0)
+        prctl(_SET_DEATH_SIGNAL, int(heard), 0, 0, 0)
 
 
 def _wait(worker: _Worker, lifeline: int, parent: int, woken: int) -> None:

@@ -38,14 +38,20 @@ def main(settings: str) -> None:
     """Import modules, say what they say of themselves, and fork workers until nobody can ask for one.
 
     Args:
-        settings: in JSON the descriptor ``control``, the modules ``preload``, and the function ``hello`` whose answer is
+        settings: in JSON the descriptor ``control``, the number of the ``parent``, whether its main thread starts this
+            (``by_main``), the modules ``preload``, and the function ``hello`` whose answer is
             said at first.
     """
-    said, parent = json.loads(settings), os.getppid()
+    said = json.loads(settings)
+    parent = said["parent"]
     os.set_inheritable(said["control"], False)
     sys.stdout = sys.stderr
     signal.signal(signal.SIGUSR1, lambda *_: os._exit(0) if os.getppid() != parent else None)
-    inherit_children()  # and hear of the parent's end, for importing takes long
+    # importing takes long, and heeds no handler: until it is done the kernel ends this with the thread that started it, where
+    # the end of that is the end of its process
+    inherit_children(signal.SIGKILL if said["by_main"] else signal.SIGUSR1)
+    if os.getppid() != parent:
+        return
     for name in said["preload"]:
         import_module(name)
     module, _, name = said["hello"].partition(":")
@@ -76,6 +82,7 @@ class _Server:
         for one in _WAKING:
             signal.signal(one, lambda *_: None)
         signal.set_wakeup_fd(wake)
+        inherit_children()
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)

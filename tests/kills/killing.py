@@ -53,7 +53,7 @@ class Seen:
         code: its exit code, a signal's number below 0.
         finished: whether it was over before the signal.
         wrong: what should not be, in words.
-        early_traceback: Python's own, of an interrupt before the first line of ours ran.
+        early_traceback: Python's own, with its exit code, of an interrupt before the first line of ours ran.
     """
 
     kill: Kill
@@ -83,9 +83,9 @@ def kill_once(prepared: Prepared, kill: Kill, root: Path) -> Seen:
         finished, code = _killed(child, kill)
         left = _left_running(mark)
         text = said.read_text(encoding="utf-8", errors="replace")
-        traceback = "Traceback" in text
+        traceback = "Traceback" in text or "Fatal Python error" in text
         early = traceback and kill.number == signal.SIGINT and not any(word in text for word in _named(text))
-        wrong = [*_wrong_code(code, kill, prepared, finished), *left]
+        wrong = [*([] if early and code == 1 else _wrong_code(code, kill, prepared, finished)), *left]
         wrong += [f"traceback: {text.strip()[-300:]}"] if traceback and not early else []
         wrong += _wrong_files(folder, prepared)
         return Seen(kill, prepared.command.name, code, finished, tuple(wrong), early)

@@ -83,6 +83,11 @@ def leaves(code: int) -> None:
     os._exit(code)
 
 
+def speaks_and_leaves() -> None:
+    print("its last words", flush=True)
+    os._exit(1)
+
+
 def exits(code: int) -> None:
     sys.exit(code)
 

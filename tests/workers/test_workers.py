@@ -146,7 +146,6 @@ def test_half_a_frame_is_no_answer():
     [
         ("leaves", 0, 0, "exit 0"),
         ("leaves", 3, 3, "exit 3"),
-        ("exits", 4, 4, "exit 4"),
         ("kills_itself", signal.SIGKILL, -9, "signal SIGKILL"),
         ("kills_itself", signal.SIGSEGV, -11, "signal SIGSEGV"),
     ],
@@ -158,15 +157,21 @@ def test_a_process_that_ends_is_a_limit_that_says_how(job: str, argument: int, c
     assert (caught.value.code, caught.value.how) == (code, how)
 
 
-def test_an_interrupt_that_a_job_raises_interrupts_its_process_only():
-    with pytest.raises(WorkerDiedError, match="SIGINT"):
-        called("interrupts", quiet=True)
+@pytest.mark.parametrize(
+    ("job", "arguments", "name"), [("exits", [4], "SystemExit"), ("interrupts", [], "KeyboardInterrupt")]
+)
+def test_what_a_job_raises_to_end_a_process_fails_the_job_only(job: str, arguments: list[int], name: str):
+    with Worker() as worker:
+        pid = worker.call(named("whereabouts"))["pid"]
+        with pytest.raises(TargetError, match=f"failed to run: {name}"):
+            worker.call(named(job), *arguments)
+        assert worker.call(named("whereabouts"))["pid"] == pid
 
 
 def test_last_words_are_kept():
     with pytest.raises(WorkerDiedError) as caught:
-        called("interrupts", quiet=True)
-    assert caught.value.last_words.rstrip().endswith("KeyboardInterrupt")
+        called("speaks_and_leaves", quiet=True)
+    assert caught.value.last_words == "its last words\n"
 
 
 def test_a_worker_starts_again_after_a_job_that_ended_it(tmp_path):
