@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ltc_ir.errors import UsageError
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count, LevelCount
-from ltc_ir.records.op_table import level_count, narrow
+from ltc_ir.records.op_table import level_count, matches, narrow
 from ltc_ir.records.request import Options, Request, parse_request
 from ltc_ir.records.signature import ATTRIBUTION, Signature
+from ltc_ir.records.vocabulary import Level, meant
 
 if TYPE_CHECKING:
     from ltc_ir.ir.origin import Ownership
@@ -78,6 +79,31 @@ def count(
 
 def count_request(target: Inspectable, request: Request, args: tuple[Any, ...] | None = None) -> Count:
     """The count that a request asks for, of a stored file or of a live target."""
+    counted = _counted(target, request, args)
+    _check_operations(counted, request.ops)
+    return counted
+
+
+def _check_operations(counted: Count, names: Collection[str]) -> None:
+    """Refuse operations that no level knows and nothing here has: a misspelt name would read as none of it.
+
+    Raises:
+        UsageError: there is one.
+    """
+    found = [name for levels in counted.programs.values() for level in levels.values() for name in level.tally.ops]
+    for name in sorted(names):
+        plain = name.replace("-", "_")
+        if any(matches(each, {plain}) for each in found):
+            continue
+        from ltc_ir.rules.names import vocabulary
+
+        known = frozenset().union(*map(vocabulary, Level))
+        if plain not in known and plain.rpartition(".")[2] not in known:
+            hint = f"{meant(plain, known)}names are those that `ltc-ir count` prints, with or without dialect"
+            raise UsageError(f"no level knows an operation {name!r}, and {counted.target} has none", hint)
+
+
+def _counted(target: Inspectable, request: Request, args: tuple[Any, ...] | None) -> Count:
     if isinstance(target, str) and names_stored_file(target):
         return count_file(target, request)
     from ltc_ir.targets.prepare import configured, resolve

@@ -12,11 +12,13 @@ from ltc_ir.errors import UsageError
 from ltc_ir.escape import quote
 from ltc_ir.files import current_folder, may_be_folder, project_root
 from ltc_ir.records.request import Request, listed
+from ltc_ir.records.vocabulary import meant
 from ltc_ir.rules.grammar import Rule, parse_rule
 from ltc_ir.rules.growth_policy import Waiver, parse_waiver
 from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.snapshots.capture import capture_request
 from ltc_ir.snapshots.store import Store
+from ltc_ir.targets.builtin import BUILTIN
 
 NOTHING_ASKED = Request()
 GIVEN = "--rule"
@@ -72,8 +74,26 @@ def guard_of(
     if not may_be_folder(folder):
         raise UsageError(f"{folder.as_posix()} is no folder, so it holds no snapshots", "name a folder with --dir")
     waivers = tuple(parse_waiver(entry) for entry in settings.waivers)
-    flags = tuple(_flags(directory, request, hlo))
-    return Guard(Store(folder), tuple(parsed), waivers, captured, flags, directory)
+    flags, store = tuple(_flags(directory, request, hlo)), Store(folder)
+    own = set(config.targets())
+    for rule in parsed:
+        if not own.issuperset(rule.targets):
+            _check_targets(f"{rule.where}: rule {rule.text!r}", rule.targets, settings.targets, store)
+    for waiver in waivers:
+        _check_targets(f"{waiver.where}: the waiver for {waiver.op}", waiver.targets, settings.targets, store)
+    return Guard(store, tuple(parsed), waivers, captured, flags, directory)
+
+
+def _check_targets(what: str, names: Sequence[str], guarded: Sequence[str], store: Store) -> None:
+    """Refuse a name that nothing here is called: what speaks of it would never be judged, nor missed.
+
+    A path or a module with a function in it may be any; a name must be the project's, built in, or have snapshots.
+    """
+    for name in names:
+        known = {*config.targets(), *guarded, *BUILTIN}
+        if name not in known and ":" not in name and name.partition("@")[0] not in BUILTIN and not store.files_of(name):
+            hint = f"{meant(name, known)}targets are {', '.join(sorted(known))}"
+            raise UsageError(f"{what} speaks of the target {name!r}, which nothing here is called", hint)
 
 
 def _below_project(directory: str) -> Path:

@@ -173,9 +173,16 @@ def test_op_and_phase_narrow(command: Command) -> None:
 
 
 def test_an_operation_that_is_nowhere_is_said(command: Command) -> None:
-    ran = command("count", "mine:energy", "--op", "dot_generel", "--level", "jaxpr")
+    ran = command("count", "mine:energy", "--op", "cumsum", "--level", "jaxpr")
     assert ran.code == 0
-    assert "note: there is no operation 'dot_generel' in what was counted" in ran.err.splitlines()
+    assert "note: there is no operation 'cumsum' in what was counted" in ran.err.splitlines()
+
+
+def test_an_operation_that_no_level_knows_is_refused_with_the_near_one(command: Command) -> None:
+    ran = command("count", "mine:energy", "--op", "dot_generel", "--level", "jaxpr")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no level knows an operation 'dot_generel'" in ran.err
+    assert "did you mean dot_general?" in ran.err
 
 
 def test_top_cuts_rows_and_says_so(command: Command) -> None:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from tests.cli.conftest import Command
 
 
@@ -80,3 +82,21 @@ def test_a_name_that_is_met_nowhere_is_noted_and_fails_where_strict(command: Com
     for format in ("junit", "github", "markdown"):
         assert "there is no custom_call" in command(*asked, "--format", format).out.replace("\\", "")
     assert command(*asked, "--strict").code == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ('rules = [{rule = "while = 0", targets = ["enrgy"]}]', "did you mean energy?"),
+        ('rules = [{rule = "while = 0", targets = ["ener*"]}]', "which nothing here is called"),
+        ('rules = [{rule = "while = 0", targets = []}]', "speaks of none"),
+        ('waivers = [{op = "mul", reason = "why", until = 2999-01-01, targets = ["enrgy"]}]', "did you mean energy?"),
+    ],
+)
+def test_what_speaks_of_a_target_that_there_is_not_is_refused(
+    entry: str, says: str, command: Command, folder: Path
+) -> None:
+    table = '[tool.ltc-ir.targets]\nenergy = "mine:energy"\n[tool.ltc-ir.snapshots]\n'
+    folder.joinpath("pyproject.toml").write_text(table + entry + "\n", encoding="utf-8")
+    ran = command("snapshot", "check", "ltc", "--program", "forward")
+    assert (ran.code, says in ran.err) == (2, True), ran.err

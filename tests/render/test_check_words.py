@@ -252,7 +252,7 @@ def test_all_of_a_check_in_one_line() -> None:
 def test_programs_are_told_worst_first() -> None:
     checks = [ProgramCheck("t", status.value, status, code=4 if status is Status.ERROR else None) for status in Status]
     assert [one.program for one in ranked(checks)] == [
-        "error", "unstable", "drift", "grown", "not-comparable", "missing", "changed", "moved", "shrunk", "match",
+        "error", "damaged", "unstable", "drift", "grown", "not-comparable", "missing", "changed", "moved", "shrunk", "match",
     ]  # fmt: skip
     strict = [one.program for one in ranked(checks, strict=True)]
     assert strict.index("shrunk") < strict.index("missing")
