@@ -21,6 +21,8 @@ from ltc_ir.files import decode
 from ltc_ir.records.shape import PLAIN, Check, Shape, UnfitError
 from ltc_ir.records.strict.json import AGAIN, DamageError, Path, parsed, quoted
 
+_dumps = json.dumps  # as it was before a target could replace it
+
 SCHEMA = 1
 """The schema of JSON that this version writes, and the newest that it reads."""
 
@@ -50,7 +52,7 @@ def dumps(record: Any) -> str:
     Raises:
         ValueError: a figure is infinite or not a number, which JSON cannot hold.
     """
-    text = json.dumps(to_data(record), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = _dumps(to_data(record), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return escape_json(text) + "\n"
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ltc_ir.errors import LimitError, LtcIrError, TargetError, error_of
+from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError, error_of
 from ltc_ir.files import project_root
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack
@@ -24,6 +24,7 @@ from ltc_ir.targets.places import Home
 from ltc_ir.workers.forked import CAN_FORK, Server
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
 from ltc_ir.workers.process import Worker
+from ltc_ir.workers.xla_flags import refused_flags
 
 _ROOM = "ltc_ir.snapshots.batch"
 _FRESH = "fresh"
@@ -385,6 +386,9 @@ _DEBUG = "for a debugger, --in-process runs it in the tool's own process"
 def _why(error: LimitError, label: str, stage: str) -> LtcIrError:
     """What ended a worker, as the failure of the program at work: its own doing, or a limit of ours."""
     if isinstance(error, WorkerDiedError):
+        flags = refused_flags()
+        if flags is not None:
+            return UsageError(f"{label}: {flags.message}", flags.hint)
         how = error.how.removeprefix("signal ")
         ended = how if " " in how and not how.startswith("exit ") else f"it ended its process ({how})"
         if error.code < 0:

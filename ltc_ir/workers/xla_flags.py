@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 
 from ltc_ir.errors import UsageError
 
@@ -15,6 +16,7 @@ _LONGEST_S = 60.0
 _SAID = re.compile(r"(?:parse_flags_from_env|command_line_flags)\.cc:\d+\] (?P<reason>.+)")
 
 
+@cache
 def refused_flags() -> UsageError | None:
     """That XLA refuses this environment's flags, found by starting it once more; ``None`` where it does not.
 
