@@ -388,11 +388,13 @@ def _pairs(weights: Weights | None) -> list[tuple[Row, int]] | None:
     return None if weights is None else list(weights.items())
 
 
+def _weights_of_plain(pairs: list[tuple[list[Any], int]] | None) -> Weights | None:
+    return None if pairs is None else {_row(row): number for row, number in pairs}
+
+
 def _table_of_plain(level: str, data: Mapping[str, Any]) -> Table:
     constants = tuple(Constant(*constant) for constant in data["constants"])
-    weights = {
-        name: data[name] and {_row(row): number for row, number in data[name]} for name in ("static", "expanded")
-    }
+    weights = {name: _weights_of_plain(data[name]) for name in ("static", "expanded")}
     return Table(level, **{**data, **weights, "constants": constants})
 
 

@@ -355,3 +355,9 @@ def test_a_part_of_a_record_is_read_by_its_type() -> None:
     assert from_data(to_data(TALLY), Tally, "it") == TALLY
     with pytest.raises(UsageError, match='it: missing field "phases"'):
         from_data({"ops": {}}, Tally, "it")
+
+
+def test_tables_of_a_program_without_operations_come_back_from_another_process() -> None:
+    tables = ProgramTables("net", "forward", 1, {"jaxpr": Table("jaxpr", static={}, expanded={})})
+    back = of_plain(json.loads(json.dumps(to_plain(tables)))).levels["jaxpr"]
+    assert (back.static, back.expanded, back.total) == ({}, {}, 0)
