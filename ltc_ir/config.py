@@ -170,7 +170,7 @@ class _Rule:
     """A rule with the targets it applies to: ``{rule = "...", targets = ["name"]}``."""
 
     rule: str
-    targets: tuple[str, ...] | None = None
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,13 +190,12 @@ def guard() -> GuardConfig:
         UsageError: an unknown key, or a value of another type than that key takes.
     """
     settings = _snapshots(table().get("snapshots", {}))
-    for place, rule in enumerate(settings.rules):
-        if isinstance(rule, _Rule) and rule.targets == ():
+    for place, written in enumerate(table().get("snapshots", {}).get("rules", ())):
+        if isinstance(written, Mapping) and written.get("targets") == []:
             what = f"{_FILE}: rule {place + 1} of tool.ltc-ir.snapshots has targets = [], so it speaks of none"
             raise UsageError(what, 'name them, as in targets = ["ltc"], or leave the key out')
     rules = [
-        WrittenRule(rule) if isinstance(rule, str) else WrittenRule(rule.rule, rule.targets or ())
-        for rule in settings.rules
+        WrittenRule(rule) if isinstance(rule, str) else WrittenRule(rule.rule, rule.targets) for rule in settings.rules
     ]
     for name, options in targets().items():
         own = options.get("rules", [])

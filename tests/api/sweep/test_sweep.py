@@ -191,8 +191,8 @@ def test_a_foreign_platform_is_refused_before_anything_is_counted(command: Comma
 
 
 def test_an_operation_that_is_nowhere_is_said(command: Command):
-    ran = command("count", "sized:unrolled", "--sweep", "steps=2,4", "--op", "sinn", "--op", "sine", "-p", "forward")
-    assert "there is no operation 'sinn' in what was counted" in ran.out
+    ran = command("count", "sized:unrolled", "--sweep", "steps=2,4", "--op", "cumsum", "--op", "sine", "-p", "forward")
+    assert "there is no operation 'cumsum' in what was counted" in ran.out
     assert "'sine'" not in ran.out
 
 
