@@ -86,7 +86,7 @@ def _no_color(_flag: str, value: bool) -> bool:
 
 
 def _target(value: str) -> str:
-    """Refuse a Python file without a name in it: it would be taken for a stored file and be called no IR."""
+    """Refuse a Python file without a name in it, which would be taken for a stored file."""
     if value.endswith(".py"):
         raise UsageError(f"{value} is a Python file, and no function is named", f"name one in it, as in {value}:NAME")
     return value
@@ -482,13 +482,11 @@ def numbers(values: str | None, option: str) -> tuple[int, ...] | None:
     if values is None:
         return None
     listed = words(values)
-    if not all(_INTEGER.fullmatch(word) for word in listed):
+    digits = [word.removeprefix("-") for word in listed]
+    if not all(word.isascii() and word.isdigit() and len(word) <= 18 for word in digits):
         written = f"{option}8,16" if option.endswith("=") else f"{option} 0,2"
         raise UsageError(f"{option}: {values!r} is no list of integers", f"write {written}")
     return tuple(map(int, listed))
-
-
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 def sizes(sweep: str) -> tuple[str, tuple[int, ...]]:

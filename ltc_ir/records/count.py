@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.figures import figures_of
-from ltc_ir.records.shape import Measure, Natural, Number, Shape, Share, UnfitError, finite
+from ltc_ir.records.shape import Check, Measure, Natural, Number, Shape, Share, UnfitError, finite
 from ltc_ir.records.signature import FIRST_ATTRIBUTION, Signature
 from ltc_ir.records.vocabulary import Level, Phase
 
@@ -247,7 +247,7 @@ class LevelCount:
     their keys in JSON.
     """
 
-    level: str
+    level: Annotated[str, Check("jaxpr, stablehlo or hlo", tuple(Level).__contains__)]
     tally: Tally
     attributed: Mapping[str, Share | None]
     max_depth: Natural | None = None
