@@ -69,7 +69,7 @@ def table() -> Mapping[str, Any]:
         if key not in _TABLES:
             hint = f"{meant(key, _TABLES)}tables are {', '.join(f'[tool.ltc-ir.{name}]' for name in _TABLES)}"
             raise UsageError(f"{_FILE}: tool.ltc-ir has an unknown key {key!r}", hint)
-    return toml.checked(dict(found), f"{_FILE}: tool.ltc-ir", _MEND)
+    return toml.checked(dict(found), f"{_FILE}: tool.ltc-ir", _MEND, digits=True)
 
 
 _FILE = "pyproject.toml"

@@ -115,3 +115,11 @@ def test_a_table_that_there_is_not_is_refused_with_the_near_one(key, tmp_path, m
     assert f"unknown key '{key}'" in refused.value.message
     near = {"snapshotz": "snapshots", "target": "targets"}.get(key)
     assert refused.value.hint.startswith(f"did you mean {near}?" if near else "tables are [tool.ltc-ir.targets]")
+
+
+@pytest.mark.parametrize("value", ["0x" + "f" * 5000, "9" * 101, "[" * 120 + "]" * 120, f'"{"x" * 1_000_001}"'])
+def test_what_is_too_long_or_deep_is_refused_wherever_it_stands(project, value):
+    for place in ("targets", "targets.step.argnums", "snapshots.waivers", "snapshots.dir", "snapshots.rules"):
+        project(f"[tool.ltc-ir]\n{place} = {value}\n")
+        with pytest.raises(UsageError, match=r"^pyproject\.toml: tool\.ltc-ir: "):
+            config.guard()

@@ -375,7 +375,6 @@ Library = Annotated[
     bool, Option("--library", help="Let library frames count as sources, so that a library's cost can be named")
 ]
 
-
 ManyTargets = Annotated[
     list[str] | None,
     Argument(
@@ -481,12 +480,10 @@ def numbers(values: str | None, option: str) -> tuple[int, ...] | None:
     """The integers of a comma-separated option; ``None`` where it was not given."""
     if values is None:
         return None
-    listed = words(values)
-    digits = [word.removeprefix("-") for word in listed]
-    if not all(word.isascii() and word.isdigit() and len(word) <= 18 for word in digits):
+    if not all(re.fullmatch(r"-?[0-9]{1,18}", word) for word in words(values)):
         written = f"{option}8,16" if option.endswith("=") else f"{option} 0,2"
         raise UsageError(f"{option}: {values!r} is no list of integers", f"write {written}")
-    return tuple(map(int, listed))
+    return tuple(map(int, words(values)))
 
 
 def sizes(sweep: str) -> tuple[str, tuple[int, ...]]:

@@ -207,6 +207,10 @@ def test_the_message_names_the_field_and_where_it_is(change: Any, message: str) 
             dumps(COUNT).replace('"mine"', f'"{"m" * 1_000_001}"'),
             "kept.json: a text has more than 1,000,000 characters",
         ),
+        (
+            dumps(COUNT).replace('"jaxpr"', '""'),
+            'kept.json: programs.grad..level: expected jaxpr, stablehlo or hlo, not ""',
+        ),
         ('{"a":' * 200_000, "kept.json: nested too deeply"),
         ('{"kind": "count", "a": ' + "[" * 200 + "]" * 200 + "}", "kept.json: nested too deeply"),
     ],

@@ -73,8 +73,12 @@ def parsed(text: str, where: str) -> Any:
     return data
 
 
-def check_size(data: Any) -> None:
+def check_size(data: Any, *, digits: bool = False) -> None:
     """Refuse data that no record and no snapshot holds, before anything prints it or walks it by recursion.
+
+    Args:
+        data: what was read.
+        digits: whether to refuse long numbers too, where no type of the reader does.
 
     Raises:
         DamageError: it is nested too deeply, or holds too long a text.
@@ -92,6 +96,8 @@ def check_size(data: Any) -> None:
                 inner += value
             elif isinstance(value, str) and len(value) > MOST_CHARACTERS:
                 raise DamageError(f"a text has more than {MOST_CHARACTERS:,} characters")
+            elif digits and isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+                raise DamageError(_LONG_NUMBER)
         level, depth = inner, depth + 1
 
 

@@ -84,14 +84,14 @@ def parsed(text: str, where: str, hint: str, settle: str | None = None) -> dict[
         raise UsageError(f"{where}: not valid TOML: a number has too many digits", hint) from error
 
 
-def checked(data: dict[str, Any], where: str, hint: str) -> dict[str, Any]:
+def checked(data: dict[str, Any], where: str, hint: str, *, digits: bool = False) -> dict[str, Any]:
     """Data that `parsed` returned, or a table in it, unless it is nested too deeply or holds too long a text.
 
     Raises:
         UsageError: it is or does.
     """
     try:
-        check_size(data)
+        check_size(data, digits=digits)
     except DamageError as error:
         raise UsageError(f"{where}: {error.in_words}", hint) from None
     return data
