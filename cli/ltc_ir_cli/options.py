@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ltc_ir.errors import UsageError
-from ltc_ir.escape import escape
 from ltc_ir.records.request import Options
 from ltc_ir.records.vocabulary import PLATFORMS
 from ltc_ir.render import formats
 from ltc_ir.render.formats import Renderer, formats_in_words
 from ltc_ir.writing import check_writable
+from ltc_ir_cli.completion import complete_target
 from ltc_ir_cli.console import TALK, say
 from ltc_ir_cli.parameters import Argument, Option
-
-
-def complete_target(incomplete: str) -> list[str]:
-    """The target names that begin so: the built-in ones and the project's own."""
-    from ltc_ir import config
-    from ltc_ir.errors import LtcIrError
-    from ltc_ir.targets.builtin import BUILTIN
-
-    try:
-        names = [*config.targets(), *BUILTIN]
-    except LtcIrError:
-        names = [*BUILTIN]
-    return [word for name in names if (word := _as_typed(name)) is not None and word.startswith(incomplete)]
-
-
-_PLAIN_WORD = re.compile(r"[\w.:/@+,][\w.:/@+,-]*")
-"""A word in which no shell gives a character a meaning of its own."""
-
-
-def _as_typed(name: str) -> str | None:
-    """A name as it is typed in the shell that asks for completions; ``None`` where that is not certain to be this name.
-
-    Bash inserts what it is offered as it is, fish quotes it; zsh evaluates it, so that it is offered plain words only.
-    """
-    if _PLAIN_WORD.fullmatch(name):
-        return name
-    shell = os.environ.get("_LTC_IR_COMPLETE", "").rpartition("_")[2]
-    if name != escape(name) or name.startswith("-") or shell not in {"bash", "fish"}:
-        return None
-    return name if shell == "fish" else re.sub(r"([^\w.:/@+,-])", r"\\\1", name)
 
 
 def _version(_flag: str, value: bool) -> None:

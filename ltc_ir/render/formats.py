@@ -129,12 +129,15 @@ FORMATS: dict[str, dict[str, Renderer]] = {
 def renderer(kind: str, format: str) -> Renderer:
     """The renderer of a format of a kind of record.
 
+    Its writer is imported at once: the code of a target, which may run next, could replace what it needs.
+
     Raises:
         UsageError: the kind has no such format; the hint lists those it has.
     """
     formats = FORMATS[kind]
     if format not in formats:
         raise UsageError(f"unknown format {format!r}", f"formats are {', '.join(formats)}")
+    _load(formats[format].writer)
     return formats[format]
 
 

@@ -171,7 +171,7 @@ def test_words_of_a_command_line_are_data(command: Command, kind: str):
 
 def test_completion_offers_only_words_that_a_shell_reads_as_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from ltc_ir.files import project_above
-    from ltc_ir_cli.options import complete_target
+    from ltc_ir_cli.completion import complete_target
 
     names = {name for name in NAMES.values() if "\ud800" not in name}
     keys = ("".join(rf"\U{ord(char):08x}" for char in name) for name in names)
