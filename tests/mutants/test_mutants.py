@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants import page
 from tests.mutants.kinds import KINDS, attack, prepare
 from tests.mutants.running import Ran
 
@@ -52,3 +53,10 @@ def test_a_count_with_other_totals_than_an_independent_reader_finds_is_wrong(mon
     counted = kind.judge(data)[0].out
     monkeypatch.setattr("tests.mutants.kinds.run", lambda *_: Ran(0, counted, ""))
     assert "another reader finds" in (kind.judge(data.replace(b'"tanh": 1', b'"tanh": 2'))[1] or "")
+
+
+def test_the_page_has_the_figures_of_the_stored_result() -> None:
+    stored = page.stored()
+    assert {*KINDS} <= {*stored}
+    assert all(result["number"] >= 10_000 and not result["wrong"] for result in stored.values())
+    assert f"{page.BEGIN}\n{page.table()}\n{page.END}" in page.PAGE.read_text(encoding="utf-8")
