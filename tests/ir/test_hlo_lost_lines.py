@@ -1,4 +1,4 @@
-"""A line lost, doubled or moved in an HLO text: what XLA's parser refuses is refused, what it takes counts as XLA counts it.
+"""A line lost, doubled or moved in an HLO text, or a word misspelt: refused as XLA refuses it, or counted as XLA counts it.
 
 The one difference: a parameter that nothing uses, and that is its computation's last, is missed here and not by XLA.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +19,7 @@ import pytest
 from ltc_ir.compat.hlo import hlo_parser
 from ltc_ir.ir.hlo.opcodes import OPERANDS
 from ltc_ir.ir.hlo.parser import HloModule, HloSyntaxError, parse
+from ltc_ir.ir.hlo.shapes import shape_bytes
 from tests.oracles import mnemonic
 
 from .hlo_programs import program, sharded_program
@@ -133,7 +135,7 @@ ENTRY %%e (a: f32[3]) -> f32[3] {
         ("cosine(%a)", "cosime-start(%a)", 11, "XLA has no opcode 'cosime-start'"),
         ("calls=%f", "calls=%g", 12, "'c' calls 'g', which nothing above it defines"),
         ("calls=%f", "calls=%e", 12, "'c' calls 'e', which nothing above it defines"),
-        ("calls=%f", "called_computations={%f, %g}", 12, "'c' calls 'g', which nothing above it defines"),
+        ("calls=%f", "calls={%f, %g}", 12, "'c' calls 'g', which nothing above it defines"),
         ("calls=%f", "calls={ ROOT q = f32[] constant(1) }", 12, "expected names of computations in calls"),
         ("s={%b}", "s={%b, %z}", 12, "'c' has the predecessor 'z', which nothing above it defines"),
         ("s={%b}", "s={%c}", 12, "'c' has the predecessor 'c', which nothing above it defines"),
@@ -180,3 +182,80 @@ def test_without_entry_the_last_computation_is_it_unless_the_text_was_cut_off():
         parse(whole.replace("calls=%f, ", "").replace("fusion(%a, %b)", "add(%a, %b)"))  # then what is "f" for?
     bare = whole.split("\n", 2)[2].replace(" (x: f32[3], y: f32[3]) -> f32[3]", "")
     assert (parse(bare).name, parse(bare).entry.name) == ("", "e")
+
+
+WORDS = r"metadata|op_name|stack_frame_id|source_file|calls|to_apply|body|condition|(?<= )[a-z]+\d+(?=\[)|pred(?=\[)"
+
+
+def misspelt(text: str, every: int) -> Iterator[tuple[str, str]]:
+    """A sample of the words that say what a count is of, each spelled wrong in three ways: the line, and the text."""
+    instructions = text.index("\n\n%") if "\n\n%" in text else 0
+    found = [match for match in re.finditer(rf"\b(?:{WORDS})\b(?=[=\[])", text) if match.start() > instructions]
+    for number, match in enumerate(found[::every]):
+        word, start, end = match[0], match.start(), match.end()
+        line = text[text.rfind("\n", 0, start) + 1 : text.find("\n", end)]
+        for wrong in (f"{word}x", word[1:], f"{word[:-1]}{'q' if word[-1] != 'q' else 'z'}")[number % 3 :][:1]:
+            yield f"{word} → {wrong}: {line}", text[:start] + wrong + text[end:]
+        if text[end] == "=":
+            behind = re.compile(r"=%?\w").match(text, end)
+            yield f"{word} cut: {line}", text[:start] + text[behind.end() if behind else end + 1 :]
+
+
+@pytest.mark.parametrize("name", ["nested_scan", "top_k", "sharded"])
+def test_a_misspelt_word_loses_nothing_that_xla_would_miss(name):
+    text = sharded_program()[0][0] if name == "sharded" else program(name).as_text()
+    cases = list(misspelt(text, 11))
+    refused = 0
+    for (what, changed), theirs in zip(cases, read_by_xla([changed for _, changed in cases]), strict=True):
+        if theirs is not None:
+            continue
+        refused += 1
+        try:
+            ours = parse(changed)
+        except HloSyntaxError as error:
+            assert not error.certain
+        else:
+            assert told(ours) == told(parse(text)), what
+    assert refused > len(cases) * 0.8
+
+
+def told(module: HloModule) -> list[object]:
+    """All that a count is made of."""
+    return [
+        (one.opcode, shape_bytes(one.shape), one.called, one.op_name, module.stack(one), one.trip_count)
+        for _, one in module.instructions()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        (
+            "fusion(%a, %b), ",
+            'fusion(%a, %b), metadatax={op_name="x"}, ',
+            12,
+            "attribute 'metadatax', which XLA does not",
+        ),
+        (
+            "fusion(%a, %b), ",
+            'fusion(%a, %b), metadata={op_namex="x"}, ',
+            12,
+            "of metadata 'op_namex', which XLA does not",
+        ),
+        ("fusion(%a, %b), ", "fusion(%a, %b), metadata={op_name=x}, ", 12, "a value of 'op_name' that is none"),
+        ("fusion(%a, %b), ", "fusion(%a, %b), metadata={}, metadata={}, ", 12, "attribute 'metadata' twice"),
+        ("calls=%f", "call=%f", 12, "attribute 'call', which XLA does not"),
+        ("calls=%f, ", "", 12, "'c' is without the attribute 'calls'"),
+        ("calls=%f", "to_apply=%f", 12, "'c' is without the attribute 'calls'"),
+        ("calls=%f", "calls=%f, calls=%f", 12, "attribute 'calls' twice"),
+        ("%b = f32[3]{0}", "%b = f32x[3]{0}", 11, "'b' is of the type 'f32x[3]{0}', which XLA does not have"),
+        ("%b = f32[3]{0}", "%b = (f32[3]{0}, g32[])", 11, "'b' is of the type '(f32[3]{0}, g32[])'"),
+        ("%b = f32[3]{0}", "%b = f32[3o]{0}", 11, "'b' is of the type 'f32[3o]{0}'"),
+        ("%b = f32[3]{0}", "%b = f32[3]{0:Q(4)}", 11, "'b' is of the type 'f32[3]{0:Q(4)}'"),
+    ],
+)
+def test_a_word_that_xla_does_not_have_is_named_with_its_line(old, new, line, words):
+    with pytest.raises(HloSyntaxError) as caught:
+        parse((BODY % "frontend_attributes={}").replace(old, new, 1))
+    assert (caught.value.line, caught.value.certain) == (line, False)
+    assert words in caught.value.message

@@ -246,7 +246,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
         (b'{"a": 1}', "not a record of ltc-ir"),
         (b'{"a":' + b"[" * 200_000, "nested too deeply"),
         (b'{"\xff": 1}', ":1: not UTF-8"),
-        (gzip.compress(b"module {}"), "is compressed (gzip)"),
+        (gzip.compress(b"module {}", mtime=0), "is compressed (gzip)"),
         ("module {}".encode("utf-16"), "is UTF-16 or UTF-32"),
         ("module {}".encode("utf-16-le"), "is UTF-16 or UTF-32"),
         ('{"schema": 1}'.encode("utf-16-be"), "is UTF-16 or UTF-32"),

@@ -1,8 +1,8 @@
 """Holds an HLO text to what it defines: a line lost from a dump leaves a name that nothing defines.
 
 What is checked is what XLA's parser checks of names (an operand, a predecessor and a called computation stand above their
-use), of opcodes with the number of their operands, and of parameters; and, beyond it, whether parameters of a signature or
-of an alias are there.
+use), of opcodes with the number of their operands, of the words of attributes and types, and of parameters; and, beyond it,
+whether parameters of a signature or of an alias are there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import lru_cache
 from ltc_ir.ir.hlo.module import CALLED, LITERAL_OPCODES, Computation, Instruction, operands_of
 from ltc_ir.ir.hlo.opcodes import CALLING, OPERANDS, number_of_operands
 from ltc_ir.ir.hlo.scanner import COMMENT, NAME, HloSyntaxError, error_at, excerpt, group_end, line_of, pairs, pieces
+from ltc_ir.ir.hlo.words import REQUIRED, is_usual_shape, wrong_words
 
 _DIGITS = re.compile(r"\d{1,9}", re.ASCII)
 _NAME = re.compile(NAME, re.ASCII)
@@ -37,6 +38,7 @@ class Definitions:
     def __init__(self, text: str) -> None:
         self._text = text
         self._parameters: dict[str, int] = {}
+        self._shapes: set[str] = set()
 
     def add(
         self, name: str, instructions: Sequence[Instruction], starts: Sequence[int], signature: tuple[int, int]
@@ -55,7 +57,7 @@ class Definitions:
         known: set[str] = set()
         add, wanted_by_opcode = known.add, _WANTED
         roots, numbers = [], []
-        for position, (own, opcode, _, arguments, attributes, is_root) in enumerate(instructions):
+        for position, (own, opcode, _, arguments, _, is_root) in enumerate(instructions):
             wanted = wanted_by_opcode.get(opcode, _NEW)
             if wanted == 1 and arguments[1:] in known and arguments[0] == "%":
                 pass
@@ -66,11 +68,13 @@ class Definitions:
                 operands = arguments.replace("%", "").split(", ")
                 if wanted not in {len(operands), _ANY, _CALLS} or not known.issuperset(operands):
                     self._check_operands(instructions[position], starts[position], known)
-                if wanted in {_CALLS, _NEW} and (found := CALLED.search(attributes)):
-                    self._check_called(instructions[position], starts[position], found)
+                if wanted in {_CALLS, _NEW}:
+                    self._check_called(instructions[position], starts[position])
             if is_root:
                 roots.append(position)
             add(own)
+        if shapes := {instruction[2] for instruction in instructions} - self._shapes:
+            self._check_shapes(shapes, instructions, starts)
         if len(known) != len(instructions):
             self._report_duplicate(name, instructions, starts)
         if len(roots) > 1:
@@ -81,6 +85,15 @@ class Definitions:
             self._check_predecessors(instructions, starts)
         self._check_parameters(name, numbers, starts, signature)
         self._parameters[name] = len(numbers)
+
+    def check_words(self, instruction: Instruction, start: int) -> None:
+        """Check the attributes of an instruction that is not printed as most are.
+
+        Raises:
+            HloSyntaxError: one is unknown here (XLA's parser may know it), stands twice or is missing.
+        """
+        for wrong in wrong_words(instruction.opcode, instruction.attributes):
+            raise error_at(self._text, start, f"{instruction.name!r} is {wrong}")
 
     def __contains__(self, computation: str) -> bool:
         return computation in self._parameters
@@ -121,10 +134,26 @@ class Definitions:
             message = f"{instruction.opcode!r} takes {wanted} {operand}, {instruction.name!r} has {len(operands)}"
             raise error_at(self._text, start, message)
 
-    def _check_called(self, instruction: Instruction, start: int, found: re.Match[str]) -> None:
+    def _check_shapes(self, shapes: set[str], instructions: Sequence[Instruction], starts: Sequence[int]) -> None:
+        if wrong := {shape for shape in shapes if not is_usual_shape(shape)}:
+            position = next(number for number, one in enumerate(instructions) if one.shape in wrong)
+            name, _, shape, *_ = instructions[position]
+            raise error_at(
+                self._text, starts[position], f"{name!r} is of the type {excerpt(shape, 0)}, which XLA does not have"
+            )
+        self._shapes |= shapes
+
+    def _check_called(self, instruction: Instruction, start: int) -> None:
         """The search is not exact, as it looks into strings; the reader of attributes is."""
-        if found[1].removeprefix("%") in self._parameters and not CALLED.search(instruction.attributes, found.end()):
+        found, required = CALLED.search(instruction.attributes), REQUIRED.get(instruction.opcode, ())
+        if found and (not required or required == (found[1],)):
+            if found[2].removeprefix("%") in self._parameters and not CALLED.search(
+                instruction.attributes, found.end()
+            ):
+                return
+        elif not found and not required and instruction.opcode != "conditional":
             return
+        self.check_words(instruction, start)
         try:
             called = instruction.called
         except HloSyntaxError as error:

@@ -37,7 +37,7 @@ _LAST_OPERAND = re.compile(rf"(?:^|[\s/}}\])]){OPERAND}$", re.ASCII)
 _NAME = re.compile(NAME, re.ASCII)
 _NAMES = re.compile(rf"%?{NAME}|\{{\s*(?:%?{NAME}(?:\s*,\s*%?{NAME})*)?\s*\}}", re.ASCII)
 _COMMENT = re.compile(COMMENT)
-CALLED = re.compile(rf"\b(?:{'|'.join(sorted(CALLING_ATTRIBUTES))})\s*=\s*(\{{|%?{NAME})", re.ASCII)
+CALLED = re.compile(rf"\b({'|'.join(sorted(CALLING_ATTRIBUTES))})\s*=\s*(\{{|%?{NAME})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

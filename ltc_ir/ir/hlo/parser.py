@@ -27,7 +27,6 @@ from ltc_ir.ir.hlo.module import (
     operands_of,
 )
 from ltc_ir.ir.hlo.scanner import (
-    ATTRIBUTES,
     GROUP,
     NAME,
     HloSyntaxError,
@@ -40,13 +39,15 @@ from ltc_ir.ir.hlo.scanner import (
     value_end,
 )
 from ltc_ir.ir.hlo.stack_frames import StackTables, TextFrame, read_tables
+from ltc_ir.ir.hlo.words import USUAL_ATTRIBUTES
 
 __all__ = ["Computation", "HloModule", "HloSyntaxError", "Instruction"]
 __all__ += ["StackTables", "TextFrame", "parse"]
 
 _SHAPE = rf"[A-Za-z]\w*+\[[^\[\]()\"{{}}/]*+\](?:{GROUP})?|(?:[A-Za-z]\w*+)?(?=[(\[])(?:{GROUP})+"
 _USUAL = re.compile(
-    rf'(ROOT\s+)?%?({NAME}) = ({_SHAPE}) ([A-Za-z][\w\-]*+)\(({OPERANDS})\)({ATTRIBUTES})\s*+(?![,(\[{{/"])', re.ASCII
+    rf'(ROOT\s+)?%?({NAME}) = ({_SHAPE}) ([A-Za-z][\w\-]*+)\(({OPERANDS})\)({USUAL_ATTRIBUTES})\s*+(?![,(\[{{/"])',
+    re.ASCII,
 )
 """An instruction as XLA prints most of them, with the blanks behind it; `_unusual_instruction` reads the others."""
 
@@ -133,7 +134,7 @@ def _computation(text: str, position: int, definitions: Definitions | None) -> t
     brace = _signature_end(text, header.end())
     if not text.startswith("{", brace):
         raise error_at(text, brace, f"expected '{{' of computation {name!r}, not {excerpt(text, brace)}")
-    instructions, starts, end = _instructions(text, blank_end(text, brace + 1), name)
+    instructions, starts, end = _instructions(text, blank_end(text, brace + 1), name, definitions)
     if not instructions:
         raise error_at(text, brace, f"computation {name!r} has no instructions")
     if definitions is not None:
@@ -158,7 +159,9 @@ def _signature_end(text: str, position: int) -> int:
     return blank_end(text, _shape_end(text, blank_end(text, arrow + 2)))
 
 
-def _instructions(text: str, position: int, computation: str) -> tuple[list[Instruction], list[int], int]:
+def _instructions(
+    text: str, position: int, computation: str, definitions: Definitions | None
+) -> tuple[list[Instruction], list[int], int]:
     """The instructions up to the closing brace of their computation, where each begins, and where the brace ends."""
     usual, intern = _USUAL.match, sys.intern
     instructions: list[Instruction] = []
@@ -173,6 +176,8 @@ def _instructions(text: str, position: int, computation: str) -> tuple[list[Inst
             return instructions, starts, position + 1
         else:
             instruction, position = _unusual_instruction(text, position, computation)
+            if definitions is not None:
+                definitions.check_words(instruction, starts[-1])
         instructions.append(instruction)
 
 

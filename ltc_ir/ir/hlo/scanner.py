@@ -36,10 +36,10 @@ GROUP = _groups(2)
 VALUE = rf'(?=[^\s,])[^\s,"()\[\]{{}}/]*+(?:(?:{STRING}|/(?!\*)|{GROUP})[^\s,"()\[\]{{}}/]*+)*(?!["(\[{{/])'
 """An attribute's value in the usual case: a word, a string or groups, up to a blank, a comma or a closing bracket."""
 
-_LITERAL = rf"literal={VALUE} {VALUE}"
+LITERAL = rf"literal={VALUE} {VALUE}"
 """The one value of two words that may be a number: ``literal=f32[] 2.5``."""
 
-ATTRIBUTES = rf"(?:, (?:{_LITERAL}|{NAME}={VALUE}))*"
+ATTRIBUTES = rf"(?:, (?:{LITERAL}|{NAME}={VALUE}))*"
 """A run of ``, name=value`` in the usual case; use `attributes_end` where a comma follows it."""
 
 _GROUP = re.compile(GROUP, re.ASCII)
