@@ -543,12 +543,12 @@ def test_a_bug_of_ours_is_70_with_a_traceback(command: Command, monkeypatch: pyt
 
 
 def test_an_interrupt_that_an_import_turned_into_its_own_error_is_no_bug(folder: Path) -> None:
-    (folder / "jax").mkdir()
-    (folder / "jax" / "__init__.py").write_text(
-        "try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt as error:\n"
+    (folder / "extension.py").write_text(
+        "import os, signal, time\ntry:\n    os.kill(os.getppid(), signal.SIGINT)\n    time.sleep(1000)\n"
+        "except KeyboardInterrupt as error:\n"
         "    raise ImportError('Encountered an error while initializing the extension.') from error\n"
     )
-    ran = run_program("lower", "ltc", folder=folder, PYTHONPATH=str(folder))
+    ran = run_program("lower", "extension.py:f", folder=folder)
     assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
 
 
