@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Mapping
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -26,6 +27,29 @@ NEEDED = frozenset({
 """What we and JAX import, some of it late: a user's file of that name does not take its place."""
 
 
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_MOST_ITEMS = 64
+Globals = Mapping[str, tuple[str, Any]]
+"""What the names of a module stand for: an object, or the value of a number, a text or a small collection of such."""
+
+
+def globals_of(module: ModuleType) -> Globals:
+    """What the names of a module stand for now."""
+    return {name: _stands_for(value) for name, value in list(vars(module).items()) if not name.startswith("__")}
+
+
+def _stands_for(value: Any) -> tuple[str, Any]:
+    kind = type(value)
+    if kind in _PLAIN:
+        return kind.__name__, repr(value)
+    if kind in {list, tuple, set, dict} and len(value) <= _MOST_ITEMS:
+        items = [*value, *value.values()] if kind is dict else value
+        if all(type(item) in _PLAIN for item in items):
+            return kind.__name__, repr(value)
+    return "object", value
+
+
 class _UserFolders:
     """Finds the modules of a user's folders before those that are installed, except what we, JAX or Python need.
 
@@ -35,6 +59,8 @@ class _UserFolders:
 
     def __init__(self) -> None:
         self.folders: list[str] = []
+        self.loaded: dict[str, tuple[ModuleType, Globals]] = {}
+        """The modules of these folders, each with its globals as its import left them."""
         self.named = ""
         """The first part of the module that is imported for a user at present."""
 
@@ -51,13 +77,33 @@ class _UserFolders:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Where a module is; ``None`` leaves it to the finders after this one."""
-        if path is not None or is_needed(name):
+        if is_needed(name):
             return None
+        if path is not None:
+            own = any(str(entry).startswith(folder) for entry in path for folder in self.folders)
+            return self._recorded(PathFinder.find_spec(name, path, target)) if own else None
         folders = [folder for folder in self.folders if folder in sys.path]
         if name in sys.stdlib_module_names and name != self.named and not self._is_asked_by_user(sys._getframe(1)):
             return None
         spec = PathFinder.find_spec(name, folders, target)
-        return spec if spec is not None and spec.loader is not None else None
+        return self._recorded(spec if spec is not None and spec.loader is not None else None)
+
+    def _recorded(self, spec: ModuleSpec | None) -> ModuleSpec | None:
+        """The same, which remembers the globals that its import leaves, where its source is the user's."""
+        loader: Any = spec and spec.loader
+        if isinstance(loader, SourceFileLoader) and _INSTALLED.isdisjoint(Path(loader.path).parts):
+            execute = loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                execute(module)
+                self.remember(module)
+
+            setattr(loader, "exec_module", exec_module)  # noqa: B010 - a method, to mypy
+        return spec
+
+    def remember(self, module: ModuleType) -> None:
+        """Remember the globals of a module whose import is done."""
+        self.loaded[module.__name__] = (module, globals_of(module))
 
     def _is_asked_by_user(self, frame: FrameType | None) -> bool:
         """Whether the import statement under way stands in a file of a user's folder."""
@@ -75,6 +121,11 @@ _user_folders = _UserFolders()
 def own_folders() -> list[str]:
     """The folders that stand in `sys.path` for a target, and not because a user's code put them there."""
     return _user_folders.folders
+
+
+def user_modules() -> Mapping[str, tuple[ModuleType, Globals]]:
+    """The modules that were imported from these folders, each with its globals as its import left them."""
+    return _user_folders.loaded
 
 
 def is_needed(name: str) -> bool:
@@ -158,6 +209,7 @@ def _module_of_file(path: Path) -> ModuleType:
     try:
         with users_failure(named, "import"):
             spec.loader.exec_module(module)
+        _user_folders.remember(module)
     except BaseException:
         sys.modules.pop(name, None)
         raise

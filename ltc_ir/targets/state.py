@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ltc_ir.targets.importing import own_folders
+from ltc_ir.targets.importing import Globals, globals_of, own_folders, user_modules
 
 _PUBLIC = ("jax.", "jax")
 _MISSING = object()
@@ -29,7 +29,10 @@ _SIGNALS = tuple(
 
 
 class State(NamedTuple):
-    """One look: JAX's settings, the folder, the environment, the import path, limits and handlers, and what names stand for."""
+    """One look: JAX's settings, the folder, the environment, the import path, limits, handlers and what names stand for.
+
+    ``modules`` are the user's own, each with its globals.
+    """
 
     settings: Mapping[str, Any]
     folder: str
@@ -37,6 +40,7 @@ class State(NamedTuple):
     path: tuple[str, ...]
     limits: Mapping[str, Any]
     names: list[list[Any]]
+    modules: Mapping[str, tuple[ModuleType, Globals]]
 
 
 class Watch:
@@ -56,12 +60,12 @@ class Watch:
         own = own_folders()
         return State(
             dict(jax.config.values), _folder(), dict(os.environ),
-            tuple(entry for entry in sys.path if entry not in own), dict(_limits()), names,
+            tuple(entry for entry in sys.path if entry not in own), dict(_limits()), names, _modules(),
         )  # fmt: skip
 
     def changes(self, before: State, after: State) -> tuple[str, ...]:
         """What differs between two looks, each in a few words; never the value of a variable, which may be a secret."""
-        return tuple(_some([*_settings(before, after), *self._replaced(before, after)]))
+        return tuple(_some([*_settings(before, after), *self._replaced(before, after), *_globals(before, after)]))
 
     def _replaced(self, before: State, after: State) -> Iterator[str]:
         for (label, place, watched), old, new in zip(self._places, before.names, after.names, strict=True):
@@ -101,6 +105,30 @@ def _limits() -> Iterator[tuple[str, Any]]:
 
         for name in ("AS", "CPU", "DATA", "NOFILE", "STACK"):
             yield f"RLIMIT_{name}", resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+
+
+def _modules() -> dict[str, tuple[ModuleType, Globals]]:
+    """The user's own modules and their globals now; one that is gone is left out."""
+    now = ((name, sys.modules.get(name)) for name in user_modules())
+    return {name: (module, globals_of(module)) for name, module in now if isinstance(module, ModuleType)}
+
+
+def _globals(before: State, after: State) -> Iterator[str]:
+    """The globals of user modules that another one changed; of a module imported meanwhile, since its import."""
+    left = user_modules()
+    for name, (module, values) in after.modules.items():
+        old, then = before.modules.get(name) or left[name]
+        if old is not module:
+            yield f"{name} (imported again)"
+            continue
+        for one in then:
+            if one not in values or not _is_same(then[one], values[one]):
+                yield f"{name}.{one} ({'replaced' if one in values else 'removed'})"
+    yield from (f"{name} (removed)" for name in before.modules if name not in after.modules)
+
+
+def _is_same(one: tuple[str, Any], other: tuple[str, Any]) -> bool:
+    return one[0] == other[0] and (one[1] is other[1] or (one[0] != "object" and bool(one[1] == other[1])))
 
 
 def _settings(before: State, after: State) -> Iterator[str]:

@@ -141,6 +141,37 @@ def test_no_target_sees_what_another_one_sets(bare_project: Project) -> None:
     assert "x64 = true" in bare_project.file(target="importing:f").read_text()
 
 
+SETTINGS = "DEEP = True\nSIZES = [3]\n"
+READING = """
+import settings
+import jax
+import jax.numpy as jnp
+
+def f(x):
+    return jnp.sin(jnp.cos(x)) if settings.DEEP and settings.SIZES == [3] else x + 1
+
+f_args = (jax.ShapeDtypeStruct((3,), "float32"),)
+"""
+
+
+def test_no_target_sees_the_settings_of_a_users_module_that_another_one_sets(bare_project: Project) -> None:
+    """A module of the user's that both import, whichever imports it first, and whether it is set or changed in place."""
+    sets = {"set": "settings.DEEP = False", "change": "settings.SIZES.append(4)"}
+    bare_project.write(SETTINGS, "settings.py")
+    bare_project.write(READING, "reading.py")
+    for name, code in sets.items():
+        bare_project.write(f"{READING}\n{code}\n", f"{name}_at_import.py")
+        bare_project.write(READING.replace("    return", f"    {code}\n    return"), f"{name}_at_trace.py")
+    others = [f"{name}_{where}:f" for name in sets for where in ("at_import", "at_trace")]
+    assert bare_project.run("update", "reading:f", "-p", "forward", "--jobs", "1").code == 0
+    for one in others:
+        for order in ([one, "reading:f"], ["reading:f", one]):
+            code, found, err = checked(bare_project, *order, "-p", "forward", "--jobs", "1")
+            assert statuses(found["reading:f"]) == [("forward", "match")], (order, err)
+            said = err if "import" in one else "".join(found[one][0]["notes"])
+            assert "sets settings." in said
+
+
 def real(project: Project, *argv: str, **more: Any) -> subprocess.Popen[bytes]:
     program = "from ltc_ir_cli.guard import run; run()"
     return subprocess.Popen(
