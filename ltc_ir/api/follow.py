@@ -123,6 +123,8 @@ class _Following:
         from ltc_ir.tables.equations import Equations
         from ltc_ir.tables.follow import Followed, Runs, instructions_by_mark, operations_by_mark
 
+        if not inspected.staged.traced.jaxpr.eqns:
+            raise UsageError(f"{inspected.staged.label} has no operations", "follow a program that computes something")
         stream = None if inspected.marks is None else read_paths(inspected.staged.module(), inspected.marks)
         if inspected.marks is None or stream is None:
             raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,9 @@ def test_a_foreign_platform_leaves_hlo_null_with_the_reason(command: Command) ->
     assert {row["hlo"] for row in program["rows"]} == {None}
     assert "needs a tpu device" in program["reasons"]["hlo"]
     assert made["environment"]["platform"] == "tpu"
+
+
+def test_a_program_without_operations_is_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "same.py").write_text("import jax.numpy as jnp\ndef f(x): return x\nf_args = (jnp.ones(3),)\n")
+    ran = command("follow", f"{tmp_path}/same.py:f")
+    assert ran.code == 2 and "has no operations" in ran.err
