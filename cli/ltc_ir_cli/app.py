@@ -87,6 +87,8 @@ def _main(argv: list[str]) -> int:
             stdout.flush()
         return code
     except LtcIrError as error:
+        if interrupts.came() and _of_an_interrupt(error):
+            raise KeyboardInterrupt from None
         complain(error)
         return error.exit_code
     except BrokenPipeError:
