@@ -31,11 +31,11 @@ def answer(text, *, printed=False):
     """How many instructions, or None where the text is refused; each property of each instruction is asked."""
     try:
         module = parse(text, printed=printed)
+        for _, i in module.instructions():
+            _ = (i.operands, i.called, i.op_name, i.trip_count, i.custom_call_target, i.attribute("kind"))
+            _ = (module.stack(i), shape_bytes(i.shape))
     except HloSyntaxError:
         return None
-    for _, i in module.instructions():
-        _ = (i.operands, i.called, i.op_name, i.trip_count, i.custom_call_target, i.attribute("kind"))
-        _ = (module.stack(i), shape_bytes(i.shape))
     return sum(1 for _ in module.instructions())
 
 

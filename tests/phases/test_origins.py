@@ -70,7 +70,7 @@ def test_what_ran_has_the_phases_of_the_whole_program() -> None:
     """The forward loop is dead code of the gradient; what was moved out of it runs, and is still forward."""
     specimen = SPECIMENS["decay_of_a_constant"]
     target = Target(specimen.function, specimen.args)
-    level = ltc_ir.count(target, programs=("grad",), fill="ones", levels=("jaxpr",), executed=True).programs["grad"]
+    level = ltc_ir.count(target, programs=("grad",), fill="normal:1", levels=("jaxpr",), executed=True).programs["grad"]
     executed = level["jaxpr"].executed
     assert executed is not None
     assert executed.tally.phases["forward"]["exp"] == 1

@@ -55,6 +55,9 @@ _LEAN = [
 """A run within a run: without what costs more than the tests do."""
 
 
+IN_PROCESS = "note: the target's code runs in the tool's own process, and can end it\n"
+
+
 @dataclass
 class Project:
     """A folder of a user's, and what commands do in it."""
@@ -92,7 +95,8 @@ class Project:
         runs = argv[0] in {"check", "update", "prune"} and not {"--jobs", "--help"} & set(argv)
         code = main(["snapshot", *argv, *(["--in-process"] if runs else [])])
         sys.stdout.flush()
-        return Ran(code, *self.reader())
+        out, err = self.reader()
+        return Ran(code, out, err.replace(IN_PROCESS, ""))
 
     def tests(self, *argv: str) -> Ran:
         """Run pytest on the project in this process."""

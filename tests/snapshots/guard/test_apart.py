@@ -184,6 +184,8 @@ def below(root: Path) -> list[str]:
     """The processes whose folder is this one."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
+        if entry.name == str(os.getpid()):
+            continue
         try:
             if (entry / "cwd").resolve() == root:
                 found.append((entry / "cmdline").read_text().replace("\0", " ")[:80])

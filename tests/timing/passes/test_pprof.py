@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ltc_ir.escape import escape
 from ltc_ir.records.count import Group, LevelCount, Tally
 from ltc_ir.render.formats import FORMATS
 from ltc_ir.render.pprof import _varint
@@ -119,7 +120,9 @@ def test_any_stack_comes_back(stacks: dict[tuple[str, ...], dict[str, int]]):
     )
     level = LevelCount("jaxpr", Tally(), {}, by=groups)
     found = decoded(FORMATS["count"]["pprof"](replace(by_stack(), programs={"grad": {"jaxpr": level}})))
-    expected = {(";".join(stack), phase): n for stack, phases in stacks.items() for phase, n in phases.items()}
+    expected = {
+        (";".join(map(escape, stack)), phase): n for stack, phases in stacks.items() for phase, n in phases.items()
+    }
     assert found == expected
 
 
