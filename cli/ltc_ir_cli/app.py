@@ -22,10 +22,9 @@ from ltc_ir_cli import interrupts
 from ltc_ir_cli.channel import CHANNELS, Kind
 from ltc_ir_cli.console import TALK, UNWRITABLE, complain, say, talk, unwritable
 from ltc_ir_cli.parameters import plain_arguments
+from ltc_ir_cli.parent import COMPLETION
 
 BUG, WRONG_USAGE = 70, 2
-COMPLETION = "_LTC_IR_COMPLETE"
-"""The variable by which a shell asks for completions."""
 
 
 COMMANDS: Mapping[str, str | Mapping[str, str]] = {

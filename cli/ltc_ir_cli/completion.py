@@ -6,6 +6,7 @@ import os
 import re
 
 from ltc_ir.escape import escape
+from ltc_ir_cli.parent import COMPLETION
 
 
 def complete_target(incomplete: str) -> list[str]:
@@ -32,7 +33,7 @@ def _as_typed(name: str) -> str | None:
     """
     if _PLAIN_WORD.fullmatch(name):
         return name
-    shell = os.environ.get("_LTC_IR_COMPLETE", "").rpartition("_")[2]
+    shell = os.environ.get(COMPLETION, "").rpartition("_")[2]
     if name != escape(name) or name.startswith("-") or shell not in {"bash", "fish"}:
         return None
     return name if shell == "fish" else re.sub(r"([^\w.:/@+,-])", r"\\\1", name)

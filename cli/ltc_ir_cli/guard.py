@@ -15,7 +15,7 @@ try:
     from importlib import import_module
     from typing import NoReturn
 
-    from ltc_ir_cli.parent import Child, Signals, say
+    from ltc_ir_cli.parent import COMPLETION, IN_PROCESS, Child, Signals, say
 except KeyboardInterrupt:
     os.write(2, b"interrupted\n")
     os._exit(130)
@@ -23,13 +23,10 @@ except KeyboardInterrupt:
 PROGRAM = "ltc_ir_cli.app"
 """The module of the command line, imported in the process that does the work only."""
 WORK = "ltc_ir_cli.work"
-IN_PROCESS = "--in-process"
 WORKING = frozenset({"count", "lower", "follow", "diff", "time", "experiment", "doctor"})
 """The commands that may run user code, or start JAX, which may abort."""
 WORKING_ON_SNAPSHOTS = frozenset({"check", "update", "prune"})
 ASKS = (["-h"], ["--help"], ["--version"])
-COMPLETION = "_LTC_IR_COMPLETE"
-"""The variable by which a shell asks for completions."""
 
 
 def run() -> NoReturn:

@@ -7,6 +7,10 @@ import signal
 from contextlib import suppress
 from types import FrameType
 
+COMPLETION = "_LTC_IR_COMPLETE"
+"""The variable by which a shell asks for completions."""
+IN_PROCESS = "--in-process"
+"""The option that runs user code where the command runs."""
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 """The signals that end a command in order, each with what is said of it."""
 

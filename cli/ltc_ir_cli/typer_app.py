@@ -13,10 +13,9 @@ import typer
 from ltc_ir.errors import UsageError
 from ltc_ir_cli.options import Version
 from ltc_ir_cli.parameters import MOST, Argument, Parameter, grouped, parameters_of
+from ltc_ir_cli.parent import COMPLETION
 
 WRONG_USAGE = 2
-COMPLETION = "_LTC_IR_COMPLETE"
-"""The variable by which a shell asks for completions."""
 HELP = "Count, attribute and compare the IR of a JAX function and its gradient."
 GROUP_HELP = {"snapshot": "Snapshot the IR of programs and detect growth."}
 Commands = Mapping[str, str | Mapping[str, str]]

@@ -9,9 +9,8 @@ import time
 from contextlib import suppress
 
 from ltc_ir_cli.channel import HEAD_BYTES, KEY_BYTES, LOST, Kind
-from ltc_ir_cli.parent import Child, SignalledError, Signals, say
+from ltc_ir_cli.parent import IN_PROCESS, Child, SignalledError, Signals, say
 
-IN_PROCESS = "--in-process"
 POLL_S = 0.2
 """Seconds between two looks at a child that is silent."""
 GRACE_S = 5.0

@@ -9,29 +9,25 @@ import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
+from ltc_ir.workers.limits import end_with_parent, moved_up
 from ltc_ir_cli import interrupts
 from ltc_ir_cli.channel import CHANNELS, Channel
-
-_HIGH = (900, 200, 60)
-"""Numbers for descriptors out of the way of who closes the low ones; the first that the system permits."""
 
 
 def work(program: str, answers: int, lifeline: int, key: bytes, signals: list[int]) -> NoReturn:
     """Do the work of the command line, in the ``main`` of a module; the parent blocks these signals until now."""
     os.setsid()
-    channel = Channel(_moved(answers), key, os.isatty(1))
+    channel = Channel(moved_up(answers), key, os.isatty(1))
     try:
         interrupts.install(signals)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-        code = _worked(program, _moved(lifeline), channel)
+        code = _worked(program, moved_up(lifeline), channel)
     except KeyboardInterrupt:
         code = interrupts.exit_code()
     channel.end(code)
 
 
 def _worked(program: str, lifeline: int, channel: Channel) -> int:
-    from ltc_ir.workers.limits import end_with_parent
-
     end_with_parent(lifeline)
     CHANNELS.append(channel)
     os.dup2(2, 1)
@@ -39,20 +35,6 @@ def _worked(program: str, lifeline: int, channel: Channel) -> int:
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), sys.stdout.encoding, "surrogateescape")
     code: int = import_module(program).main()
     return code
-
-
-def _moved(descriptor: int) -> int:
-    """The descriptor under a high number, where the system has one to give."""
-    import fcntl
-
-    for number in _HIGH:
-        try:
-            high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, number)
-        except OSError:
-            continue
-        os.close(descriptor)
-        return high
-    return descriptor
 
 
 class _Data(io.RawIOBase):

@@ -26,6 +26,7 @@ from ltc_ir.snapshots.survey import (
     failure_of,
     is_red,
     recorded_programs,
+    with_second,
     without_verdict,
 )
 from ltc_ir.targets.places import home_of
@@ -217,7 +218,7 @@ class SurveyApart:
             self.progress(f"{len(differing)} differ: capturing them again")
         again = self.capture_again(differing) if differing else {}
         for place, case in looked.items():
-            self.settle(place, _with_second(case, again.get(place)))
+            self.settle(place, with_second(case, again.get(place)))
 
     def _selected(self, places: Sequence[Place]) -> tuple[list[Asked], list[int]]:
         """These programs as they are asked for, and the number that each of the targets has here."""
@@ -227,10 +228,6 @@ class SurveyApart:
         return [self.asked[number]._replace(programs=tuple(names)) for number, names in programs.items()], list(
             programs
         )
-
-
-def _with_second(case: Case, second: Again | None) -> Case:
-    return replace(case, confirm=lambda: second) if isinstance(second, Snapshot) else case
 
 
 def _windows(places: Iterable[Place]) -> Iterator[list[Place]]:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ltc_ir import border
 from ltc_ir.errors import NOTES, LtcIrError, TargetError
 from ltc_ir.files import project_at
 from ltc_ir.records.request import Request
@@ -33,8 +32,6 @@ MOST_PROGRAMS = 400
 """Programs that a worker looks at; what JAX keeps of each stays in its memory."""
 MOST_GROWTH = 768 << 20
 """Bytes by which a worker may grow."""
-_LONGEST = 4000
-"""Characters of a failure's message."""
 _exit, _getpid = os._exit, os.getpid
 
 Result = TypeVar("Result")
@@ -95,7 +92,7 @@ def capture_batch(message: Mapping[str, Any]) -> str:
     """
     request = unpack(message["request"], Request, "the request of a batch")
     _PROCESS.begin(request)
-    with project_at(Path(message["project"])), border.watched(interrupted=_no_person):
+    with project_at(Path(message["project"])):
         for asked in message["targets"]:
             why = _Batch(request, message["clear"], message["names"], asked).run()
             _PROCESS.used = True
@@ -104,11 +101,6 @@ def capture_batch(message: Mapping[str, Any]) -> str:
             if why:
                 return why
     return ""
-
-
-def _no_person() -> bool:
-    """No key reaches this process, so that each `KeyboardInterrupt` is a target's own."""
-    return False
 
 
 class _Batch:
@@ -173,7 +165,7 @@ class _Batch:
             failure = error
         except BaseException as error:
             failure = _failure(error, label, stage)
-        told = {"code": failure.exit_code, "message": _short(failure.message), "hint": failure.hint}
+        told = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint}
         self.tell("failed", program=program, failure=told)
         return None
 
@@ -192,9 +184,3 @@ def _failure(error: BaseException, label: str, stage: str) -> LtcIrError:
         return explained(error, label, stage)
     except BaseException:
         return TargetError(f"{label} failed to {stage}: {type(error).__name__}", "its message cannot be read")
-
-
-def _short(message: str) -> str:
-    if len(message) <= _LONGEST:
-        return message
-    return f"{message[:_LONGEST]}… ({len(message):,} characters)"

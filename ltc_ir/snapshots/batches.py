@@ -19,7 +19,7 @@ from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError, error
 from ltc_ir.files import project_root
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack
-from ltc_ir.snapshots.capture import CHILD_LIMIT, Captured
+from ltc_ir.snapshots.capture import CHILD_LIMIT, Captured, other_hash_seed
 from ltc_ir.targets.places import Home
 from ltc_ir.workers.forked import CAN_FORK, Server
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
@@ -107,7 +107,7 @@ class Workers:
 
     def __init__(self, how: How, *, other_seed: bool = False) -> None:
         self.how = how
-        self._environment = {"PYTHONHASHSEED": _other_seed()} if other_seed else {}
+        self._environment = other_hash_seed() if other_seed else {}
         self._quiet = other_seed
         self._server = self._new_server() if CAN_FORK else None
         self._lock = threading.Lock()
@@ -181,11 +181,6 @@ class Workers:
             yield from run.told()
         finally:
             run.stop()
-
-
-def _other_seed() -> str:
-    seed = os.environ.get("PYTHONHASHSEED", "")
-    return str(((int(seed) if seed.isdigit() else 0) + 4711) % 4294967295)
 
 
 class _Run:

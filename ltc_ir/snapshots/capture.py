@@ -164,16 +164,20 @@ def _twice(made: Snapshot) -> Snapshot:
     return replace(made, captured=TWICE)
 
 
+def other_hash_seed() -> dict[str, str]:
+    """The variable that gives Python's hashes in another process another seed than here."""
+    seed = os.environ.get("PYTHONHASHSEED", "")
+    return {"PYTHONHASHSEED": str(((int(seed) if seed.isdigit() else 0) + 4711) % 4294967295)}
+
+
 def _in_worker(message: Mapping[str, Any]) -> list[Any]:
     """The answer of `capture_programs` in a process with another hash seed.
 
     Raises:
         LimitError: it took too long, or the process did not survive.
     """
-    seed = os.environ.get("PYTHONHASHSEED", "")
-    other = ((int(seed) if seed.isdigit() else 0) + 4711) % 4294967295
     try:
-        with Pool(limits=Limits(CHILD_LIMIT), environment={"PYTHONHASHSEED": str(other)}, quiet=True) as pool:
+        with Pool(limits=Limits(CHILD_LIMIT), environment=other_hash_seed(), quiet=True) as pool:
             return list(pool.submit(f"{__name__}:capture_programs", message).result())
     except DeadlineError:
         raise LimitError(f"the second capture took longer than {CHILD_LIMIT:g} s", "select fewer targets") from None

@@ -220,7 +220,7 @@ def confirm_cases(survey: Survey) -> list[Case]:
     if differing and survey.progress is not None:
         survey.progress(f"{len(differing)} differ: capturing them again")
     again = capture_cases_again(survey, differing)
-    return [_with_second(case, again.get((case.current.target, case.current.program))) for case in survey.cases]
+    return [with_second(case, again.get((case.current.target, case.current.program))) for case in survey.cases]
 
 
 def capture_cases_again(survey: Survey, cases: Sequence[Case]) -> dict[tuple[str, str], Again]:
@@ -263,7 +263,8 @@ def _in_process(target: Any, program: str, guard: Guard) -> Again:
         return error
 
 
-def _with_second(case: Case, second: Again | None) -> Case:
+def with_second(case: Case, second: Again | None) -> Case:
+    """A program with what a second capture says of it, where there is one."""
     return replace(case, confirm=lambda: second) if isinstance(second, Snapshot) else case
 
 

@@ -7,7 +7,6 @@ deadline, when nobody waits for it any more, and with the process that wants the
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import json
 import os
@@ -22,6 +21,7 @@ from importlib import import_module
 
 from ltc_ir.workers.child import run_jobs
 from ltc_ir.workers.guard import DEADLINE, GRACE_S, inherit_children, kill_children
+from ltc_ir.workers.limits import moved_up
 
 WORD = struct.Struct(">q")
 """What is said of a worker: its number, then its exit code, which is a signal's number below 0."""
@@ -30,8 +30,6 @@ DESCRIPTORS = 3
 MESSAGE = 1 << 16
 _WAKING = (signal.SIGCHLD, signal.SIGUSR1)
 """The signals that tell of a worker's end, and that the thread which started this process has ended."""
-_SPARE = 320
-"""From which number on a worker keeps its own descriptors: code that closes what it did not open seldom goes so far."""
 
 
 def main(settings: str) -> None:
@@ -138,7 +136,7 @@ class _Server:
         for descriptor in (*self._own, *self._bonds.values(), status):
             os.close(descriptor)
         os.setsid()
-        run_jobs(_moved(requests), _moved(answers), _moved(bond), kernel)
+        run_jobs(moved_up(requests), moved_up(answers), moved_up(bond), kernel)
 
     def _say_ends(self) -> None:
         """Say how workers ended or that they were stopped; they are waited for later, so that their numbers remain theirs."""
@@ -200,14 +198,3 @@ def _kill(number: int) -> None:
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(OSError):
             kill(number, signal.SIGKILL)
-
-
-def _moved(descriptor: int) -> int:
-    """The descriptor under a high number, where there is one."""
-    try:
-        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _SPARE)
-    except OSError:
-        os.set_inheritable(descriptor, False)
-        return descriptor
-    os.close(descriptor)
-    return high
