@@ -242,4 +242,6 @@ def names_stored_file(name: str) -> bool:
     """Whether a target's name is that of a stored file, a pipe or standard input, rather than of a function."""
     if name in STANDARD_INPUT:
         return True
-    return ":" not in name and ((os.path.lexists(name) and not is_folder(name)) or name.endswith(STORED_ENDINGS))
+    if ":" in name:
+        return is_file(name)
+    return (os.path.lexists(name) and not is_folder(name)) or name.endswith(STORED_ENDINGS)

@@ -42,6 +42,16 @@ def test_the_output_of_another_command_is_read_by_its_descriptor() -> None:
         assert files.read_bytes(f"/dev/fd/{reading}", pipes=True) == b"module {}"
 
 
+def test_a_file_whose_name_has_a_colon_is_that_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a:b.mlir", "C:x.hlo"):
+        assert not files.names_stored_file(name)
+        Path(name).write_text("module {}", encoding="utf-8")
+        assert files.names_stored_file(name)
+    Path("c:d").mkdir()
+    assert not files.names_stored_file("c:d")
+
+
 @pytest.mark.parametrize("name", sorted(files.STANDARD_INPUT))
 def test_standard_input_has_several_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfmodule {}")))

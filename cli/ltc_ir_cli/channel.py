@@ -9,10 +9,9 @@ import os
 from enum import IntEnum
 from typing import NoReturn
 
+from ltc_ir.workers.deaths import LOST
 from ltc_ir_cli.interrupts import held
 
-LOST = 119
-"""How the child exits where its end of the pipe is closed."""
 KEY_BYTES, SIZE_BYTES = 8, 8
 HEAD_BYTES = KEY_BYTES + 1 + SIZE_BYTES
 _CHUNK = 1 << 16

@@ -8,7 +8,8 @@ import signal
 import time
 from contextlib import suppress
 
-from ltc_ir_cli.channel import HEAD_BYTES, KEY_BYTES, LOST, Kind
+from ltc_ir.workers.deaths import LOST, MEMORY, ended
+from ltc_ir_cli.channel import HEAD_BYTES, KEY_BYTES, Kind
 from ltc_ir_cli.parent import IN_PROCESS, Child, SignalledError, Signals, say
 
 POLL_S = 0.2
@@ -111,18 +112,18 @@ class Watch:
         """How the child ended, or what keeps it for ever; ``None`` while it works."""
         if not hasattr(os, "waitid"):
             pid, status = os.waitpid(self._child.pid, os.WNOHANG)
-            return _ended(os.waitstatus_to_exitcode(status)) if pid else None
+            return ended(os.waitstatus_to_exitcode(status)) if pid else None
         options = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
         found = os.waitid(os.P_PID, self._child.pid, options)
         if found is None:
             self._stopped = 0
             return None
         if found.si_code == os.CLD_EXITED:
-            return _ended(found.si_status)
+            return ended(found.si_status)
         if found.si_code == os.CLD_STOPPED:
             self._stopped += 1
-            return _ended(-found.si_status) if self._stopped > LOOKS_AT_STOPPED else None
-        return _ended(-found.si_status)
+            return ended(-found.si_status) if self._stopped > LOOKS_AT_STOPPED else None
+        return ended(-found.si_status)
 
     def _end_of_closed(self) -> str:
         """How a child ended whose pipe is closed; one that goes on without it has closed what it must not."""
@@ -132,7 +133,7 @@ class Watch:
             if fate is not None:
                 return fate
             time.sleep(0.002)
-        return _ended(LOST)
+        return ended(LOST)
 
     def _end_of_patience(self) -> str | None:
         """Why a child that was sent a signal is not waited for any longer."""
@@ -162,20 +163,9 @@ class Watch:
         return DIED
 
 
-def _ended(code: int) -> str:
-    """How a process ended that exited with this code, or by this signal where it is below 0."""
-    if code == LOST:
-        return "it closed the descriptors of ltc-ir"
-    if code >= 0:
-        return f"it ended its process (exit {code})"
-    with suppress(ValueError):
-        return f"its process did not survive ({signal.Signals(-code).name})"
-    return f"its process did not survive (signal {-code})"
-
-
 def _hint(how: str) -> str:
     if "SIGKILL" in how:
-        return f"the system ends what fills its memory so; {IN_PROCESS} runs it in the tool's own process"
+        return f"{MEMORY}; {IN_PROCESS} runs it in the tool's own process"
     return f"for a debugger, {IN_PROCESS} runs it in the tool's own process"
 
 
@@ -196,6 +186,6 @@ def _refused_flags() -> int:
 def _without_target(how: str) -> int:
     """Say how the child ended before it ran any user code; the exit code of that."""
     killed = "SIGKILL" in how
-    hint = "the system ends what fills its memory so" if killed else "please report it with the output of ltc-ir doctor"
+    hint = MEMORY if killed else "please report it with the output of ltc-ir doctor"
     say(f"error: the command did not come to its end: {how}\nhint: {hint}\n")
     return LIMIT if killed else BUG

@@ -21,6 +21,7 @@ from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack
 from ltc_ir.snapshots.capture import CHILD_LIMIT, Captured, other_hash_seed
 from ltc_ir.targets.places import Home
+from ltc_ir.workers.deaths import MEMORY, is_killed
 from ltc_ir.workers.forked import CAN_FORK, Server
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
 from ltc_ir.workers.process import Worker
@@ -136,7 +137,7 @@ class Workers:
                 return dict(one.call(f"{_ROOM}:hello"))
         except WorkerDiedError as error:
             raise LimitError(
-                f"a worker could not be started ({error.how})", "what JAX says when it is imported stands above"
+                f"a worker could not be started: {error.how}", "what JAX says when it is imported stands above"
             ) from None
 
     def worker(self, hear: Any) -> Worker:
@@ -384,12 +385,8 @@ def _why(error: LimitError, label: str, stage: str) -> LtcIrError:
         flags = refused_flags()
         if flags is not None:
             return UsageError(f"{label}: {flags.message}", flags.hint)
-        how = error.how.removeprefix("signal ")
-        ended = how if " " in how and not how.startswith("exit ") else f"it ended its process ({how})"
-        if error.code < 0:
-            ended = f"its process did not survive ({how})"
-        hint = "the system ends what fills its memory so; --jobs 1 takes less" if how == "SIGKILL" else _DEBUG
-        return TargetError(f"{label} failed to {stage}: {ended}", hint)
+        hint = f"{MEMORY}; --jobs 1 takes less" if is_killed(error.code) else _DEBUG
+        return TargetError(f"{label} failed to {stage}: {error.how}", hint)
     if isinstance(error, DeadlineError):
         return LimitError(f"{label} failed to {stage} within {error.seconds:g} s", "--timeout gives it more")
     return LimitError(f"{label}: {error.message}", "look at fewer targets at a time: --jobs 1")

@@ -201,8 +201,8 @@ class Reader:
             message = f"reading {where} took longer than {error.seconds:g} s"
             raise LimitError(message, "the file is broken, or too large to be read here") from None
         except WorkerDiedError as error:
-            how = f"{error.how}{_llvm_error(error.last_words)}"
-            raise LimitError(f"the reader did not survive {where} ({how})", _BROKEN) from None
+            last = _llvm_error(error.last_words)
+            raise LimitError(f"reading {where} gave no result: {error.how}{last}", _BROKEN) from None
         return answer.decode()
 
 

@@ -14,6 +14,7 @@ from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack, unpack
 from ltc_ir.records.timing import Ended, Machine, Settings, Timing
 from ltc_ir.workers.child import tell
+from ltc_ir.workers.deaths import MEMORY, is_killed
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
 from ltc_ir.workers.pool import Pool
 from ltc_ir.workers.xla_flags import refused_flags
@@ -102,9 +103,8 @@ def _words(error: DeadlineError | MemoryLimitError | WorkerDiedError, where: str
     if isinstance(error, MemoryLimitError):
         message = f"{where}, took {error.used >> 20:,} MiB of memory; allowed are {error.allowed >> 20:,} (--memory)"
         return message, "give it smaller arguments, or allow more with --memory"
-    killed = error.how == "signal SIGKILL"
-    hint = "the system ends what fills its memory so" if killed else "run the function by itself"
-    return f"{where}: its process did not survive ({error.how})", hint
+    hint = MEMORY if is_killed(error.code) else "run the function by itself"
+    return f"{where}: {error.how}", hint
 
 
 def run(name: str, plain: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ltc_ir.errors import LimitError, UsageError
+from ltc_ir.workers.deaths import ended
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -74,30 +75,17 @@ def moved_up(descriptor: int) -> int:
     return descriptor
 
 
-LOST_DESCRIPTOR = 113
-"""What a worker exits with that cannot send any more; who waits for it no longer hears."""
-
-
 class WorkerDiedError(LimitError):
     """A job's process ended before its answer.
 
-    ``code`` is its exit code, or a signal's number below 0; ``last_words`` the end of what it printed, where that was kept.
+    ``code`` is its exit code, or a signal's number below 0; ``how`` says that in words; ``last_words`` is the end of what
+    it printed, where that was kept.
     """
 
     def __init__(self, code: int, last_words: str = "") -> None:
-        self.how = f"signal {signal_name(-code)}" if code < 0 else f"exit {code}"
-        if code == LOST_DESCRIPTOR:
-            self.how = "it closed the descriptor that its results go to"
-        super().__init__(f"the job's process did not survive ({self.how})")
+        self.how = ended(code)
+        super().__init__(f"the job gave no result: {self.how}")
         self.code, self.last_words = code, last_words
-
-
-def signal_name(number: int) -> str:
-    """The name of a signal, such as ``SIGKILL``; its number where it has none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
 
 
 def resident_bytes(pid: int) -> int | None:

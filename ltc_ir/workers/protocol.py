@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from ltc_ir.workers.limits import LOST_DESCRIPTOR
+from ltc_ir.workers.deaths import LOST
 
 Message = Mapping[str, Any]
 
@@ -101,7 +101,7 @@ class Sender:
             return
         with self._lock:
             if _identity(self._descriptor) != self._pipe:
-                _exit(LOST_DESCRIPTOR)
+                _exit(LOST)
             for piece in frame(message, data):
                 self._write(piece)
 
@@ -111,7 +111,7 @@ class Sender:
             while view:
                 view = view[_write(self._descriptor, view) :]
         except OSError:
-            _exit(LOST_DESCRIPTOR)
+            _exit(LOST)
 
 
 def _identity(descriptor: int) -> tuple[int, int] | None:

@@ -125,8 +125,8 @@ def test_what_the_target_prints_goes_to_stderr_and_json_to_stdout(folder):
     [
         ("hangs", ("--timeout", "8"), 5, "first", "was not done after 8 s (--timeout)"),
         ("fills", ("--memory", "1GiB"), 5, "eager", "allowed are 1,024 (--memory)"),
-        ("dies", (), 4, "eager", "did not survive (signal SIGSEGV)"),
-        ("leaves", (), 4, "eager", "did not survive (exit 3)"),
+        ("dies", (), 4, "eager", "its process did not survive (SIGSEGV)"),
+        ("leaves", (), 4, "eager", "it ended its process (exit 3)"),
         ("fails", (), 4, "eager", "failed to run: RuntimeError: the file is gone"),
     ],
 )
