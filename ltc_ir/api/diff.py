@@ -11,9 +11,10 @@ from ltc_ir.api.lower import lower, stored_text, text_in_form
 from ltc_ir.errors import NOTES
 from ltc_ir.files import names_stored_file
 from ltc_ir.records.count import Count
-from ltc_ir.records.request import DEFAULT_LEVELS, listed, parse_levels
+from ltc_ir.records.request import DEFAULT_LEVELS, listed, parse_levels, parse_request
 
 if TYPE_CHECKING:
+    from ltc_ir.api.sides import Sides
     from ltc_ir.records.diff import Diff
     from ltc_ir.targets.prepare import Inspectable
 
@@ -24,6 +25,7 @@ def diff(
     *,
     programs: Collection[str] | None = None,
     levels: Collection[str] | None = None,
+    apart: Sides | None = None,
     **asked: Any,
 ) -> Diff:
     """Compare two targets, files or counts; of one of them, its forward with its gradient.
@@ -33,6 +35,8 @@ def diff(
         current: the newer side.
         programs: the programs to compare; all that both sides have where ``None``.
         levels: the levels to compare; where ``None`` those that a file among the sides has, else jaxpr and stablehlo.
+        apart: processes for two targets by name, so that neither sees what the other one's code sets; in this process, where
+            ``None``, what the older side's code sets is noted.
         asked: further arguments of `count`, for sides that are not counted yet.
 
     Raises:
@@ -47,6 +51,9 @@ def diff(
     programs = programs or _held_by(stored)
     asked_for = parse_levels(listed(levels) or shared or list(DEFAULT_LEVELS))
     compared: dict[str, Any] = {"types": current is not None, "hashes": current is not None}
+    if apart is not None:
+        request = parse_request(programs=programs, levels=asked_for, **compared, **asked)
+        return diff_counts(*apart.counts([str(side) for side in subjects], request))
     sides = []
     for number, (side, stored_count) in enumerate(zip(subjects, stored, strict=True), 1):
         if stored_count is not None:
@@ -91,13 +98,16 @@ def _stored_side(side: Inspectable | Count, asked: Mapping[str, Any]) -> Count |
     return None
 
 
-def diff_text(baseline: str, current: str | None = None, *, form: str | None = None, **asked: Any) -> str:
+def diff_text(
+    baseline: str, current: str | None = None, *, form: str | None = None, apart: Sides | None = None, **asked: Any
+) -> str:
     """A unified diff of two canonicalised texts (forward against gradient of one target); empty where they are alike.
 
     Args:
         baseline: a target or a stored file.
         current: the other one; of one target alone, ``baseline``'s gradient.
         form: ``jaxpr``, ``stablehlo`` or ``hlo``; where ``None`` that of a file among the sides, else StableHLO.
+        apart: as for `diff`.
         asked: further arguments of `lower`; ``program`` is of both sides.
     """
     from ltc_ir.compare.text.canonical import unified_diff
@@ -108,6 +118,9 @@ def diff_text(baseline: str, current: str | None = None, *, form: str | None = N
         return unified_diff(before, after, form, f"{baseline} forward", f"{baseline} grad")
     stored = [stored_text(side) if names_stored_file(side) else None for side in (baseline, current)]
     form = form or next((text[0] for text in stored if text is not None), "stablehlo")
+    if apart is not None:
+        before, after = apart.texts([baseline, current], form, asked)
+        return unified_diff(before, after, form, baseline, current)
     texts = []
     for side, text, other in ((baseline, stored[0], stored[1]), (current, stored[1], "")):
         with _watched(side, text is None and other is None):

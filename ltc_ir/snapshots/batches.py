@@ -15,17 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError, error_of
+from ltc_ir.errors import LimitError, LtcIrError, TargetError, error_of
 from ltc_ir.files import project_root
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import pack
 from ltc_ir.snapshots.capture import CHILD_LIMIT, Captured, other_hash_seed
 from ltc_ir.targets.places import Home
-from ltc_ir.workers.deaths import MEMORY, is_killed
+from ltc_ir.workers.failures import failure_of_worker
 from ltc_ir.workers.forked import CAN_FORK, Server
 from ltc_ir.workers.limits import DeadlineError, Limits, MemoryLimitError, WorkerDiedError
 from ltc_ir.workers.process import Worker
-from ltc_ir.workers.xla_flags import refused_flags
 
 _ROOM = "ltc_ir.snapshots.batch"
 _FRESH = "fresh"
@@ -370,23 +369,8 @@ class _Line:
             task.retried = 1  # a server takes all of its workers along, and only one of them is to blame
             return
         label = task.asked.name if program is None else f"{task.asked.name} {program}"
-        failure = _why(error, label, "import" if program is None else "trace")
+        stage = "import" if program is None else "trace"
+        failure = failure_of_worker(error, label, stage, one_by_one="--jobs 1")
         if program is None and isinstance(error, DeadlineError):
             self.run.hung[task.asked.home.module] = failure
         self.fail(task, program, failure, fatal=True)
-
-
-_DEBUG = "for a debugger, --in-process runs it in the tool's own process"
-
-
-def _why(error: LimitError, label: str, stage: str) -> LtcIrError:
-    """What ended a worker, as the failure of the program at work: its own doing, or a limit of ours."""
-    if isinstance(error, WorkerDiedError):
-        flags = refused_flags()
-        if flags is not None:
-            return UsageError(f"{label}: {flags.message}", flags.hint)
-        hint = f"{MEMORY}; --jobs 1 takes less" if is_killed(error.code) else _DEBUG
-        return TargetError(f"{label} failed to {stage}: {error.how}", hint)
-    if isinstance(error, DeadlineError):
-        return LimitError(f"{label} failed to {stage} within {error.seconds:g} s", "--timeout gives it more")
-    return LimitError(f"{label}: {error.message}", "look at fewer targets at a time: --jobs 1")

@@ -50,6 +50,7 @@ def main(settings: str) -> None:
     inherit_children(signal.SIGKILL if said["by_main"] else signal.SIGUSR1)
     if os.getppid() != parent:
         return
+    gc.disable()  # importing makes next to no garbage, and each collection would walk all that was imported
     for name in said["preload"]:
         import_module(name)
     module, _, name = said["hello"].partition(":")
@@ -59,9 +60,10 @@ def main(settings: str) -> None:
         control.send(json.dumps(hello).encode())
     except OSError:
         return  # who started this has ended meanwhile
-    gc.collect()
     gc.freeze()  # lest a collection in a worker copy all pages of what was imported
+    gc.enable()
     _Server(control, parent).serve()
+    os._exit(0)  # to take down what was imported, module by module, takes long
 
 
 class _Server:

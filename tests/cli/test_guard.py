@@ -312,12 +312,71 @@ def test_an_interrupt_in_a_users_own_process_is_the_users() -> None:
         ltc_ir.lower(fails, args=(1.0,))
 
 
-def test_what_one_side_of_a_diff_sets_for_the_other_is_said(
+_SETTING = """
+import os
+import jax
+import jax.numpy as jnp
+
+os.environ["A_VARIABLE"] = "set"
+jax.config.update("jax_enable_x64", True)
+jnp.sin = jnp.cos
+
+def f(x):
+    return jnp.sin(x)
+
+f_args = (1.0,)
+"""
+_READING = """
+import os
+import jax.numpy as jnp
+
+def f(x):
+    return jnp.sin(x) if os.environ.get("A_VARIABLE") == "unset" else x
+
+f_args = (1.0,)
+"""
+
+
+def test_no_side_of_a_diff_sees_what_the_other_one_sets(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_VARIABLE", "unset")
+    (folder / "setting.py").write_text(_SETTING)
+    (folder / "reading.py").write_text(_READING)
+    ran = command("diff", "setting:f", "reading:f", "--level", "jaxpr", "-p", "forward", "--format", "json")
+    ((pair,),) = [pair["levels"].values() for pair in json.loads(ran.out)["pairs"]]
+    assert {change["name"]: (change["baseline"], change["current"]) for change in pair["ops"]} == {
+        "cos": (1, 0),
+        "sin": (0, 1),
+    }
+    text = command("diff", "setting:f", "reading:f", "--text").out
+    assert "-    %1 = stablehlo.cosine %0 : tensor<f64>" in text
+    assert "stablehlo.sine %0' : tensor<f32>" in text
+    assert "looked at so too" not in ran.err
+
+
+def test_what_the_first_side_sets_is_said_where_both_share_a_process(
     command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_VARIABLE", "unset")
     (folder / "moves.py").write_text(
         "import os\nos.environ['A_VARIABLE'] = 'set'\ndef f(x):\n    return x\nf_args = (1.0,)\n"
     )
-    ran = command("diff", "moves:f", "mine:energy", "--level", "jaxpr")
+    ran = command("diff", "moves:f", "mine:energy", "--level", "jaxpr", "--in-process")
     assert "note: moves:f set os.environ['A_VARIABLE']: the other side was looked at so too" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("sides", "error"),
+    [
+        ("ends:f mine:energy", "error: ends:f failed to import: it ended its process (exit 0)"),
+        ("mine:energy dies:f", "error: dies:f failed to import: its process did not survive (SIGSEGV)"),
+    ],
+)
+def test_a_side_of_a_diff_that_ends_its_process_is_named(
+    sides: str, error: str, command: Command, folder: Path
+) -> None:
+    (folder / "ends.py").write_text("import os\nos._exit(0)\n")
+    (folder / "dies.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    ran = command("diff", *sides.split(), "--level", "jaxpr")
+    assert (ran.code, ran.out, ran.errors) == (4, "", [error])

@@ -41,9 +41,12 @@ def diff(
     asked: dict[str, Any] = {
         "options": options.parse(), "platform": machine.platform, "x64": machine.x64,
     }  # fmt: skip
-    with stdout_is_data():
+    from ltc_ir.api.sides import processes_of_sides
+
+    with stdout_is_data(), processes_of_sides(*() if process.in_process else (a, b)) as apart:
         from ltc_ir.api.diff import diff, diff_text
 
+        asked["apart"] = apart
         if text:
             shown = diff_text(a, b, form=_one_level(level), **asked, **_one_program(program))
             emit(shown, output)
@@ -64,7 +67,7 @@ def _one_level(level: str | None) -> str | None:
     return levels[0] if levels else None
 
 
-def _one_program(program: list[str] | None) -> dict[str, str]:
+def _one_program(program: list[str] | None) -> dict[str, Any]:
     programs = opt.words(program)
     if len(programs) > 1:
         raise UsageError(f"--text compares one program, not {len(programs)}", "choose one with --program")
