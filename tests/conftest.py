@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 _FLAG = "--xla_force_host_platform_device_count"
 
@@ -26,6 +27,8 @@ for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
 def pytest_configure(config: pytest.Config) -> None:
     """Let pytest-xdist start files in the order of `pytest_collection_modifyitems`, not those with the most tests first."""
     config.option.loadscopereorder = False
+    settings.register_profile("house", max_examples=30)
+    settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

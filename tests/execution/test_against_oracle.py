@@ -11,7 +11,7 @@ from tests.catalogue import doubled, get, names
 from tests.execution import oracle
 from tests.execution.programs import PROGRAMS
 
-pytestmark = [pytest.mark.versions, pytest.mark.early]
+pytestmark = [pytest.mark.versions, pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -22,7 +22,7 @@ from ltc_ir.records.serialization import dumps, loads
 from tests.execution import oracle
 from tests.execution.programs import V, until
 
-pytestmark = [pytest.mark.versions, pytest.mark.early]
+pytestmark = [pytest.mark.versions, pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 
 
 def ran(fn, *args, **asked):

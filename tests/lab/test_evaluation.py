@@ -11,6 +11,8 @@ from ltc_ir.lab import evaluation
 from ltc_ir.lab.data import exact, oscillator_set, switch_set
 from ltc_ir.lab.training import Recipe, start
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 
 def test_a_rollout_on_its_own_is_never_told_of_the_switch_and_one_fed_the_truth_is():
     params = np.asarray(start(Recipe("ltc", "0.3", 1)).params) + 0.2

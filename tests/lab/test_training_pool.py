@@ -12,6 +12,8 @@ from ltc_ir.lab.plans import PLANS, Settings, build_rows
 from ltc_ir.lab.training import Recipe
 from ltc_ir.lab.training_pool import IN_THIS_PROCESS, plan_trainings, run_trainings
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 SHORT = Settings((42, 43), epochs=2, trajectory_seeds=1)
 
 

@@ -55,7 +55,7 @@ messages = st.lists(st.lists(words.map(Styled)).map(tuple), min_size=1, max_size
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(sheets(), messages), max_size=3))
 def test_plain_text_is_what_rich_prints(blocks: list[Block]) -> None:
     plain = by_hand(blocks)

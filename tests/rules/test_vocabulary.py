@@ -12,7 +12,7 @@ from ltc_ir.rules.names import vocabulary
 from tests import catalogue, vocabulary_file
 from tests.tables.counted import counted, levels_of, plain
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.usefixtures("quick_compile")]
 
 
 @pytest.mark.parametrize("program", catalogue.names())

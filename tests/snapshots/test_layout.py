@@ -39,7 +39,7 @@ VALUE = re.compile(r'("(?:[^"\\]|\\.)*"|[\w-]+) = (?!\[)')
 """The key of a value on one line."""
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(snapshots, st.sampled_from(["-1", "nan", "1979-05-27", "[1]", "{a = 1}", f"0x{'f' * 5000}"]), st.randoms())
 def test_any_wrong_value_is_refused_on_its_line(snapshot: Snapshot, value: str, chosen: random.Random):
     lines = dumps(snapshot).split("\n")
@@ -51,7 +51,7 @@ def test_any_wrong_value_is_refused_on_its_line(snapshot: Snapshot, value: str, 
     assert ", not " in said
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(snapshots, st.randoms())
 def test_any_unknown_field_is_refused_on_its_line(snapshot: Snapshot, chosen: random.Random):
     lines = dumps(snapshot).split("\n")
@@ -61,7 +61,7 @@ def test_any_unknown_field_is_refused_on_its_line(snapshot: Snapshot, chosen: ra
     assert refused("\n".join(lines)).startswith(f':{at + 2}: unknown field "host" in [')
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(snapshots, st.randoms())
 def test_a_snapshot_without_some_lines_is_read_or_refused_in_one_line(snapshot: Snapshot, chosen: random.Random):
     lines = dumps(snapshot).split("\n")
@@ -74,7 +74,7 @@ def test_a_snapshot_without_some_lines_is_read_or_refused_in_one_line(snapshot: 
         assert error.message.isprintable()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(snapshots)
 def test_any_snapshot_comes_back_as_it_was(snapshot: Snapshot):
     text = dumps(snapshot)

@@ -55,7 +55,7 @@ def test_other_names_tell_nothing(name):
     assert parse(name) is None
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(names, names)
 @example("a/b", "a::b")
 @example("a//b", "a/b")
@@ -82,7 +82,7 @@ def folded(path: PurePosixPath) -> str:
     return "/".join(part.casefold().rstrip(". ") for part in path.parts)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(names)
 @example("../../etc/passwd")
 @example("/etc/passwd:f")
@@ -100,7 +100,7 @@ def test_every_path_stays_below_the_store_and_fits_any_file_system(target):
         assert not PureWindowsPath(part).is_reserved()
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(names, names, names, st.booleans(), names, st.booleans())
 @example("grad", "grad", "a", True, "a-x64", False)
 @example("grad", "grad", "x64", False, "cpu", True)

@@ -267,10 +267,10 @@ def test_a_lock_of_a_killed_process_is_free(store):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_writer_killed_at_any_moment_leaves_each_file_whole_where_each_file_has_a_name(store):
-    killer = child("killing_child", store.directory, 200, "beside")
+    killer = child("killing_child", store.directory, 40, "beside")
     lines = [line.split() for line in killer.communicate(timeout=120)[0].splitlines()]
     assert killer.returncode == 0
-    assert len(lines) == 200
+    assert len(lines) == 40
     assert {word for line in lines for word in line[:2]} == {"old", "new"}
     assert list(store.directory.rglob(".*")), "no writer was killed while it wrote"
     store.sweep()

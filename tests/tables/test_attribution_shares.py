@@ -10,7 +10,7 @@ import pytest
 from tests.registry import JAX
 from tests.tables.attribution_shares import Pool, is_of_known_truth, pooled, share
 
-pytestmark = [pytest.mark.versions, pytest.mark.usefixtures("quick_compile")]
+pytestmark = [pytest.mark.versions, pytest.mark.long, pytest.mark.usefixtures("quick_compile")]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "counting.md"
 TRIED = {(0, 6), (0, 10), (0, 12)}

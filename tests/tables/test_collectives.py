@@ -25,7 +25,7 @@ from ltc_ir.records.serialization import dumps, loads
 from ltc_ir.render.layouts.count import count_rows, count_sheets
 from ltc_ir.tables.partitioned import with_partitioned
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.usefixtures("quick_compile")]
 
 ROWS, WHOLE = P("d"), P()
 

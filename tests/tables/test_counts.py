@@ -14,7 +14,7 @@ from tests.ir.hlo_programs import xla_listing, xla_module
 from tests.registry import PROGRAMS, get, names
 from tests.tables.counted import GROUPINGS, counted, staged, tallies
 
-pytestmark = [pytest.mark.versions, pytest.mark.early]
+pytestmark = [pytest.mark.versions, pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 
 EVERY = pytest.mark.parametrize("name", PROGRAMS)
 SPLITS = [(name, by) for name in PROGRAMS if name != "doubling" for by in GROUPINGS]

@@ -21,7 +21,7 @@ from tests.programs_numeric import _shard_map as shard_map
 from tests.registry import get
 from tests.tables.counted import LEVELS, by_phase, count, counted
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.usefixtures("quick_compile")]
 
 
 def trips(function: Callable[..., Any], *arguments: Any) -> dict[str, Counter[int | None]]:

@@ -18,7 +18,7 @@ from ltc_ir.records.follow import Fate, Follow, FollowedEquation, FollowedProgra
 from ltc_ir.records.serialization import dumps, loads
 from tests import catalogue
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.usefixtures("quick_compile")]
 
 S, F = jax.ShapeDtypeStruct, jnp.float32
 X = S((6,), F)

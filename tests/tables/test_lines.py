@@ -27,7 +27,7 @@ from tests.registry import JAX
 from tests.tables import line_programs
 from tests.tables.counted import plain
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.usefixtures("quick_compile")]
 
 FILE = "tests/tables/line_programs.py"
 SOURCE = Path(line_programs.__file__).read_text().splitlines()

@@ -89,7 +89,12 @@ def test_twice_in_one_process(name: str) -> None:
     assert printed(name) == printed(name)
 
 
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in NAMES and not PROGRAMS[name].unavailable()])
+OTHERS = [name for name in PROGRAMS if name not in NAMES and not PROGRAMS[name].unavailable()]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if number % 6 else []) for number, name in enumerate(OTHERS)]
+)
 def test_every_other_program_says_the_same_twice(name: str) -> None:
     first = printed(name)
     printed("shared_helper")

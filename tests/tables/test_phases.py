@@ -27,7 +27,7 @@ from tests.tables.counted import by_phase, count, counted
 from tests.tables.phase_programs import ALIKE, CASES, CLEAR, SCOPED, scoped, sine, vector
 from tests.tables.phase_truth import ONE_TO_ONE, lowered_phases_of, phases_of
 
-pytestmark = [pytest.mark.versions, pytest.mark.early]
+pytestmark = [pytest.mark.versions, pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 
 LOWERED_LESS = {
     "linear_solve_grad": "carries solvers of which only some are lowered",

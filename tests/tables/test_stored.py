@@ -26,7 +26,7 @@ from ltc_ir.tables.from_file_child import NO_DEBUG_INFO, SMALL, UNCOUNTED
 from ltc_ir.targets import prepare
 from tests.tables.stored_programs import forms, originals
 
-pytestmark = pytest.mark.early
+pytestmark = [pytest.mark.early, pytest.mark.usefixtures("quick_compile")]
 
 QUESTION = Request()
 EMPTY_MAIN = "func.func public @main() {\n  return\n}\n"
