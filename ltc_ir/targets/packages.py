@@ -13,9 +13,14 @@ import jax
 from ltc_ir.compat.rules import primitives, rule_tables
 
 _ABSENT = object()
-_OWN = frozenset({"ltc_ir", "ltc_ir_cli", "jaxlib", "__main__", "__mp_main__"})
+_OWN = frozenset({
+    "ltc_ir", "ltc_ir_cli", "jaxlib", "__main__", "__mp_main__", "typing_extensions", "msgspec", "pygments", "rich", "typer",
+})  # fmt: skip
+"""What is not looked at: no program is made with it."""
 _OF_PYTHON = frozenset({"math", "random", "operator", "functools", "itertools", "copy"})
 """Modules of the standard library that programs are made with."""
+_NUMPY = frozenset({"numpy", "numpy.linalg", "numpy.random", "numpy.fft"})
+"""The public modules of NumPy; the private ones have more names than all of these."""
 _NEAR = _OF_PYTHON | {"jax", "numpy"}
 _WHOLE = frozenset({"jax", "numpy"})
 """Packages with more classes than can be looked at; of those that matter each is named."""
@@ -94,7 +99,7 @@ class Packages:
 
     def _is_watched(self, name: str) -> bool:
         root = name.partition(".")[0]
-        if root in _OWN or self._is_own(name):
+        if root in _OWN or self._is_own(name) or (root == "numpy" and name not in _NUMPY):
             return False
         return root not in sys.stdlib_module_names or name in _OF_PYTHON
 
