@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ltc_ir.altered import keep, restore
+from ltc_ir.errors import TargetError
+
+_MOST = 3
+
 
 class _Watch:
     """What the process that runs user code does at the border; a user's own process does nothing."""
@@ -42,6 +47,7 @@ def watched(
 @contextmanager
 def crossed(label: str, stage: str) -> Iterator[None]:
     """While open, user code runs: that of ``label``, in a stage such as ``import`` or ``trace``."""
+    keep()
     outer = _Watch.outer
     _Watch.outer = outer or label
     _Watch.last = label, stage
@@ -65,3 +71,13 @@ def last_crossed() -> tuple[str, str] | None:
 def is_interrupt(error: BaseException) -> bool:
     """Whether an exception is a person's interrupt, which no border stops. In a user's own process each may be one."""
     return isinstance(error, KeyboardInterrupt) and (_Watch.interrupted is None or _Watch.interrupted())
+
+
+def altered() -> TargetError | None:
+    """What to say of a failure that no border caught, where user code has replaced what we need; that is put back."""
+    replaced, last = restore(), _Watch.last
+    if last is None or not replaced:
+        return None
+    label, stage = last
+    named = ", ".join(replaced[:_MOST]) + (f" and {len(replaced) - _MOST} more" if len(replaced) > _MOST else "")
+    return TargetError(f"{label} failed to {stage}: it replaced {named}, which ltc-ir needs", "leave them as they are")

@@ -96,3 +96,11 @@ def error_of(code: int, message: str, hint: str | None = None, detail: str | Non
         return TargetError(message, hint, detail)
     kinds = {kind.exit_code: kind for kind in (UsageError, LimitError, NotComparableError)}
     return kinds.get(code, UsageError)(message, hint)
+
+
+_name_of_class = type.__dict__["__name__"].__get__
+
+
+def kind_of(error: BaseException) -> str:
+    """The name of an exception's class, whatever a class of a user's says of its own."""
+    return str(_name_of_class(type(error)))

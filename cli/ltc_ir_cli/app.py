@@ -93,8 +93,12 @@ def _main(argv: list[str]) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
+        replaced = border.altered()
         if _of_an_interrupt(error):
             raise KeyboardInterrupt from None
+        if replaced is not None:
+            complain(replaced)
+            return replaced.exit_code
         return _usage_or_bug(error)
 
 

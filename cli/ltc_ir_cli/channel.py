@@ -15,7 +15,7 @@ from ltc_ir_cli.interrupts import held
 KEY_BYTES, SIZE_BYTES = 8, 8
 HEAD_BYTES = KEY_BYTES + 1 + SIZE_BYTES
 _CHUNK = 1 << 16
-_write, _getpid, _exit, _fstat = os.write, os.getpid, os._exit, os.fstat
+_write, _getpid, _exit, _fstat, _set_blocking, _len = os.write, os.getpid, os._exit, os.fstat, os.set_blocking, len
 """As they are before any user code runs, which may replace them."""
 
 
@@ -64,14 +64,14 @@ class Channel:
             try:
                 if self._identity() != self._pipe:
                     _exit(LOST)
-                self._put(self._key + bytes((kind,)) + len(payload).to_bytes(SIZE_BYTES, "big"))
+                self._put(self._key + bytes((kind,)) + _len(payload).to_bytes(SIZE_BYTES, "big"))
                 self._put(payload)
             except OSError:
                 _exit(LOST)
 
     def send_data(self, data: bytes) -> None:
         """Send data for standard output."""
-        for start in range(0, len(data), _CHUNK):
+        for start in range(0, _len(data), _CHUNK):
             self.send(Kind.DATA, data[start : start + _CHUNK])
         self.send(Kind.WHOLE)
 
@@ -82,6 +82,7 @@ class Channel:
 
     def _put(self, piece: bytes) -> None:
         view = memoryview(piece)
+        _set_blocking(self._descriptor, True)
         while view:
             view = view[_write(self._descriptor, view) :]
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ltc_ir.errors import NOTES, LtcIrError, TargetError
+from ltc_ir.errors import NOTES, LtcIrError, TargetError, kind_of
 from ltc_ir.files import project_at
 from ltc_ir.records.request import Request
 from ltc_ir.records.serialization import unpack
@@ -21,7 +21,6 @@ from ltc_ir.snapshots import capture as capturing
 from ltc_ir.tables import live  # noqa: F401 - imported before the first worker is forked
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
-from ltc_ir.targets.generators import Generators, generators
 from ltc_ir.targets.state import Watch
 from ltc_ir.workers.child import tell
 from ltc_ir.workers.limits import resident_bytes
@@ -33,7 +32,7 @@ MOST_PROGRAMS = 400
 """Programs that a worker looks at; what JAX keeps of each stays in its memory."""
 MOST_GROWTH = 768 << 20
 """Bytes by which a worker may grow."""
-_exit, _getpid = os._exit, os.getpid
+_exit, _getpid, _ANY = os._exit, os.getpid, BaseException
 
 Result = TypeVar("Result")
 
@@ -43,13 +42,11 @@ class _Process:
 
     def __init__(self) -> None:
         self.watch = Watch()
+        self.state = self.watch.look()
         self.number = 0
         self.home: str | None = None
         """The module whose import changed it: it is for the targets of that one alone."""
         self.used = False
-        self.first = generators()
-        self.generators: dict[str, Generators] = {}
-        """The random generators as the import of each module left them."""
         self.programs = 0
         self.resident = 0
 
@@ -62,7 +59,12 @@ class _Process:
                 import jax
 
                 jax.config.update("jax_enable_x64", request.x64)  # type: ignore[no-untyped-call]
-            self.watch.changes()
+            self.state = self.watch.look()
+
+    def changes(self) -> tuple[str, ...]:
+        """What has been set in this process since it was last looked at."""
+        before, self.state = self.state, self.watch.look()
+        return self.watch.changes(before, self.state)
 
     @property
     def is_spent(self) -> bool:
@@ -113,10 +115,8 @@ class _Batch:
         if _PROCESS.home not in {None, self.home} or _PROCESS.is_spent:
             return REPLACE
         self.tell("at")
-        _PROCESS.generators.get(self.home, _PROCESS.first).restore()
         found = self.border(self.find, self.asked["name"], "import")
-        drawn = _PROCESS.generators.setdefault(self.home, generators())
-        set_by_import = _PROCESS.watch.changes(whole=False)
+        set_by_import = _PROCESS.changes()
         if set_by_import:
             if _PROCESS.used and _PROCESS.home is None:
                 return FRESH
@@ -126,17 +126,13 @@ class _Batch:
             return ""
         target, programs = found
         self.tell("programs", names=programs)
-        if self.names:
-            _PROCESS.programs += 1
-            programs = []
-        left = [program for program in programs if program not in self.asked["skip"]]
-        for program in left:
-            drawn.restore()
-            self.program(target, program)
-            set_by_trace = _PROCESS.watch.changes(whole=program is left[-1])
-            if set_by_trace:
-                self.tell("traced", program=program, what=set_by_trace)
-                return REPLACE
+        for program in () if self.names else programs:
+            if program not in self.asked["skip"]:
+                self.program(target, program)
+                set_by_trace = _PROCESS.changes()
+                if set_by_trace:
+                    self.tell("traced", program=program, what=set_by_trace)
+                    return REPLACE
         self.tell("done")
         return ""
 
@@ -167,7 +163,7 @@ class _Batch:
             return call()
         except LtcIrError as error:
             failure = error
-        except BaseException as error:
+        except _ANY as error:
             failure = _failure(error, label, stage)
         told = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint}
         self.tell("failed", program=program, failure=told)
@@ -187,4 +183,4 @@ def _failure(error: BaseException, label: str, stage: str) -> LtcIrError:
     try:
         return explained(error, label, stage)
     except BaseException:
-        return TargetError(f"{label} failed to {stage}: {type(error).__name__}", "its message cannot be read")
+        return TargetError(f"{label} failed to {stage}: {kind_of(error)}", "its message cannot be read")

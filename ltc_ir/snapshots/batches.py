@@ -80,11 +80,12 @@ def usable_cores() -> int:
 
 @dataclass
 class _Task:
-    """One target on its way: its programs that are done, and how often a worker was lost over it."""
+    """One target on its way: its programs once they are known, those that are done, and how often a worker was lost."""
 
     number: int
     asked: Asked
-    done: set[str] = field(default_factory=set)
+    programs: tuple[str, ...] = ()
+    done: set[str | None] = field(default_factory=set)
     over: bool = False
     retried: int = 0
 
@@ -93,7 +94,7 @@ class _Task:
         asked = self.asked
         return {
             "number": self.number, "name": asked.name, "place": asked.place, "home": asked.home.module,
-            "programs": asked.programs and list(asked.programs), "skip": sorted(self.done),
+            "programs": asked.programs and list(asked.programs), "skip": sorted(filter(None, self.done)),
         }  # fmt: skip
 
 
@@ -307,6 +308,11 @@ class _Line:
             why = self.worker.call(f"{_ROOM}:capture_batch", message)
         except (DeadlineError, MemoryLimitError, WorkerDiedError) as error:
             self.lost(error, left)
+        except LtcIrError as error:  # the job itself failed: what it runs in was altered
+            self.worker.close()
+            if not self.tries_again(left):
+                number, program = self.at or (left[0].number, None)
+                self.fail(self.tasks[number], program, error, fatal=True)
         else:
             if why:
                 self.worker.close()
@@ -330,8 +336,9 @@ class _Line:
         if kind == "at":
             self.at = (number, program)
         elif kind == "programs":
-            self.run.say(Told("names", number, None, tuple(told["names"])))
-        elif kind == "made":
+            task.programs = tuple(told["names"])
+            self.run.say(Told("names", number, None, task.programs))
+        elif kind == "made" and program not in task.done:
             made = Captured.of_plain(told["made"], task.asked.name, program)
             task.done.add(program)
             self.run.say(Told("made", number, program, made))
@@ -350,12 +357,21 @@ class _Line:
         task.over = True
 
     def fail(self, task: _Task, program: str | None, error: LtcIrError, *, fatal: bool = False) -> None:
-        """A program failed, or the whole target."""
-        if program is None:
-            task.over = True
-        else:
-            task.done.add(program)
-        self.run.say(Told("failed", task.number, program, error, fatal))
+        """A program failed, or the whole target: each of its programs, where they are known. None has two verdicts."""
+        failed = [program] if program or not task.programs else list(task.programs)
+        failed = [one for one in failed if one not in task.done]
+        task.done.update(failed)
+        task.over = program is None or task.over
+        for one in failed:
+            self.run.say(Told("failed", task.number, one, error, fatal))
+        if fatal and task.programs and task.done.issuperset(task.programs):
+            self.end(task)
+
+    def tries_again(self, left: Sequence[_Task]) -> bool:
+        """Whether the target at work is tried once more: its worker may have failed of what an earlier target did."""
+        task = self.tasks[self.at[0]] if self.at else left[0]
+        task.retried += 1
+        return task.retried == 1
 
     def lost(self, error: LimitError, left: Sequence[_Task]) -> None:
         """The worker is gone, with the program at work."""
@@ -365,8 +381,8 @@ class _Line:
             return
         number, program = self.at or (left[0].number, None)
         task = self.tasks[number]
-        if self.run.workers.renew() and task.retried == 0:
-            task.retried = 1  # a server takes all of its workers along, and only one of them is to blame
+        renewed = self.run.workers.renew()  # which took all of its workers along, and only one of them is to blame
+        if (renewed or (self.at is None and isinstance(error, WorkerDiedError))) and self.tries_again(left):
             return
         label = task.asked.name if program is None else f"{task.asked.name} {program}"
         stage = "import" if program is None else "trace"

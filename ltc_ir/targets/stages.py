@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import re
 import sys
 import traceback
@@ -17,7 +18,7 @@ from typing import Any
 import jax
 
 from ltc_ir import border, compat
-from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.errors import LtcIrError, TargetError, UsageError, kind_of
 from ltc_ir.escape import MESSAGE, capped
 from ltc_ir.records.environment import Environment
 from ltc_ir.records.request import check_platform
@@ -253,10 +254,8 @@ def users_failure(label: str, stage: str, explain: Callable[[], None] | None = N
     try:
         with border.crossed(label, stage):
             yield
-    except LtcIrError:
-        raise
     except BaseException as error:
-        if border.is_interrupt(error):
+        if border.is_interrupt(error) or (isinstance(error, LtcIrError) and not _is_users(error)):
             raise
         if missing := _no_platform(error):
             raise missing from error
@@ -282,6 +281,9 @@ def _no_platform(error: BaseException) -> UsageError | None:
     try:
         jax.devices()
     except (AssertionError, RuntimeError):
+        label, _ = border.last_crossed() or ("", "")
+        if label and platforms != os.environ.get("JAX_PLATFORMS"):
+            return UsageError(f"{label}: JAX found no platform {platforms!r} here", "its code sets jax_platforms")
         return UsageError(f"JAX found no platform {platforms!r} here", "JAX_PLATFORMS names it: set JAX_PLATFORMS=cpu")
     return None
 
@@ -289,19 +291,29 @@ def _no_platform(error: BaseException) -> UsageError | None:
 def explained(error: BaseException, label: str, stage: str, gradient: bool = False) -> TargetError:
     """What a user's code raised in a stage, in one line: its kind, its message and its place; and what helps."""
     place = _place(error)
-    message = f"{label} failed to {stage}: {type(error).__name__}: {_said(error)}" + (f" ({place})" if place else "")
+    message = f"{label} failed to {stage}: {kind_of(error)}: {_said(error)}" + (f" ({place})" if place else "")
     return TargetError(message, _hint(error, stage, gradient), _detail(error))
 
 
 def _detail(error: BaseException) -> str:
     """The failure as Python prints it, as far as what is a user's code permits."""
     with user_value():
-        return capped("".join(traceback.format_exception(error)), _MOST_OF_DETAIL)
+        lines = traceback.format_exception(error) if _is_short(error) else traceback.format_tb(error.__traceback__)
+        return capped("".join(lines), _MOST_OF_DETAIL)
     return ""
+
+
+def _is_short(error: BaseException) -> bool:
+    """Whether the causes of a failure are so few that printing them takes no time."""
+    one: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        one = one and (one.__cause__ or one.__context__)
+    return one is None
 
 
 _MOST_OF_TEXT, _MOST_OF_DETAIL = MESSAGE * 3 // 4, 100_000
 """The characters of a failure that are kept: of its text, and of its traceback."""
+_MOST_CAUSES = 100
 
 
 @contextmanager
@@ -348,7 +360,7 @@ def _place(error: BaseException) -> str | None:
 
 
 def _hint(error: BaseException, stage: str, gradient: bool) -> str:
-    name, text = type(error).__name__, text_of(error)
+    name, text = kind_of(error), text_of(error)
     hints = (
         (
             name == "SystemExit" and stage in {"import", "run"},

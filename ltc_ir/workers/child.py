@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import Any
 
 from ltc_ir import border
-from ltc_ir.errors import LtcIrError, TargetError
+from ltc_ir.errors import LtcIrError, TargetError, kind_of
 from ltc_ir.workers.limits import end_first_without_memory, end_with_parent, set_kernel_limits
 from ltc_ir.workers.protocol import Message, Sender, receive
 
 _senders: list[Sender] = []
-_exit = os._exit
-"""As it was before any job could replace it; the same in `protocol`."""
+_exit, _EXCEPTION, _ANY = os._exit, Exception, BaseException
+"""As they were before any job could replace them; the same in `protocol`."""
 
 
 def tell(value: Any, *, heartbeat: bool = False) -> None:
@@ -75,19 +75,18 @@ def _answer(message: Message, data: bytes) -> tuple[Message, bytes]:
         job = getattr(import_module(module), name)
         result = job(*message["args"], *([data] if message["data"] else []))
     except LtcIrError as error:
-        detail = getattr(error, "detail", None)
-        failure = {"code": error.exit_code, "message": error.message, "hint": error.hint, "detail": detail}
-        return {"kind": "failed", "failure": failure}, b""
-    except Exception:
-        return {"kind": "bug", "traceback": traceback.format_exc()}, b""
-    except BaseException as error:  # none of ours: user code raised it where nothing stands between
+        return _failed(error)
+    except _EXCEPTION:
+        replaced = border.altered()
+        return _failed(replaced) if replaced else ({"kind": "bug", "traceback": traceback.format_exc()}, b"")
+    except _ANY as error:  # none of ours: user code raised it where nothing stands between
         label, stage = border.last_crossed() or (message["job"], "run")
-        message = {
-            "code": TargetError.exit_code,
-            "message": f"{label} failed to {stage}: {type(error).__name__}",
-            "hint": None,
-        }
-        return {"kind": "failed", "failure": message}, b""
+        return _failed(TargetError(f"{label} failed to {stage}: {kind_of(error)}"))
     if isinstance(result, bytes):
         return {"kind": "result", "data": True}, result
     return {"kind": "result", "data": False, "value": result}, b""
+
+
+def _failed(error: LtcIrError) -> tuple[Message, bytes]:
+    failure = {"code": error.exit_code, "message": error.message, "hint": error.hint}
+    return {"kind": "failed", "failure": {**failure, "detail": getattr(error, "detail", None)}}, b""

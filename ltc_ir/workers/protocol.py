@@ -14,7 +14,8 @@ from ltc_ir.workers.deaths import LOST
 Message = Mapping[str, Any]
 
 _HEAD = struct.Struct(">4sQQ")
-_write, _getpid, _exit, _fstat, _dumps = os.write, os.getpid, os._exit, os.fstat, json.dumps
+_write, _getpid, _exit, _fstat, _set_blocking = os.write, os.getpid, os._exit, os.fstat, os.set_blocking
+_dumps, _loads, _len = json.dumps, json.loads, len
 """As they were when this process began: a job runs the code of others, which may replace them."""
 _MAGIC = b"ltc\n"
 """The first bytes of a frame, then the bytes of its JSON and of its data."""
@@ -27,11 +28,12 @@ class GarbledError(ValueError):
 def frame(message: Message, data: bytes = b"") -> tuple[bytes, bytes]:
     """A message as it is sent: its head with its JSON, and the data that goes with it, uncopied."""
     body = _dumps(message).encode()
-    return _HEAD.pack(_MAGIC, len(body), len(data)) + body, data
+    return _HEAD.pack(_MAGIC, _len(body), _len(data)) + body, data
 
 
 def receive(stream: BinaryIO) -> tuple[Message, bytes] | None:
     """The next message and its data from a blocking stream; ``None`` at its end, also in the middle of a frame."""
+    _set_blocking(stream.fileno(), True)
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
@@ -75,7 +77,7 @@ def _sizes(head: bytes | bytearray) -> tuple[int, int]:
 
 def _message(body: bytes) -> Message:
     try:
-        message = json.loads(body)
+        message = _loads(body)
     except (ValueError, RecursionError) as error:
         raise GarbledError("not JSON") from error
     if not isinstance(message, dict):
@@ -108,6 +110,7 @@ class Sender:
     def _write(self, piece: bytes) -> None:
         view = memoryview(piece)
         try:
+            _set_blocking(self._descriptor, True)
             while view:
                 view = view[_write(self._descriptor, view) :]
         except OSError:
