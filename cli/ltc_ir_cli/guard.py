@@ -15,7 +15,7 @@ try:
     from importlib import import_module
     from typing import NoReturn
 
-    from ltc_ir_cli.parent import COMPLETION, IN_PROCESS, Child, Signals, say
+    from ltc_ir_cli.parent import COMPLETION, IN_PROCESS, Child, Ends, Signals, say
 except KeyboardInterrupt:
     os.write(2, b"interrupted\n")
     os._exit(130)
@@ -75,20 +75,35 @@ def start(signals: Signals) -> Child:
     key = os.urandom(8)
     answers, theirs = os.pipe()
     lifeline, ours = os.pipe()
+    passed, passing = os.pipe()
+    for descriptor in (passed, passing):
+        os.set_blocking(descriptor, False)
+    alone = _has_no_child()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.before)
     pid = os.fork()
     if pid == 0:
         try:
-            os.close(answers)
-            os.close(ours)
-            import_module(WORK).work(PROGRAM, theirs, lifeline, key, list(signals.before))
+            for descriptor in (answers, ours, passing):
+                os.close(descriptor)
+            import_module(WORK).work(PROGRAM, Ends(theirs, lifeline, passed), key, list(signals.before))
         finally:
             os._exit(70)
-    os.close(theirs)
-    os.close(lifeline)
-    signals.child = Child(pid, answers, ours, key)
+    for descriptor in (theirs, lifeline, passed):
+        os.close(descriptor)
+    signals.child = Child(pid, Ends(answers, ours, passing), key, alone)
     for number in signals.received:
         signals.child.signal(number)
     signals.pass_stops_on()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.before)
     return signals.child
+
+
+def _has_no_child() -> bool:
+    """Whether nothing that this process was before, as a shell that became it, has left it a child."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    except AttributeError:
+        return False
+    return False

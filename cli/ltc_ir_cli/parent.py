@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import suppress
 from types import FrameType
+from typing import NamedTuple
 
 COMPLETION = "_LTC_IR_COMPLETE"
 """The variable by which a shell asks for completions."""
@@ -15,21 +16,38 @@ WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 """The signals that end a command in order, each with what is said of it."""
 
 
+class Ends(NamedTuple):
+    """One process's ends of the pipes between the two.
+
+    Args:
+        answers: what the child sends.
+        lifeline: at its closing the system ends the child: when the other process ends, however it ends.
+        passed: the signals that the child was sent on purpose, a byte each.
+    """
+
+    answers: int
+    lifeline: int
+    passed: int
+
+
 class Child:
     """The process that does the work.
 
     Args:
         pid: its id, and that of its group.
-        answers: the end of its pipe that is read here.
-        lifeline: the end of a pipe at whose closing the system ends the child: when this process ends, however it ends.
+        ends: this process's ends of the pipes.
         key: what each frame of the child begins with.
+        alone: whether this process had no other child before, so that all that comes to it later is of this one's.
     """
 
-    def __init__(self, pid: int, answers: int, lifeline: int, key: bytes) -> None:
-        self.pid, self.answers, self.lifeline, self.key = pid, answers, lifeline, key
+    def __init__(self, pid: int, ends: Ends, key: bytes, alone: bool) -> None:
+        self.pid, self.key, self.alone = pid, key, alone
+        self.answers, self.lifeline, self.passed = ends
 
     def signal(self, number: int) -> None:
         """Send a signal to the child and its group."""
+        with suppress(OSError):
+            os.write(self.passed, bytes((number,)))
         try:
             os.killpg(self.pid, number)
         except OSError:  # it does not lead its group yet
@@ -53,9 +71,10 @@ class Signals:
         for name in WORDS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
-                self.before[number] = signal.signal(number, self._arrive)
+                self.before[number] = signal.signal(number, self.arrive)
 
-    def _arrive(self, number: int, _frame: FrameType | None) -> None:
+    def arrive(self, number: int, _frame: FrameType | None) -> None:
+        """Keep a signal, and pass it on."""
         self.received.append(number)
         if self.child is not None:
             self.child.signal(number)

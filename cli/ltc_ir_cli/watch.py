@@ -8,9 +8,11 @@ import signal
 import time
 from contextlib import suppress
 
-from ltc_ir.workers.deaths import LOST, MEMORY, ended
+from ltc_ir.workers.deaths import LOST, MEMORY, ended, signal_name
+from ltc_ir.workers.orphans import end_children, inherit_children
 from ltc_ir_cli.channel import HEAD_BYTES, KEY_BYTES, Kind
 from ltc_ir_cli.parent import IN_PROCESS, Child, SignalledError, Signals, say
+from ltc_ir_cli.senders import CAN_TELL, Senders
 
 POLL_S = 0.2
 """Seconds between two looks at a child that is silent."""
@@ -25,6 +27,7 @@ LOOKS_AT_STOPPED = 10
 DIED, UNWRITABLE, BUG, LIMIT = 4, 2, 70, 5
 _ECHO_OF_PARENT = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + getattr(signal, "SIGHUP", 1)})
 _CHUNK = 1 << 16
+_REPORT = "please report it with the output of ltc-ir doctor"
 
 
 class Watch:
@@ -38,9 +41,14 @@ class Watch:
         self._how: str | None = None
         self._stopped = 0
         self._signalled_at: float | None = None
+        self._senders = Senders(signals)
 
     def exit_code(self) -> int:
-        """The exit code of the command, once the child and its group are ended."""
+        """The exit code of the command, once the child, its group and what they left are ended."""
+        if CAN_TELL:
+            self._senders.listen()
+        if self._child.alone:
+            inherit_children()
         poll = select.poll()
         poll.register(self._child.answers, select.POLLIN)
         while self._verdict is None and self._how is None:
@@ -48,6 +56,8 @@ class Watch:
         self._child.signal(signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self._child.pid, 0)
+        if self._child.alone:
+            end_children()
         return self._outcome()
 
     def _step(self, ready: bool) -> None:
@@ -64,6 +74,8 @@ class Watch:
             self._data.clear()
         if self._signals.received:
             self._how = self._how or self._end_of_patience()
+        elif self._senders.of_target and self._at:
+            self._how = self._how or f"it sent ltc-ir {signal_name(self._senders.of_target)}"
 
     def _take(self, chunk: bytes) -> None:
         self._held += chunk
@@ -146,6 +158,8 @@ class Watch:
         return "signal" if impatient or waited > GRACE_S else None
 
     def _outcome(self) -> int:
+        if self._senders.of_target and self._at is None:
+            say(f"note: a target sent ltc-ir {signal_name(self._senders.of_target)}, which was not heeded\n")
         if self._signals.received:
             say(self._signals.words)
             return self._signals.exit_code
@@ -157,10 +171,18 @@ class Watch:
             if flags:
                 return flags
         if self._at is None:
-            return _without_target(how)
+            return self._without_target(how)
         label, stage = self._at
         say(f"error: {label} failed to {stage}: {how}\nhint: {_hint(how)}\n")
         return DIED
+
+    def _without_target(self, how: str) -> int:
+        """Say how the child ended before it ran any user code; the exit code of that."""
+        killed, by_target = "SIGKILL" in how, self._senders.of_target is not None
+        hint = MEMORY if killed else _REPORT
+        hint = "look at one target at a time" if by_target else hint
+        say(f"error: the command did not come to its end: {how}\nhint: {hint}\n")
+        return DIED if by_target else LIMIT if killed else BUG
 
 
 def _hint(how: str) -> str:
@@ -181,11 +203,3 @@ def _refused_flags() -> int:
         return 0
     say(f"error: {escape_message(error.message)}\nhint: {error.hint}\n")
     return error.exit_code
-
-
-def _without_target(how: str) -> int:
-    """Say how the child ended before it ran any user code; the exit code of that."""
-    killed = "SIGKILL" in how
-    hint = MEMORY if killed else "please report it with the output of ltc-ir doctor"
-    say(f"error: the command did not come to its end: {how}\nhint: {hint}\n")
-    return LIMIT if killed else BUG

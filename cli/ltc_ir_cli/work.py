@@ -10,18 +10,26 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from ltc_ir.workers.limits import end_with_parent, moved_up
+from ltc_ir.workers.signals import leave_unheeded
 from ltc_ir_cli import interrupts
 from ltc_ir_cli.channel import CHANNELS, Channel
+from ltc_ir_cli.parent import Ends
+
+APART = frozenset({"snapshot", "time"})
+"""The commands that run user code in workers alone, which are below this process."""
 
 
-def work(program: str, answers: int, lifeline: int, key: bytes, signals: list[int]) -> NoReturn:
+def work(program: str, ends: Ends, key: bytes, signals: list[int]) -> NoReturn:
     """Do the work of the command line, in the ``main`` of a module; the parent blocks these signals until now."""
     os.setsid()
-    channel = Channel(moved_up(answers), key, os.isatty(1))
+    channel = Channel(moved_up(ends.answers), key, os.isatty(1))
     try:
+        interrupts.heed_only(moved_up(ends.passed))
         interrupts.install(signals)
+        if not APART.isdisjoint(sys.argv[1:2]):
+            leave_unheeded()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-        code = _worked(program, moved_up(lifeline), channel)
+        code = _worked(program, moved_up(ends.lifeline), channel)
     except KeyboardInterrupt:
         code = interrupts.exit_code()
     channel.end(code)

@@ -74,8 +74,9 @@ def _watched(side: Any, another_follows: bool) -> Iterator[None]:
     from ltc_ir.targets.state import Watch
 
     watch = Watch()
+    before = watch.look()
     yield
-    changes = watch.changes()
+    changes = watch.changes(before, watch.look())
     if changes:
         name = side if isinstance(side, str) else getattr(side, "name", None) or "the first side"
         NOTES[f"{name} set {', '.join(changes)}: the other side was looked at so too"] = None

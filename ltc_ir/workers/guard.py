@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from ltc_ir.workers.orphans import inherit_children, kill_children
+
 DEADLINE = struct.Struct("d")
 """What is sent over a lifeline: the seconds that the worker may still take; below 0 where nothing limits it."""
 GRACE_S = 2.0
@@ -23,8 +25,6 @@ GRACE_S = 2.0
 LOOK_S = 1.0
 """Seconds between two looks at whether the process that started this one is still its parent."""
 _marks: list[str] = []
-_SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
-"""The numbers of Linux for ``prctl``."""
 
 
 def start(settings: str) -> int:
@@ -86,7 +86,7 @@ def _watch(worker: _Worker, lifeline: int, parent: int) -> NoReturn:
     """Wait for the first end that there is, and end as the worker does."""
     try:
         woken = _wake_on_signals()
-        inherit_children()
+        inherit_children(signal.SIGUSR1)
         _wait(worker, lifeline, parent, woken)
         status = worker.end()
         _remove_temporary()
@@ -113,22 +113,6 @@ def _wake_on_signals() -> int:
     return woken
 
 
-def inherit_children(heard: int = signal.SIGUSR1) -> None:
-    """On Linux, become the parent of what the worker leaves, and hear when the thread that started this process ends.
-
-    That signal alone tells nothing, for the thread's process may go on: it only has the parent looked at.
-
-    Args:
-        heard: the signal.
-    """
-    with contextlib.suppress(Exception):
-        import ctypes
-
-        prctl = ctypes.CDLL(None).prctl
-        prctl(_SET_SUBREAPER, 1, 0, 0, 0)
-        prctl(_SET_DEATH_SIGNAL, int(heard), 0, 0, 0)
-
-
 def _wait(worker: _Worker, lifeline: int, parent: int, woken: int) -> None:
     """Wait until the worker has ended or should: its deadline is over, or the process that wanted it is gone."""
     os.set_blocking(lifeline, False)
@@ -146,24 +130,6 @@ def _wait(worker: _Worker, lifeline: int, parent: int, woken: int) -> None:
                 return
             (seconds,) = DEADLINE.unpack(said[-DEADLINE.size :])
             until = None if seconds < 0 else time.monotonic() + seconds + GRACE_S
-
-
-def kill_children() -> None:
-    """Kill the processes whose parent is this one."""
-    for child in _children():
-        with contextlib.suppress(OSError):
-            os.kill(child, signal.SIGKILL)
-
-
-def _children() -> list[int]:
-    """The processes whose parent is this one, where the system tells."""
-    own = os.getpid()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            if int((entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]) == own:
-                found.append(int(entry.name))
-    return found
 
 
 def temporary_prefix() -> str:

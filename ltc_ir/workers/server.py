@@ -20,8 +20,10 @@ import traceback
 from importlib import import_module
 
 from ltc_ir.workers.child import run_jobs
-from ltc_ir.workers.guard import DEADLINE, GRACE_S, inherit_children, kill_children
+from ltc_ir.workers.guard import DEADLINE, GRACE_S
 from ltc_ir.workers.limits import moved_up
+from ltc_ir.workers.orphans import inherit_children, kill_children
+from ltc_ir.workers.signals import leave_unheeded
 
 WORD = struct.Struct(">q")
 """What is said of a worker: its number, then its exit code, which is a signal's number below 0."""
@@ -81,8 +83,10 @@ class _Server:
             os.set_blocking(descriptor, False)
         for one in _WAKING:
             signal.signal(one, lambda *_: None)
+        self._unheeded = leave_unheeded() | {signal.SIGINT}
+        signal.signal(signal.SIGINT, lambda *_: None)
         signal.set_wakeup_fd(wake)
-        inherit_children()
+        inherit_children(signal.SIGUSR1)
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -130,8 +134,9 @@ class _Server:
     def _become_worker(self, kernel: dict[str, int], requests: int, answers: int, bond: int, status: int) -> None:
         """Leave all that is the server's, and run jobs."""
         signal.set_wakeup_fd(-1)
-        for one in _WAKING:
+        for one in (*_WAKING, *self._unheeded):
             signal.signal(one, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self._selector.close()
         for held in (self._control, *self._workers):
             held.close()
