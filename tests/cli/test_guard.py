@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
@@ -10,137 +9,56 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ltc_ir.errors import PRECEDENCE, TargetError, rank, worst
 from ltc_ir_cli.guard import needs_child
-from tests.cli.conftest import Command, Ran, environment, program, run_program
-from tests.misbehaving import BY_NAME, GOOD, LIMIT, MISBEHAVING, Misbehaving
+from tests.cli.conftest import Command, environment, program, run_program
+from tests.misbehaving.__main__ import PAGE, page, stored
+from tests.misbehaving.forms import Misbehaving
+from tests.misbehaving.running import ALL, Left, Table
+from tests.misbehaving.targets import BY_NAME, RAISING
 
 pytestmark = [
     pytest.mark.early,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no child does the work where the system cannot fork"),
 ]
 
-COMMANDS = {
-    "count": "count {} --level jaxpr --format json",
-    "lower": "lower {}",
-    "diff": "diff good:f {} --level jaxpr --format json",
-    "follow": "follow {} --format json",
-    "time": "time {} --limit 0.2 --no-eager --repeat 1 --program forward --timeout 20 --format json",
-}
-INTERRUPTED = 130
 PATIENCE_S = 60
-_MARK = "LTC_IR_TEST_MARK"
 
 SAMPLE = (
-    ("count", "import_exit_0"), ("count", "trace_segv"), ("count", "trace_interrupt"), ("lower", "fork_returns"),
-    ("count", "thread"), ("count", "closes_std"), ("lower", "closes_most"), ("count", "atexit_writes"),
-    ("diff", "trace_exit_7"), ("time", "import_base_exception"), ("count", "changes_folder"), ("count", "endless_deaf"),
+    ("count", "import_exit_0"), ("count", "thread"), ("count", "closes_std"), ("lower", "closes_most"), ("count", "patch_len"),
+    ("count", "patch_json"), ("count", "daemonises"), ("count", "parent_int"), ("count", "endless_deaf"),
 )  # fmt: skip
-"""One of each kind; the whole table is run by the test marked ``long``."""
+"""One of each kind; the whole table is run by ``python -m tests.misbehaving``."""
 
 
 @pytest.fixture(scope="module")
-def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """A folder with all of them."""
-    folder = tmp_path_factory.mktemp("misbehaving")
-    for one in MISBEHAVING:
-        (folder / f"{one.name}.py").write_text(one.source)
-    (folder / "good.py").write_text(GOOD)
-    return folder
-
-
-class _Left:
-    """The processes that a command leaves behind, known by a variable of their environment."""
-
-    def __init__(self) -> None:
-        self.mark = uuid.uuid4().hex
-
-    def found(self) -> list[int]:
-        return [int(path.name) for path in Path("/proc").glob("[0-9]*") if self._is_marked(path)]
-
-    def _is_marked(self, path: Path) -> bool:
-        with contextlib.suppress(OSError):
-            return self.mark.encode() in (path / "environ").read_bytes()
-        return False
-
-    def end(self) -> list[int]:
-        """End those that are left after a moment; which there were."""
-        until = time.monotonic() + 2
-        while self.found() and time.monotonic() < until:
-            time.sleep(0.02)
-        left = self.found()
-        for pid in left:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        return left
-
-
-def _run(line: str, folder: Path, one: Misbehaving) -> Ran:
-    """Run a command on a target; a person interrupts one that never ends. No process may be left."""
-    left = _Left()
-    child = subprocess.Popen(
-        [program(), *line.format(f"{one.name}:f").split()], cwd=folder, env=environment(**{_MARK: left.mark}),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        if one.loops:
-            time.sleep(3)
-            child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=PATIENCE_S)
-    finally:
-        child.kill()
-        still = left.end()
-    assert one.daemon or not still
-    return Ran(child.returncode, out.decode(), err.decode(errors="replace"))
-
-
-def _hold(command: str, folder: Path, one: Misbehaving) -> None:
-    """Run a command on a target, and hold what came of it against the table."""
-    ran = _run(COMMANDS[command], folder, one)
-    code = one.timed if command == "time" and one.timed is not None else one.code
-    code = INTERRUPTED if one.loops else code
-    assert ran.code == code, ran.err[-2000:]
-    assert "Traceback" not in ran.err
-    if code == INTERRUPTED:
-        assert ran.out == ""
-        assert "interrupted" in ran.err
-    elif code:
-        assert ran.out == ""
-        (error,) = ran.errors
-        assert one.name in error
-        assert one.says in error or code == LIMIT
-        assert len(error) < 5_000
-    else:
-        assert ran.errors == []
-        if command != "time" and not one.alters:
-            assert ran.out.replace(one.name, "good") == _good(command, folder)
-        if command != "lower":
-            json.loads(ran.out)
-
-
-@cache
-def _good(command: str, folder: Path) -> str:
-    """What a command prints of the target that does nothing else."""
-    return _run(COMMANDS[command], folder, Misbehaving("good", GOOD, 0)).out
+    return Table(tmp_path_factory.mktemp("misbehaving"))
 
 
 @pytest.mark.parametrize(("command", "name"), SAMPLE)
-def test_a_target_that_misbehaves(command: str, name: str, misbehaving: Path) -> None:
-    _hold(command, misbehaving, BY_NAME[name])
+def test_a_target_that_misbehaves(command: str, name: str, table: Table) -> None:
+    seen = table.see(BY_NAME[name], command)
+    assert seen.wrong == (), seen.err
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ALL)
 @pytest.mark.parametrize("name", BY_NAME)
-def test_every_target_that_misbehaves(command: str, name: str, misbehaving: Path) -> None:
-    _hold(command, misbehaving, BY_NAME[name])
+def test_every_target_that_misbehaves(command: str, name: str, table: Table) -> None:
+    seen = table.see(BY_NAME[name], command)
+    assert seen.wrong == (), seen.err
+
+
+def test_the_documentation_shows_the_last_run_of_the_table() -> None:
+    assert page(stored()) in PAGE.read_text(encoding="utf-8")
 
 
 def test_of_several_exit_codes_one_is_given_whatever_their_order() -> None:
@@ -166,15 +84,15 @@ def test_what_may_run_user_code_is_done_by_a_child(words: str, expected: bool) -
     assert needs_child(words.split()) is expected
 
 
-def _tracing(folder: Path, **more: str) -> tuple[subprocess.Popen[str], _Left]:
+def _tracing(folder: Path, **more: str) -> tuple[subprocess.Popen[str], Left]:
     """A command whose target is being traced, for ever."""
     (folder / "hangs.py").write_text(
         "import pathlib, time\ndef f(x):\n    pathlib.Path('hanging').touch()\n    while True: pass\nf_args = (1.0,)\n"
     )
     (folder / "hanging").unlink(missing_ok=True)
-    left = _Left()
+    left = Left()
     child = subprocess.Popen(
-        [program(), "lower", "hangs:f", "-o", "out.mlir"], cwd=folder, env=environment(**{_MARK: left.mark}, **more),
+        [program(), "lower", "hangs:f", "-o", "out.mlir"], cwd=folder, env=environment(**left.variable, **more),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for _ in _moments():
@@ -196,7 +114,7 @@ def test_a_signal_ends_the_command_and_all_of_it(name: str, code: int, words: st
     child.send_signal(getattr(signal, name))
     out, err = child.communicate(timeout=PATIENCE_S)
     assert (child.returncode, out, err) == (code, "", words)
-    assert left.end() == []
+    assert left.end() == ()
     assert {path.name for path in tmp_path.iterdir()} <= {"hangs.py", "hanging", "__pycache__"}
 
 
@@ -204,7 +122,7 @@ def test_the_work_ends_with_a_program_that_is_killed(tmp_path: Path) -> None:
     child, left = _tracing(tmp_path)
     child.kill()
     child.communicate(timeout=PATIENCE_S)
-    assert left.end() == []
+    assert left.end() == ()
 
 
 def test_a_closed_pipe_ends_the_command_silently(folder: Path) -> None:
@@ -289,17 +207,15 @@ def test_in_its_own_process_the_tool_says_so(command: Command, folder: Path) -> 
     assert (ran.code, ran.err) == (0, "note: the target's code runs in the tool's own process, and can end it\n")
 
 
-@pytest.mark.parametrize("raised", ["BaseException", "GeneratorExit", "SystemExit", "StopIteration"])
-def test_every_exception_is_caught_at_the_border(raised: str) -> None:
-    import builtins
-
+@pytest.mark.parametrize("one", RAISING, ids=lambda one: one.name)
+def test_every_exception_is_caught_at_the_border_of_a_users_own_process(one: Misbehaving) -> None:
     import ltc_ir
 
-    def fails(x: object) -> object:
-        raise getattr(builtins, raised)("own")
-
-    with pytest.raises(TargetError, match=f"{raised}: own"):
-        ltc_ir.lower(fails, args=(1.0,))
+    made: dict[str, Any] = {"__name__": one.name}
+    exec(compile(one.source, f"{one.name}.py", "exec"), made)
+    with pytest.raises(TargetError) as caught:
+        ltc_ir.assert_ir(made["f"], made["f_args"], "sin <= 3")
+    assert one.says in str(caught.value)
 
 
 def test_an_interrupt_in_a_users_own_process_is_the_users() -> None:
