@@ -74,9 +74,8 @@ def _watched(side: Any, another_follows: bool) -> Iterator[None]:
     from ltc_ir.targets.state import Watch
 
     watch = Watch()
-    before = watch.look()
     yield
-    changes = watch.changes(before, watch.look())
+    changes = watch.changes()
     if changes:
         name = side if isinstance(side, str) else getattr(side, "name", None) or "the first side"
         NOTES[f"{name} set {', '.join(changes)}: the other side was looked at so too"] = None

@@ -16,8 +16,7 @@ from ltc_ir.records.request import Options, Request, listed
 from ltc_ir.records.snapshot import Snapshot
 from ltc_ir.rules.check import Case, check_all
 from ltc_ir.rules.evaluate import judge, settle_notes
-from ltc_ir.rules.grammar import Rule, parse_rule
-from ltc_ir.rules.growth_policy import find_waiver_problems
+from ltc_ir.rules.grammar import Complete, Rule, parse_rule
 from ltc_ir.rules.names import levels_of, needs_detail
 from ltc_ir.snapshots.apart import SurveyApart, look_apart
 from ltc_ir.snapshots.batches import How, Workers, how_to_run
@@ -153,10 +152,9 @@ def check(
             failed=[(item.target, item.program) for item in found.failed],
         )  # fmt: skip
     else:
-        waivers = find_waiver_problems(guard.waivers, found.judged, complete=complete)
-        made = Check(found.judged, waivers, unchecked, strict)
+        made = found.judged(complete, strict, unchecked)
     checks = [_with_command(item, guard, found.built) for item in made.checks]
-    unmet = unmatched_rules(guard.rules, [case.tables for case in cases], found.failed)
+    unmet = unmatched_rules(guard.rules, found.tables or [case.tables for case in cases], found.failed)
     problems = tuple(dict.fromkeys([*made.problems, *unmet]))
     checks += found.failed
     checks += found.without_verdict([(check.target, check.program) for check in checks])
@@ -199,7 +197,8 @@ class _Found:
     failed: Sequence[ProgramCheck]
     unchecked: Mapping[str, str]
     without_verdict: Callable[[Collection[tuple[str, str]]], list[ProgramCheck]]
-    judged: tuple[ProgramCheck, ...] | None = None
+    judged: Callable[[Complete, bool, Mapping[str, str]], Check] | None = None
+    tables: Collection[ProgramTables] = ()
     built: Collection[str] = ()
     traced: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
@@ -226,21 +225,20 @@ def _checked_here(asked: _Asked, guarding: Callable[..., Guard]) -> _Found:
 
 
 def _checked_apart(asked: _Asked, guarding: Callable[..., Guard]) -> _Found:
-    """The programs of targets, run in workers; judged already where no rule is to be judged on all of them."""
+    """The programs of targets, run in workers, and judged as soon as each is there."""
     assert asked.how is not None
     with Workers(asked.how) as workers:
         guard = asked.guard(guarding, workers)
         survey = SurveyApart(guard, select_targets(asked.targets, guard), asked.how, asked.progress)
         survey.check(workers)
     NOTES.update(survey.notes)
-    judged = None if guard.rules else tuple(survey.checks[place] for place in survey.ordered(survey.checks))
-    return _found_apart(survey, [survey.cases[place] for place in survey.ordered(survey.cases)], judged)
+    return replace(_found_apart(survey, ()), judged=survey.judged, tables=survey.judging.kept.values())
 
 
-def _found_apart(survey: SurveyApart, cases: Sequence[Case], judged: tuple[ProgramCheck, ...] | None = None) -> _Found:
+def _found_apart(survey: SurveyApart, cases: Sequence[Case]) -> _Found:
     names = [one.name for one in survey.asked]
     return _Found(
-        survey.guard, names, cases, survey.failures(), survey.unchecked, survey.without_verdict, judged,
+        survey.guard, names, cases, survey.failures(), survey.unchecked, survey.without_verdict,
         traced={(names[number], program): words for (number, program), words in survey.traced.items()},
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from ltc_ir.compare.damage import damage
 from ltc_ir.compare.diff import TableDiff
 from ltc_ir.compare.facts import agreed_signature, compare_facts, stable
 from ltc_ir.compare.signature import compare_signatures
-from ltc_ir.records.check import Check, CheckChange, ProgramCheck, Status
+from ltc_ir.records.check import Check, CheckChange, Problem, ProgramCheck, Status
 from ltc_ir.records.figures import takes_steps
 from ltc_ir.records.op_table import ProgramTables, Table, narrowed, table_of_facts
 from ltc_ir.records.signature import ATTRIBUTION
@@ -71,7 +71,7 @@ def check_all(
     ``failed`` names programs, each with its target, that there are and that could not be looked at.
     """
     programs = {number: case.tables for number, case in enumerate(cases)}
-    baselines = {number: _comparable(case) for number, case in enumerate(cases)}
+    baselines = {number: comparable_baseline(case) for number, case in enumerate(cases)}
     judged = judge(rules, programs, baselines, complete=complete, failed=failed)
     checks = tuple(
         replace(
@@ -83,6 +83,22 @@ def check_all(
     problems, notes = settle_notes(judged, strict=strict)
     problems += find_waiver_problems(waivers, checks, today=today, complete=complete)
     return Check(checks, problems, dict(unchecked or {}), strict, notes)
+
+
+def with_judgement(
+    check: ProgramCheck,
+    broken: Iterable[CheckChange],
+    unjudged: tuple[Problem, ...],
+    waivers: Collection[Waiver],
+) -> ProgramCheck:
+    """A program that was checked without its broken rules, with those that are known now."""
+    failing = apply_waivers(broken, waivers, check.target, today=None)
+    return replace(check, changes=_ordered([*failing, *check.changes]), unjudged=unjudged)
+
+
+def comparable_baseline(case: Case) -> Snapshot | None:
+    """The stored snapshot of a program, where the two can be compared."""
+    return None if case.baseline is None or _incomparable(case.baseline, case.current) else case.baseline
 
 
 def check_program(
@@ -142,10 +158,6 @@ def check_program(
 def _incomparable(baseline: Snapshot, current: Snapshot) -> tuple[str, ...]:
     why = identity_differences(baseline, current)
     return why or (() if set(baseline.levels) & set(current.levels) else ("no level is on both sides",))
-
-
-def _comparable(case: Case) -> Snapshot | None:
-    return None if case.baseline is None or _incomparable(case.baseline, case.current) else case.baseline
 
 
 def _compare_levels(baseline: Snapshot, current: Snapshot) -> dict[str, TableDiff]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from ltc_ir import config
 from ltc_ir.errors import LimitError, LtcIrError, TargetError, UsageError
-from ltc_ir.records.check import ProgramCheck
+from ltc_ir.records.check import Check, ProgramCheck
 from ltc_ir.records.snapshot import TWICE, Snapshot
-from ltc_ir.rules.check import Case, check_program
+from ltc_ir.rules.check import Case, check_program, comparable_baseline, with_judgement
+from ltc_ir.rules.evaluate import settle_notes
+from ltc_ir.rules.grammar import Complete
+from ltc_ir.rules.growth_policy import find_waiver_problems
+from ltc_ir.rules.running import RunningJudgement
 from ltc_ir.snapshots.batches import Asked, How, Told, Workers
 from ltc_ir.snapshots.capture import Captured, capture_request
 from ltc_ir.snapshots.naming import slug
@@ -62,6 +66,7 @@ class SurveyApart:
         ]
         self.checks: dict[Place, ProgramCheck] = {}
         self.cases: dict[Place, Case] = {}
+        self.judging: RunningJudgement[Place] = RunningJudgement(guard.rules)
         self.failed: list[tuple[Place, ProgramCheck]] = []
         self._unchecked: dict[Place, str] = {}
         self.programs: dict[int, tuple[str, ...]] = {}
@@ -143,11 +148,28 @@ class SurveyApart:
         return None
 
     def settle(self, place: Place, case: Case, check: ProgramCheck | None = None) -> None:
-        """Judge a program, if it is not yet; its tables are kept only where rules are to be judged over all programs."""
-        if self.guard.rules:
-            self.cases[place] = case
-        else:
-            self.checks[place] = check or check_program(case, (), self.guard.waivers)
+        """Judge a program; what it breaks is known once all are judged, as what a rule means may depend on the others."""
+        rules = self.guard.rules
+        if rules:
+            self.judging.add(place, case.tables, comparable_baseline(case))
+        if check is None or rules:
+            check = check_program(case, rules, self.guard.waivers)
+        self.checks[place] = check
+
+    def judged(self, complete: Complete, strict: bool, unchecked: Mapping[str, str]) -> Check:
+        """The check of all programs that were settled, with the rules that are judged on all of them."""
+        places = self.ordered(self.checks)
+        failed = [(check.target, check.program) for _, check in self.failed]
+        found = self.judging.judgement(places, complete, failed)
+        checks = tuple(
+            with_judgement(
+                self.checks[place], found.changes.get(place, ()), found.unjudged.get(place, ()), self.guard.waivers
+            )
+            for place in places
+        )
+        problems, notes = settle_notes(found, strict=strict)
+        problems += find_waiver_problems(self.guard.waivers, checks, complete=complete)
+        return Check(checks, problems, unchecked, strict, notes)
 
     def fail(self, number: int, program: str, error: LtcIrError) -> None:
         """Remember what failed, with the exit code it gives."""

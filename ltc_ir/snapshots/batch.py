@@ -21,6 +21,7 @@ from ltc_ir.snapshots import capture as capturing
 from ltc_ir.tables import live  # noqa: F401 - imported before the first worker is forked
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import program_names
+from ltc_ir.targets.generators import Generators, generators
 from ltc_ir.targets.state import Watch
 from ltc_ir.workers.child import tell
 from ltc_ir.workers.limits import resident_bytes
@@ -42,11 +43,13 @@ class _Process:
 
     def __init__(self) -> None:
         self.watch = Watch()
-        self.state = self.watch.look()
         self.number = 0
         self.home: str | None = None
         """The module whose import changed it: it is for the targets of that one alone."""
         self.used = False
+        self.first = generators()
+        self.generators: dict[str, Generators] = {}
+        """The random generators as the import of each module left them."""
         self.programs = 0
         self.resident = 0
 
@@ -59,12 +62,7 @@ class _Process:
                 import jax
 
                 jax.config.update("jax_enable_x64", request.x64)  # type: ignore[no-untyped-call]
-            self.state = self.watch.look()
-
-    def changes(self) -> tuple[str, ...]:
-        """What has been set in this process since it was last looked at."""
-        before, self.state = self.state, self.watch.look()
-        return self.watch.changes(before, self.state)
+            self.watch.changes()
 
     @property
     def is_spent(self) -> bool:
@@ -115,8 +113,10 @@ class _Batch:
         if _PROCESS.home not in {None, self.home} or _PROCESS.is_spent:
             return REPLACE
         self.tell("at")
+        _PROCESS.generators.get(self.home, _PROCESS.first).restore()
         found = self.border(self.find, self.asked["name"], "import")
-        set_by_import = _PROCESS.changes()
+        drawn = _PROCESS.generators.setdefault(self.home, generators())
+        set_by_import = _PROCESS.watch.changes(whole=False)
         if set_by_import:
             if _PROCESS.used and _PROCESS.home is None:
                 return FRESH
@@ -126,13 +126,17 @@ class _Batch:
             return ""
         target, programs = found
         self.tell("programs", names=programs)
-        for program in () if self.names else programs:
-            if program not in self.asked["skip"]:
-                self.program(target, program)
-                set_by_trace = _PROCESS.changes()
-                if set_by_trace:
-                    self.tell("traced", program=program, what=set_by_trace)
-                    return REPLACE
+        if self.names:
+            _PROCESS.programs += 1
+            programs = []
+        left = [program for program in programs if program not in self.asked["skip"]]
+        for program in left:
+            drawn.restore()
+            self.program(target, program)
+            set_by_trace = _PROCESS.watch.changes(whole=program is left[-1])
+            if set_by_trace:
+                self.tell("traced", program=program, what=set_by_trace)
+                return REPLACE
         self.tell("done")
         return ""
 

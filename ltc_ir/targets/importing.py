@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -14,6 +14,7 @@ from typing import Any
 
 from ltc_ir.errors import UsageError
 from ltc_ir.files import current_folder, is_file, project_root, real_path
+from ltc_ir.targets.pictures import Globals, globals_of
 from ltc_ir.targets.places import package_place
 from ltc_ir.targets.stages import users_failure
 
@@ -28,26 +29,6 @@ NEEDED = frozenset({
 
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
-_MOST_ITEMS = 64
-Globals = Mapping[str, tuple[str, Any]]
-"""What the names of a module stand for: an object, or the value of a number, a text or a small collection of such."""
-
-
-def globals_of(module: ModuleType) -> Globals:
-    """What the names of a module stand for now."""
-    return {name: _stands_for(value) for name, value in list(vars(module).items()) if not name.startswith("__")}
-
-
-def _stands_for(value: Any) -> tuple[str, Any]:
-    kind = type(value)
-    if kind in _PLAIN:
-        return kind.__name__, repr(value)
-    if kind in {list, tuple, set, dict} and len(value) <= _MOST_ITEMS:
-        items = [*value, *value.values()] if kind is dict else value
-        if all(type(item) in _PLAIN for item in items):
-            return kind.__name__, repr(value)
-    return "object", value
 
 
 class _UserFolders:
@@ -59,8 +40,13 @@ class _UserFolders:
 
     def __init__(self) -> None:
         self.folders: list[str] = []
-        self.loaded: dict[str, tuple[ModuleType, Globals]] = {}
-        """The modules of these folders, each with its globals as its import left them."""
+        self.loaded: dict[str, Globals] = {}
+        """The globals of the modules of these folders, as the import of each left them."""
+        self.installed: Callable[[], None] | None = None
+        """Is called where a user's import of what is installed has ended."""
+        self._installing = False
+        self.executing: set[str] = set()
+        """The modules of these folders whose import has begun."""
         self.named = ""
         """The first part of the module that is imported for a user at present."""
 
@@ -81,12 +67,37 @@ class _UserFolders:
             return None
         if path is not None:
             own = any(str(entry).startswith(folder) for entry in path for folder in self.folders)
-            return self._recorded(PathFinder.find_spec(name, path, target)) if own else None
+            return self._recorded(PathFinder.find_spec(name, path, target)) if own else self._told(name, path, target)
         folders = [folder for folder in self.folders if folder in sys.path]
         if name in sys.stdlib_module_names and name != self.named and not self._is_asked_by_user(sys._getframe(1)):
             return None
         spec = PathFinder.find_spec(name, folders, target)
-        return self._recorded(spec if spec is not None and spec.loader is not None else None)
+        if spec is None or spec.loader is None:
+            return self._told(name, path, target)
+        return self._recorded(spec)
+
+    def _told(self, name: str, path: Any, target: Any) -> ModuleSpec | None:
+        """What is installed, where a user's module imports it, so that its end is told; ``None`` where others find it."""
+        if self.installed is None or self._installing or name.partition(".")[0] in sys.stdlib_module_names:
+            return None
+        others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        loader: Any = spec and spec.loader
+        if not isinstance(loader, SourceFileLoader):
+            return spec
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            self._installing = True
+            try:
+                execute(module)
+            finally:
+                self._installing = False
+            if self.installed is not None:
+                self.installed()
+
+        setattr(loader, "exec_module", exec_module)  # noqa: B010 - a method, to mypy
+        return spec
 
     def _recorded(self, spec: ModuleSpec | None) -> ModuleSpec | None:
         """The same, which remembers the globals that its import leaves, where its source is the user's."""
@@ -95,6 +106,7 @@ class _UserFolders:
             execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
+                self.executing.add(module.__name__)
                 execute(module)
                 self.remember(module)
 
@@ -103,7 +115,7 @@ class _UserFolders:
 
     def remember(self, module: ModuleType) -> None:
         """Remember the globals of a module whose import is done."""
-        self.loaded[module.__name__] = (module, globals_of(module))
+        self.loaded[module.__name__] = globals_of(module, is_own)
 
     def _is_asked_by_user(self, frame: FrameType | None) -> bool:
         """Whether the import statement under way stands in a file of a user's folder."""
@@ -123,9 +135,19 @@ def own_folders() -> list[str]:
     return _user_folders.folders
 
 
-def user_modules() -> Mapping[str, tuple[ModuleType, Globals]]:
-    """The modules that were imported from these folders, each with its globals as its import left them."""
+def user_modules() -> Mapping[str, Globals]:
+    """The globals of the modules that were imported from these folders, as the import of each left them."""
     return _user_folders.loaded
+
+
+def is_own(name: str) -> bool:
+    """Whether a module of that name was imported from these folders, or is being imported."""
+    return name in _user_folders.loaded or name in _user_folders.executing
+
+
+def tell_installed(told: Callable[[], None]) -> None:
+    """Call this whenever a user's import of what is installed has ended."""
+    _user_folders.installed = told
 
 
 def is_needed(name: str) -> bool:
@@ -208,6 +230,7 @@ def _module_of_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         with users_failure(named, "import"):
+            _user_folders.executing.add(name)
             spec.loader.exec_module(module)
         _user_folders.remember(module)
     except BaseException:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
-import json
-import operator
 import os
-import pickle
-import re
 import signal
 import sys
-import threading
-import traceback
+import warnings
 from collections.abc import Iterator, Mapping
-from itertools import repeat
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ltc_ir.targets.importing import Globals, globals_of, own_folders, user_modules
+from ltc_ir.targets.importing import is_own, own_folders, tell_installed, user_modules
+from ltc_ir.targets.packages import Packages
+from ltc_ir.targets.pictures import Globals, changed_names, globals_of
 
-_PUBLIC = ("jax.", "jax")
 _MISSING = object()
 _MOST = 3
 _SIGNALS = tuple(
@@ -33,8 +27,8 @@ _SIGNALS = tuple(
 )
 
 
-class State(NamedTuple):
-    """One look: JAX's settings, the folder, the environment, the import path, limits, handlers and what names stand for.
+class _State(NamedTuple):
+    """One look: JAX's settings, the folder, the environment, the import path, limits, handlers, numerics and modules.
 
     ``modules`` are the user's own, each with its globals.
     """
@@ -44,54 +38,47 @@ class State(NamedTuple):
     environment: Mapping[str, str]
     path: tuple[str, ...]
     limits: Mapping[str, Any]
-    names: list[list[Any]]
-    modules: Mapping[str, tuple[ModuleType, Globals]]
+    modules: Mapping[str, Globals]
 
 
 class Watch:
-    """Looks at the state of this process; the names are those of the modules that are imported when it is made.
-
-    A name that is added is no change: libraries add submodules. One that then stands for something else is.
-    """
+    """Looks at the state of this process: what is there when it is made is what is compared with at first."""
 
     def __init__(self) -> None:
-        self._places: list[tuple[str, Mapping[str, Any], list[str]]] = []
-        for label, place in _places():
-            self._places.append((label, place, [name for name in place if not name.startswith("_")]))
+        self._packages = Packages(is_own)
+        self._imported = len(sys.modules)
+        self._before = self._look()
+        tell_installed(self._packages.adopt)
 
-    def look(self) -> State:
-        """The state now."""
-        names = [list(map(place.get, watched, repeat(_MISSING))) for _, place, watched in self._places]
+    def changes(self, *, whole: bool = True) -> tuple[str, ...]:
+        """What differs from the last look, each in a few words; never the value of a variable, which may be a secret.
+
+        A name that is added is not a change: libraries add submodules. One that then stands for something else is.
+
+        Args:
+            whole: look at all packages even where no module was imported since the last look, which takes a millisecond.
+        """
+        before, after = self._before, self._look()
+        self._before = after
+        imported, self._imported = self._imported, len(sys.modules)
+        packages = self._packages.changes(whole=whole or imported != self._imported)
+        return tuple(_some([*_settings(before, after), *packages, *_globals(before, after)]))
+
+    def _look(self) -> _State:
         own = own_folders()
-        return State(
-            dict(jax.config.values), _folder(), dict(os.environ),
-            tuple(entry for entry in sys.path if entry not in own), dict(_limits()), names, _modules(),
+        path = tuple(entry for entry in sys.path if entry not in own)
+        return _State(
+            dict(jax.config.values), _folder(), dict(os.environ), path, dict(_limits()), self._own_modules()
         )  # fmt: skip
 
-    def changes(self, before: State, after: State) -> tuple[str, ...]:
-        """What differs between two looks, each in a few words; never the value of a variable, which may be a secret."""
-        return tuple(_some([*_settings(before, after), *self._replaced(before, after), *_globals(before, after)]))
-
-    def _replaced(self, before: State, after: State) -> Iterator[str]:
-        for (label, place, watched), old, new in zip(self._places, before.names, after.names, strict=True):
-            if not all(map(operator.is_, old, new)):
-                for name, one, other in zip(watched, old, new, strict=True):
-                    if one is not other:
-                        yield f"{label}.{name} ({'replaced' if name in place else 'removed'})"
-
-
-def _places() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Where the names are: the public modules of JAX, and the classes and modules that programs are made with."""
-    modules = dict(sys.modules)
-    for name in sorted(modules):
-        public = name.startswith("jax.") and not any(part.startswith("_") for part in name.split("."))
-        if (name == "jax" or public) and isinstance(modules[name], ModuleType):
-            yield name, vars(modules[name])
-    yield "numpy", vars(np)
-    for needed in (builtins, json, os, pickle, re, threading, traceback):
-        yield needed.__name__, vars(needed)
-    yield "jax.Array", vars(jax.Array)
-    yield "jax.core.Tracer", vars(jax.core.Tracer)
+    def _own_modules(self) -> dict[str, Globals]:
+        """The user's own modules and their globals now; one that is gone is left out."""
+        now: dict[str, Globals] = {}
+        for name, left in user_modules().items():
+            module = sys.modules.get(name)
+            if isinstance(module, ModuleType):
+                now[name] = globals_of(module, is_own, left if left.module is module else None)
+        return now
 
 
 def _folder() -> str:
@@ -102,8 +89,14 @@ def _folder() -> str:
 
 
 def _limits() -> Iterator[tuple[str, Any]]:
-    """What bounds this process, and what it does when a signal arrives."""
+    """What bounds this process, what it does when a signal arrives, how it computes, and which warnings it raises."""
     yield "the recursion limit", sys.getrecursionlimit()
+    yield "numpy's handling of errors (numpy.seterr)", np.geterr()
+    yield "warnings that are raised as errors", [item for item in warnings.filters if item[0] == "error"]
+    if "decimal" in sys.modules:
+        context = sys.modules["decimal"].getcontext()
+        traps = [signal for signal, traps in context.traps.items() if traps]
+        yield "the context of decimal", (context.prec, context.rounding, context.Emin, context.Emax, traps)
     for one in _SIGNALS:
         yield f"the handler of {one.name}", signal.getsignal(one)
     with contextlib.suppress(ImportError):
@@ -113,31 +106,20 @@ def _limits() -> Iterator[tuple[str, Any]]:
             yield f"RLIMIT_{name}", resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
 
 
-def _modules() -> dict[str, tuple[ModuleType, Globals]]:
-    """The user's own modules and their globals now; one that is gone is left out."""
-    now = ((name, sys.modules.get(name)) for name in user_modules())
-    return {name: (module, globals_of(module)) for name, module in now if isinstance(module, ModuleType)}
-
-
-def _globals(before: State, after: State) -> Iterator[str]:
+def _globals(before: _State, after: _State) -> Iterator[str]:
     """The globals of user modules that another one changed; of a module imported meanwhile, since its import."""
     left = user_modules()
-    for name, (module, values) in after.modules.items():
-        old, then = before.modules.get(name) or left[name]
-        if old is not module:
+    for name, now in after.modules.items():
+        then = before.modules.get(name) or left[name]
+        if then.module is not now.module:
             yield f"{name} (imported again)"
             continue
-        for one in then:
-            if one not in values or not _is_same(then[one], values[one]):
-                yield f"{name}.{one} ({'replaced' if one in values else 'removed'})"
+        for one in changed_names(then, now):
+            yield f"{name}.{one} ({'replaced' if one in now.values else 'removed'})"
     yield from (f"{name} (removed)" for name in before.modules if name not in after.modules)
 
 
-def _is_same(one: tuple[str, Any], other: tuple[str, Any]) -> bool:
-    return one[0] == other[0] and (one[1] is other[1] or (one[0] != "object" and bool(one[1] == other[1])))
-
-
-def _settings(before: State, after: State) -> Iterator[str]:
+def _settings(before: _State, after: _State) -> Iterator[str]:
     for name in _differing(before.settings, after.settings):
         yield f"{name} = {after.settings.get(name)!r:.60}"
     if before.folder != after.folder:

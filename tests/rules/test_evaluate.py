@@ -8,6 +8,7 @@ from ltc_ir.errors import UsageError
 from ltc_ir.records.vocabulary import Part
 from ltc_ir.rules.evaluate import judge
 from ltc_ir.rules.grammar import holds, parse_rule
+from ltc_ir.rules.running import RunningJudgement
 from ltc_ir.rules.value import measure
 from tests.compare.inventories import JAXPR, STABLEHLO, Entry, changed, inventory, snapshot
 
@@ -459,3 +460,34 @@ def test_measuring_and_holding_apart():
     assert holds(rule, found.value)
     with pytest.raises(UsageError, match="no snapshot"):
         holds(parse_rule("total +5%"), 3)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_rules_judged_program_by_program_say_what_they_say_of_all_together(complete):
+    programs = {
+        1: inventory(),
+        2: inventory(jaxpr=(*JAXPR, *CALLS)),
+        3: undifferentiated(target="other"),
+    }
+    baselines = {1: snapshot(inventory()), 2: None, 3: None}
+    texts = [
+        "te_gemm <= 3", "te_gemm = 0", "dot_general = 8", "total +0", "while = 0", "backward.dot_general <= 2", "nosuch = 0",
+        "custom_call[tpu_custom_cal] = 0", "total[f64] = 0", "train_step/while = 0", "constants.bytes <= 1", "lines <= 4",
+    ]  # fmt: skip
+    rules = [parse_rule(text) for text in texts]
+    running = RunningJudgement(rules)
+    for key, tables in programs.items():
+        running.add(key, tables, baselines[key])
+    whole = judge(rules, programs, baselines, complete=complete)
+    assert running.judgement(list(programs), complete, ()) == whole
+    assert any(change.sources for changes in whole.changes.values() for change in changes)
+
+
+def test_programs_alike_share_what_is_kept_of_them():
+    running = RunningJudgement([parse_rule("dot_general = 9")])
+    for number in range(2):
+        lines = [row._replace(source=f"m.py:{number}") for row in JAXPR]
+        running.add(number, inventory(jaxpr=lines), None)
+    first, second = (running.kept[number].levels["jaxpr"].weights for number in range(2))
+    assert [id(row) for row in first] == [id(row) for row in second]
+    assert {row.source for row in first} == {"(no source)"}
