@@ -16,12 +16,9 @@ from ltc_ir.targets.example_values import Arguments, Filling
 from ltc_ir.targets.stages import clear_caches, text_of, users_failure
 from ltc_ir.targets.target import Program
 from ltc_ir.timing import isolation
-from ltc_ir.timing.inputs import SHAPES_ALONE, Inputs, dynamic_argument_picker, fresh_jit, without_jit
+from ltc_ir.timing.inputs import Inputs, dynamic_argument_picker, fresh_jit, without_jit
 from ltc_ir.timing.machine import HighWater
 from ltc_ir.timing.sampling import ONE_MORE, SECOND, Clock, Until, summarize_series
-
-RUNNING = ("first", "steady", "eager")
-"""The stages that need the values of the arguments."""
 
 Pick = Callable[[Arguments], Arguments]
 Tell = Callable[[str, int], None]
@@ -105,9 +102,9 @@ class Cycle:
         return bool(self.traced.jaxpr.effects)
 
 
-def time_cold(measuring: Measuring, inputs: Inputs | None, deadline: int) -> Cycle:
+def time_cold(measuring: Measuring, inputs: Inputs, deadline: int) -> Cycle:
     """Run the cold starts: the first only for its memory, then as many as are needed. Returns the last one."""
-    named = [*(COLD if inputs is not None else COLD[:-1]), "whole"]
+    named = [*COLD, "whole"]
     trial = _Trial(measuring)
     cycle = _cycle(measuring, inputs, None, trial)
     warmups = {name: cycle.spent[name] / SECOND for name in named}
@@ -124,9 +121,7 @@ def time_cold(measuring: Measuring, inputs: Inputs | None, deadline: int) -> Cyc
     stages: dict[str, Stage | None] = {}
     stages |= summarize_series(series, warmups, measuring.settings, until.stopped)
     measuring.whole = stages.pop("whole")
-    if inputs is None:
-        stages |= dict.fromkeys(RUNNING)
-    measuring.done(stages, {} if inputs is not None else dict.fromkeys(RUNNING, SHAPES_ALONE))
+    measuring.done(stages)
     return cycle
 
 
@@ -155,10 +150,10 @@ class _Trial:
         self.aside += clock() - end + (end - begin) - cycle.spent[name]
 
 
-def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial: _Trial | None = None) -> Cycle:
+def _cycle(measuring: Measuring, inputs: Inputs, pick: Pick | None, trial: _Trial | None = None) -> Cycle:
     """One cold start: a new function object, cleared caches, each stage measured separately and the whole from outside."""
     program, clock, cycle = measuring.program, measuring.clock, Cycle(pick=pick)
-    values = None if inputs is None else inputs.next() if trial is None else inputs.trial()
+    values = inputs.next() if trial is None else inputs.trial()
     with measuring.stage("trace"):
         jitted = fresh_jit(program)
 
@@ -180,16 +175,14 @@ def _cycle(measuring: Measuring, inputs: Inputs | None, pick: Pick | None, trial
             start = clock()
             cycle.compiled = cycle.lowered.compile()
             cycle.spent["compile"] = clock() - start
-        if inputs is not None and values is not None:
-            cycle.pick = pick or dynamic_argument_picker(program, cycle.compiled)
-            arguments, effects = cycle.pick(values), cycle.has_effects
-            with watched("first"), measuring.stage("first"):
-                start = clock()
-                isolation.call_and_wait(cycle.compiled, arguments, effects)
-                cycle.spent["first"] = clock() - start
+        cycle.pick = pick or dynamic_argument_picker(program, cycle.compiled)
+        arguments, effects = cycle.pick(values), cycle.has_effects
+        with watched("first"), measuring.stage("first"):
+            start = clock()
+            isolation.call_and_wait(cycle.compiled, arguments, effects)
+            cycle.spent["first"] = clock() - start
         cycle.spent["whole"] = clock() - begin - (0 if trial is None else trial.aside)
-    if inputs is not None and values is not None:
-        inputs.note(values)
+    inputs.note(values)
     return cycle
 
 
@@ -197,7 +190,7 @@ def _memory(measuring: Measuring, cycle: Cycle, marks: Mapping[str, HighWater]) 
     memory = xla_memory(cycle.compiled)
     for name, mark in (("memory.compile", marks["compile"]), ("memory.run", marks["first"])):
         if mark.peak is None:
-            measuring.reasons[name] = mark.reason or SHAPES_ALONE
+            measuring.reasons[name] = mark.reason or "it was not watched"
     if memory is None:
         measuring.reasons["memory.xla"] = NO_MEMORY
     return Memory(marks["compile"].peak, marks["first"].peak, memory)
@@ -258,12 +251,11 @@ def time_steady(measuring: Measuring, inputs: Inputs, cycle: Cycle, deadline: in
     measuring.done({"steady": _time_calls(measuring, "steady", call, dynamic_inputs, deadline, warm_calls=WARM_CALLS)})
 
 
-def time_eager(measuring: Measuring, name: str, inputs: Inputs | None, deadline: int) -> None:
+def time_eager(measuring: Measuring, name: str, inputs: Inputs, deadline: int) -> None:
     """Calls of the Python function without `jax.jit`; as ``op_by_op`` with every `jax.jit` inside disabled as well."""
     fn = without_jit(measuring.program)
-    if inputs is None or fn is None:
-        why = SHAPES_ALONE if inputs is None else "the function comes jitted and does not show what it wraps"
-        measuring.done({name: None}, {name: why})
+    if fn is None:
+        measuring.done({name: None}, {name: "the function comes jitted and does not show what it wraps"})
         return
 
     def call(arguments: Arguments) -> None:

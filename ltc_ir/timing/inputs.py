@@ -14,12 +14,9 @@ import numpy as np
 
 from ltc_ir.errors import UsageError
 from ltc_ir.targets.example_values import Arguments, Filling, is_shape, own_values
+from ltc_ir.targets.signature_hash import own_statics
 from ltc_ir.targets.stages import is_jitted, jitted, wait_until_ready
 from ltc_ir.targets.target import Program
-
-SHAPES_ALONE = (
-    "running needs the arguments' values, and there are shapes alone: --fill zeros or --fill normal:SEED gives them"
-)
 
 
 def fresh_jit(program: Program) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ltc_ir import compat
-from ltc_ir.errors import LtcIrError, TargetError, UsageError
+from ltc_ir.errors import NOTES, LtcIrError, TargetError, UsageError
 from ltc_ir.ir.origin import Ownership
 from ltc_ir.records.request import Request
 from ltc_ir.records.timing import COLD, Cause, Ended, ProgramTiming, Settings, Timing
@@ -16,7 +16,7 @@ from ltc_ir.records.vocabulary import NO_SOURCE, By, Level
 from ltc_ir.tables.live import count_program
 from ltc_ir.targets import prepare
 from ltc_ir.targets.derive import make_program, program_names
-from ltc_ir.targets.example_values import parse_filling
+from ltc_ir.targets.example_values import Arguments, Filling, parse_filling
 from ltc_ir.targets.stages import Staged, environment, platform_here
 from ltc_ir.targets.target import Program, Target
 from ltc_ir.timing import machine
@@ -29,6 +29,9 @@ _WEIGHTS = {"cold": 4.0, "compile_warm": 1.0, "steady": 1.0, "eager": 2.0, "op_b
 """The shares of the kinds of runs in the allowed seconds; unused seconds go to the kinds that follow."""
 _CALLS = ("steady", "eager", "op_by_op")
 """The kinds of runs that are calls: they may be short even where the cold start was long."""
+FILLING = Filling(0)
+"""The values of shapes where nobody says otherwise."""
+FILLED = f"arguments that are shapes have values of --fill {FILLING.text} (integers are 0)"
 ON_GPU = "XLA keeps what it found by autotuning within a process, so compiles after the first need not search again"
 
 
@@ -79,7 +82,7 @@ class Session:
         measuring: Measuring | None = None
         try:
             measuring = self._measuring(name)
-            cycle = _measure(measuring)
+            cycle = _measure(measuring, self._values(measuring))
             timing = self._with_cause(measuring, cycle)
             self._keep(name, timing)
             if self.settings.passes:
@@ -106,6 +109,18 @@ class Session:
         return Measuring(
             program, label, self.settings, self.clock, tell, keep, fill=fill, dedicated=self.settings.apart
         )  # fmt: skip
+
+    def _values(self, measuring: Measuring) -> Arguments:
+        """The values of a program's arguments; shapes are filled with `FILLING` where nobody says otherwise."""
+        program, fill, label = measuring.program, measuring.fill, measuring.label
+        notes = dict.fromkeys([*self.timing.notes, *(NOTES if self.settings.apart else ())])
+        values = argument_values(program, fill, label)
+        if values is None:
+            values = argument_values(program, FILLING, label)
+            notes[FILLED] = None
+        self._change(notes=tuple(notes))
+        assert values is not None
+        return values
 
     def _with_cause(self, measuring: Measuring, cycle: Cycle) -> ProgramTiming:
         timing = measuring.timing()
@@ -138,18 +153,16 @@ class Session:
             self.watch.keep(self.timing)
 
 
-def _measure(measuring: Measuring) -> Cycle:
+def _measure(measuring: Measuring, values: Arguments) -> Cycle:
     """Measure every requested stage; returns the last cold start."""
     settings = measuring.settings
     budget = Budget(settings, measuring.clock)
     with compat.no_persistent_cache():
-        values = argument_values(measuring.program, measuring.fill, measuring.label)
-        inputs = None if values is None else Inputs(values)
+        inputs = Inputs(values)
         cycle = time_cold(measuring, inputs, budget.deadline("cold"))
         if settings.warm:
             time_warm(measuring, budget.deadline("compile_warm"))
-        if inputs is not None:
-            time_steady(measuring, inputs, cycle, budget.deadline("steady"))
+        time_steady(measuring, inputs, cycle, budget.deadline("steady"))
         if not settings.eager:
             measuring.done({"eager": None}, {"eager": "not asked for (--no-eager)"})
         for name, enabled in (("eager", settings.eager), ("op_by_op", settings.op_by_op)):

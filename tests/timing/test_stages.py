@@ -415,14 +415,22 @@ def test_static_arguments_are_left_out_of_the_calls(target):
     assert all(timing.programs["forward"].stages[stage].runs == RUNS for stage in STAGES)
 
 
-def test_shapes_alone_are_compiled_and_not_run():
-    made = timed(Target(lambda x: x + 1, (jax.ShapeDtypeStruct((3,), "float32"),))).programs["forward"]
-    for stage in ("first", "steady", "eager"):
-        assert made.stages[stage] is None
-        assert "--fill" in made.reasons[stage]
-    assert made.stages["compile"].runs == RUNS
-    assert made.break_even_calls is None
-    assert made.why_no_break_even == "steady was not measured"
+def test_shapes_alone_are_filled_and_that_is_said_once():
+    seen = []
+
+    def fn(x, n):
+        if not isinstance(x, jax.core.Tracer):
+            seen.append((np.asarray(x), int(n)))
+        return (x * n).sum()
+
+    struct = jax.ShapeDtypeStruct
+    made = timed(Target(fn, (struct((3,), "float32"), struct((), "int32")), name="filled"), programs=["forward", "grad"])
+    assert all(program.stages["steady"].runs == RUNS for program in made.programs.values())
+    assert list(made.programs) == ["forward", "grad"]
+    assert [note for note in made.notes if "--fill" in note] == [
+        "arguments that are shapes have values of --fill normal:0 (integers are 0)"
+    ]
+    assert seen[-1][0].any() and seen[-1][1] == 0
 
 
 def test_shapes_are_filled_as_asked():
