@@ -177,3 +177,8 @@ _IRREGULAR = {
 def mnemonic(opcode: str) -> str:
     """How HLO text writes an opcode of XLA's list: ``kGetTupleElement`` is ``get-tuple-element``."""
     return _IRREGULAR.get(opcode) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", opcode.removeprefix("k")).lower()
+
+
+def operations_in(module: Any) -> int:
+    """The operations of a lowered module as they stand, the module and its functions included."""
+    return sum(1 for _ in _subtree(module.operation))

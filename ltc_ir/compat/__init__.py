@@ -15,6 +15,7 @@
 | `Primitive.get_bind_params`, `eqn.ctx.manager` | what `jax.core.eval_jaxpr` does to bind one equation | 0.6.2 to 0.12.0 |
 | `PjitFunction.__getstate__` | what a `jax.jit` keeps static; pickling has it, no other place | 0.6.2 to 0.12.0 |
 | `Traced._params`, `Traced._lower_callable` | to lower a marked copy of a jaxpr, see `with_jaxpr` | 0.6.2 to 0.12.0 |
+| `infer_params`, which `pmap(f).lower` closes over | the `jax.jit` that a pmap calls, and its arguments | 0.10.2, 0.12.0 |
 | the slots of `JaxprEqn` | copying one by its slots takes a third of the time of its ``replace`` | 0.6.2 to 0.12.0 |
 
 `missing()` says which of them an unknown JAX lacks; everything else goes on working. JAX itself is imported when
@@ -376,6 +377,26 @@ def statics_of(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The positions and the names that a `jax.jit` keeps static; empty for any other function."""
     state = fn.__getstate__() if type(fn).__name__ == "PjitFunction" else {}
     return tuple(state.get("static_argnums", ())), tuple(state.get("static_argnames", ()))
+
+
+def is_mapped(fn: Any) -> bool:
+    """Whether a function is a `jax.pmap` that calls a `jax.jit` (after 0.8); one that traces itself before is not."""
+    return _closed_over(getattr(fn, "lower", None), "infer_params") is not None
+
+
+def jit_of_mapped(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """The `jax.jit` that a `jax.pmap` calls on these arguments, and the flat arguments that it calls it on.
+
+    Private: ``infer_params``, which the ``lower`` of a `jax.pmap` closes over.
+    """
+    _, inner, flat, *_ = _closed_over(fn.lower, "infer_params")(*args, **kwargs)
+    return inner, list(flat)
+
+
+def _closed_over(fn: Any, name: str) -> Any:
+    """What a Python function closes over under a name; ``None`` where it does not."""
+    names = getattr(getattr(fn, "__code__", None), "co_freevars", ())
+    return fn.__closure__[names.index(name)].cell_contents if name in names else None
 
 
 def scan_sizes(eqn: Any) -> tuple[int, int]:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ltc_ir.errors import UsageError
+from ltc_ir.targets.forms import arrays, graph_nodes
+from ltc_ir.targets.forms.opening import opened
 from ltc_ir.targets.signature_hash import own_statics
 from ltc_ir.targets.target import PROGRAM_ORDER, Program, Target
 
 
 def make_program(target: Target, name: str) -> Program:
-    """The program of that name.
+    """The program of that name, opened: a function and arguments that JAX traces.
 
     Raises:
         UsageError: the target has none, its loss is unknown, or its output is no scalar to differentiate.
+        TargetError: the user's function failed while it was opened.
     """
+    return opened(_program(target, name))
+
+
+def _program(target: Target, name: str) -> Program:
     check_loss(target.loss)
     declared = target.programs.get(name)
     if declared is not None:
@@ -89,18 +96,29 @@ def _statics(target: Target) -> tuple[tuple[int, ...], tuple[str, ...]]:
 def _gradient(target: Target) -> Program:
     import jax
 
-    fn = scalar(target)
-    gradient = _of(target, jax.grad(fn, argnums=target.argnums, has_aux=target.has_aux), *_statics(target))
-    _check_inputs(target, gradient.static_positions)
-    return replace(gradient, explain=lambda: _check_output(target, fn), gradient=True)
+    fn, numbers = scalar(target), _numbers(target)
+    program = _of(target, fn, *_statics(target))
+    if graph_nodes.are_in(program):
+        differentiated = graph_nodes.gradient(fn, target.argnums, target.has_aux)
+    elif _check_inputs(target, numbers, program.static_positions):
+        differentiated = jax.grad(fn, argnums=target.argnums, has_aux=target.has_aux)
+    else:
+        single = isinstance(target.argnums, int)
+        differentiated = arrays.inexact_gradient(fn, numbers, single, target.has_aux)
+    return replace(program, fn=differentiated, explain=lambda: _check_output(target, fn), gradient=True)
 
 
-def _check_inputs(target: Target, static: Collection[int]) -> None:
-    """The gradient's arguments exist, are not static and are of inexact type."""
-    import jax
-    import jax.numpy as jnp
+def _numbers(target: Target) -> tuple[int, ...]:
+    return (target.argnums,) if isinstance(target.argnums, int) else target.argnums
 
-    numbers = (target.argnums,) if isinstance(target.argnums, int) else target.argnums
+
+def _check_inputs(target: Target, numbers: Sequence[int], static: Collection[int]) -> bool:
+    """Whether the gradient's arguments are of inexact type throughout, as `jax.grad` takes them.
+
+    Raises:
+        UsageError: one does not exist, is static, or has nothing that is.
+    """
+    whole = True
     for position, number in enumerate(numbers):
         if not -len(target.args) <= number < len(target.args):
             raise UsageError(
@@ -112,26 +130,39 @@ def _check_inputs(target: Target, static: Collection[int]) -> None:
             )
         if number % len(target.args) in static:
             raise UsageError(f"no gradient: argument {number} is static", "name another with --argnums")
-        for path, leaf in jax.tree_util.tree_leaves_with_path(target.args[number]):
-            dtype = getattr(leaf, "dtype", None)
-            kind = dtype if dtype is not None else jnp.result_type(leaf) if _is_number(leaf) else None
-            if kind is None or not jnp.issubdtype(kind, jnp.inexact):
-                where = f"argument {number}{jax.tree_util.keystr(path)}"
-                raise UsageError(
-                    f"no gradient: {where} is {kind if kind is not None else type(leaf).__name__}, not a float",
-                    "choose the arguments to differentiate with --argnums",
-                )
+        whole &= _has_inexact(number, target.args[number])
+    return whole
 
 
-def _is_number(leaf: Any) -> bool:
-    return isinstance(leaf, int | float | complex)
+def _has_inexact(number: int, argument: Any) -> bool:
+    """Whether all leaves of an argument are inexact arrays; one that is not is named where none of them is."""
+    import jax
+    import jax.numpy as jnp
+
+    leaves = list(arrays.leaves_of(argument))
+    other = [(path, leaf) for path, leaf in leaves if not arrays.is_inexact(leaf)]
+    if other and len(other) == len(leaves):
+        path, leaf = other[0]
+        dtype = getattr(leaf, "dtype", None)
+        kind = dtype if dtype is not None else jnp.result_type(leaf)
+        raise UsageError(
+            f"no gradient: argument {number}{path} is {kind}, not a float",
+            "choose the arguments to differentiate with --argnums",
+        )
+    if not leaves and jax.tree.leaves(argument):
+        kind = type(jax.tree.leaves(argument)[0]).__name__
+        raise UsageError(
+            f"no gradient: argument {number} is {kind}, not a float",
+            "choose the arguments to differentiate with --argnums",
+        )
+    return not other and len(leaves) == len(jax.tree.leaves(argument))
 
 
 def _check_output(target: Target, fn: Callable[..., Any]) -> None:
     """The output is one real scalar, as `jax.grad` demands; found by shapes alone."""
     import jax
 
-    shaped = _shape_of(target, fn)
+    shaped = _output_of(target, fn)
     output = shaped[0] if target.has_aux and isinstance(shaped, tuple) else shaped
     leaves = jax.tree.leaves(output)
     if len(leaves) == 1 and leaves[0].shape == () and jax.numpy.issubdtype(leaves[0].dtype, jax.numpy.floating):
@@ -142,12 +173,18 @@ def _check_output(target: Target, fn: Callable[..., Any]) -> None:
     )
 
 
-def _shape_of(target: Target, fn: Callable[..., Any]) -> Any:
-    import jax
+def _output_of(target: Target, fn: Callable[..., Any]) -> Any:
+    """What a function returns, as tracers: of whatever form it and its arguments are."""
+    from ltc_ir.targets.stages import jitted, users_failure
 
-    from ltc_ir.targets.stages import users_failure
+    outputs: list[Any] = []
 
-    positions, names = _statics(target)
-    jitted: Any = jax.jit(fn, static_argnums=positions or None, static_argnames=names or None)
+    @functools.wraps(fn)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        outputs.append(fn(*args, **kwargs))
+        return outputs[-1]
+
+    program = opened(_of(target, watched, *_statics(target)))
     with users_failure(target.name or "the target", "trace"):
-        return jitted.eval_shape(*target.args, **target.kwargs)
+        jitted(program).trace(*program.args, **program.kwargs)
+    return outputs[-1]

@@ -35,6 +35,8 @@ def _arguments(program: Program) -> Iterator[str]:
         yield from _static(str(position), argument) if position in statics else _traced(str(position), argument)
     for keyword, argument in sorted(program.kwargs.items()):
         yield from _static(keyword, argument) if keyword in program.static_argnames else _traced(keyword, argument)
+    for path, value in program.kept.items():
+        yield from _static(path, value)
 
 
 def _derivation(target: Target, name: str) -> Iterator[str]:
@@ -56,7 +58,7 @@ def own_statics(fn: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The positions and the names that a function's own `jax.jit` keeps static, as its caller counts them."""
     from ltc_ir import compat
 
-    positions, names = compat.statics_of(getattr(fn, "__func__", fn))
+    positions, names = compat.statics_of(getattr(fn, "inner_jit", getattr(fn, "__func__", fn)))
     if not inspect.ismethod(fn):
         return positions, names
     parameters = inspect.signature(fn).parameters
@@ -75,6 +77,7 @@ def statics(program: Program) -> dict[str, str]:
         parameters[position] if position < len(parameters) else str(position): _value(program.args[position])
         for position in sorted(static)
     }
+    values |= {path: _value(value) for path, value in program.kept.items()}
     named = {*program.static_argnames, *names}
     return values | {name: _value(program.kwargs[name]) for name in sorted(program.kwargs) if name in named}
 

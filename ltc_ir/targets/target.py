@@ -17,7 +17,9 @@ class Program:
     ``args`` and ``kwargs`` are trees of arrays, ``jax.ShapeDtypeStruct`` or static values; shapes are enough, nothing is
     allocated. ``static_argnums`` and ``static_argnames`` are those of `jax.jit`. ``explain`` is asked when tracing fails: it
     raises a better error if it knows one. ``values`` makes ``(args, kwargs)`` of values where those are shapes; it is asked
-    only when the program is to run. ``gradient`` says that all of the program is a gradient that the tool made.
+    only when the program is to run. ``gradient`` says that all of the program is a gradient that the tool made. ``kept`` are
+    the values in the arguments that are not arrays, by path: the function keeps them. ``unopened`` is the program as the
+    user holds it, where it was opened (`ltc_ir.targets.forms`).
     """
 
     fn: Callable[..., Any]
@@ -28,6 +30,8 @@ class Program:
     explain: Callable[[], None] | None = None
     values: Callable[[], tuple[tuple[Any, ...], Mapping[str, Any]]] | None = None
     gradient: bool = False
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    unopened: Program | None = None
 
     @property
     def static_positions(self) -> frozenset[int]:

@@ -128,7 +128,9 @@ def _static(program: Program) -> tuple[set[int], set[str]]:
     import inspect
 
     count = len(program.args)
-    positions, names = set(program.static_positions), set(program.static_argnames)
+    own_positions, own_names = own_statics(program.fn)
+    positions = {*program.static_positions, *(place % count for place in own_positions if -count <= place < count)}
+    names = {*program.static_argnames, *own_names}
     try:
         parameters = list(inspect.signature(program.fn).parameters)
     except (TypeError, ValueError):

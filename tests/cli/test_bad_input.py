@@ -48,6 +48,17 @@ def calling(x, mode):
 
 calling_args = (jax.ShapeDtypeStruct((3,), "float32"), 2)
 
+class Lowers:
+    __name__ = "lowers"
+
+    def __call__(self, x):
+        return x
+
+    def lower(self, x):
+        return jax.jit(self).lower(x)
+
+lowers = Lowers()
+
 def filled(n):
     return jnp.ones(n + 1)
 
@@ -198,6 +209,7 @@ OURS = {
     "follow_no_equation_together": (USAGE, "follow mine:step --op tanh --equation 1"),
     "follow_kernel_elsewhere": (USAGE, "follow mine:step --platform cuda --kernel fusion"),
     "follow_two_programs": (USAGE, "follow mine:energy --grad --program forward"),
+    "lowers_only": (USAGE, "count hard:lowers --args f32[3]"),
     "snapshots_in_a_file": (USAGE, "snapshot check mine:energy --dir mine.py"),
 }  # fmt: skip
 """Messages wholly ours, by the name of their golden: the exit code and the command line."""

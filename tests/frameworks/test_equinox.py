@@ -59,9 +59,9 @@ def test_filter_grad_inside_the_function() -> None:
     held.has_phases(held.check("forward"), "forward")
 
 
-def test_a_module_as_an_argument_says_what_to_do() -> None:
+def test_a_module_as_an_argument_of_a_jax_jit_says_what_to_do() -> None:
     with pytest.raises(TargetError, match="as an abstract array") as caught:
-        ltc_ir.count(Target(_loss, (_model(), jnp.ones((4, 3))), name="loss"), programs=["forward"])
+        ltc_ir.count(Target(jax.jit(_loss), (_model(), jnp.ones((4, 3))), name="loss"), programs=["forward"])
     assert "close over it" in str(caught.value.hint)
     assert "\n" not in caught.value.message and " at 0x" not in caught.value.message
 

@@ -1,0 +1,1 @@
+"""Opens what users hold, such as methods, transformed functions and objects, into a function and arguments that JAX traces."""
