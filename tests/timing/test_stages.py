@@ -424,7 +424,9 @@ def test_shapes_alone_are_filled_and_that_is_said_once():
         return (x * n).sum()
 
     struct = jax.ShapeDtypeStruct
-    made = timed(Target(fn, (struct((3,), "float32"), struct((), "int32")), name="filled"), programs=["forward", "grad"])
+    made = timed(
+        Target(fn, (struct((3,), "float32"), struct((), "int32")), name="filled"), programs=["forward", "grad"]
+    )
     assert all(program.stages["steady"].runs == RUNS for program in made.programs.values())
     assert list(made.programs) == ["forward", "grad"]
     assert [note for note in made.notes if "--fill" in note] == [
