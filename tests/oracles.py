@@ -107,7 +107,7 @@ def expanded_ops(mlir_text: str) -> Counter[str]:
         module = ir.Module.parse(mlir_text)
         tops = [op.operation for op in module.body]
         functions = {_symbol(op): op for op in tops if op.name == "func.func"}
-        others = (inner.name for op in tops if op.name != "func.func" for inner in _subtree(op))
+        others = (inner.name for op in tops if op.name != "func.func" for inner in subtree(op))
         return Counter(["builtin.module", *others]) + _Expansion(functions).of("main")
 
 
@@ -125,7 +125,7 @@ class _Expansion:
     def of(self, name: str) -> Counter[str]:
         if name not in self.known:
             total: Counter[str] = Counter()
-            for op in _subtree(self.functions[name]):
+            for op in subtree(self.functions[name]):
                 total[op.name] += 1
                 if op.name in _CALLEE:
                     total += self.of(ir.FlatSymbolRefAttr(op.attributes[_CALLEE[op.name]]).value)
@@ -137,13 +137,13 @@ def _symbol(op: Any) -> str:
     return str(ir.StringAttr(op.attributes["sym_name"]).value)
 
 
-def _subtree(op: Any) -> Iterator[Any]:
+def subtree(op: Any) -> Iterator[Any]:
     """An operation and all within it."""
     yield op
     for region in op.regions:
         for block in region.blocks:
             for inner in block.operations:
-                yield from _subtree(inner.operation)
+                yield from subtree(inner.operation)
 
 
 NO_LISTING = "XLA lists its instructions in JAX from 0.10 on"

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.mutants import ir_kinds
 from tests.mutants.mutation import mutated
 from tests.mutants.running import Ran, run
 
@@ -227,6 +228,9 @@ KINDS = {
         Kind("args", lambda: ARGS, _judge_args),
         Kind("rule", lambda: RULES, _judge_rule),
         Kind("command line", lambda: LINES, _judge_line),
+        Kind("StableHLO text", lambda: ir_kinds.samples("text"), ir_kinds.judge("stablehlo")),
+        Kind("MLIR bytecode", lambda: ir_kinds.samples("bytecode"), ir_kinds.judge("stablehlo")),
+        Kind("HLO text", lambda: ir_kinds.samples("hlo"), ir_kinds.judge("hlo")),
     )
 }
 
@@ -249,7 +253,7 @@ def attack(name: str, numbers: range) -> tuple[Counter[str], list[str]]:
         chance = random.Random(f"{name} {number}")
         data = mutated(chance.choice(samples), samples, chance)
         ran, found = kind.judge(data)
-        ends[str(ran.code)] += 1
+        ends[ran.end] += 1
         problem = ran.wrong() or found
         if problem:
             wrong.append(f"{name} {number}: {problem}")

@@ -23,11 +23,15 @@ class HungError(BaseException):
 
 @dataclass
 class Ran:
-    """How a command ended."""
+    """How a command ended; `end` is what the table calls that, the exit code unless a judge knows more."""
 
     code: int
     out: str
     err: str
+    end: str = ""
+
+    def __post_init__(self) -> None:
+        self.end = self.end or str(self.code)
 
     def wrong(self, codes: frozenset[int] = ALLOWED) -> str | None:
         """What is wrong with how it ended; ``None`` where nothing is."""

@@ -20,8 +20,16 @@ MAX_DEPTH = 10_000
 _TABLES = ("FileNames", "FunctionNames", "FileLocations", "StackFrames")
 _HEADING = re.compile(rf"({'|'.join(_TABLES)})[ \t]*(?=\r?\n|$)", re.ASCII)
 _NAMED = re.compile(rf"(\d{{1,18}})[ \t]+({STRING})", re.ASCII)
-_FIELDS = re.compile(r"(\d{1,18})[ \t]+\{([^{}\"]*+)\}", re.ASCII)
-_LOCATED = re.compile(_FIELDS.pattern.replace(r"\{", r"\{(?!file_location_id)", 1), re.ASCII)
+
+
+def _fields(*names: str) -> re.Pattern[str]:
+    """What an entry of such fields is, in any order; a field of another name or without a number is none."""
+    field_ = rf"(?:{'|'.join(names)})=\d++"
+    return re.compile(rf"(\d{{1,18}})[ \t]+\{{((?:{field_}(?:[ \t]+{field_})*+)?)\}}", re.ASCII)
+
+
+_LOCATED = _fields("file_name_id", "function_name_id", "line", "end_line", "column", "end_column")
+_FRAME = _fields("file_location_id", "parent_frame_id")
 _NUMBERED = re.compile(r"\d", re.ASCII)
 
 _Fields = dict[str, str]
@@ -69,7 +77,7 @@ def read_tables(text: str, position: int) -> tuple[StackTables, int]:
         heading = _HEADING.match(text, position)
         if heading is None or heading[1] != name:
             raise error_at(text, position, f"expected the table {name}, not {excerpt(text, position)}")
-        entry = _NAMED if name.endswith("Names") else _LOCATED if name == "FileLocations" else _FIELDS
+        entry = _NAMED if name.endswith("Names") else _LOCATED if name == "FileLocations" else _FRAME
         tables[name], position = _entries(text, blank_end(text, heading.end()), entry)
     names = {number: unquote(name) for number, name in tables.get("FileNames", {}).items()}
     functions = {number: unquote(name) for number, name in tables.get("FunctionNames", {}).items()}
