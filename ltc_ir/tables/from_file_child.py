@@ -42,6 +42,7 @@ _HOISTED = "a file does not say which of its arguments were constants"
 _NOT_SAID = "a file does not say; count the program itself"
 _SPANS = re.compile(r"\b(?:num_partitions|replica_count)=(\d+)")
 _BAD_BYTECODE = "the file is broken, or a newer version wrote it; ask for a StableHLO portable artifact, or text"
+_INCOMPLETE = "check that the file is complete and holds one module"
 _BAD_TEXT = "a newer version may have written it; `ltc-ir doctor` says what this one is"
 
 _GENERIC = "print it in generic form (mlir-opt --mlir-print-op-generic): then unknown dialects are counted by name"
@@ -189,7 +190,9 @@ def _parsed_hlo(data: bytes, message: Message) -> Any:
         if spelled.text is not None:
             return parse(spelled.text, printed=True)
         said = spelled.missing if spelled.missing and not error.missing else str(error)
-        raise UsageError(f"cannot read {message['where']}: {said}", "is it whole, and one module?") from error
+        raise UsageError(
+            f"cannot read {message['where']}: {said}", "check that the file is complete and holds one module"
+        ) from error
 
 
 def _request(message: Message) -> Request:

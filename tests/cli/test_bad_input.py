@@ -211,6 +211,10 @@ OURS = {
     "follow_two_programs": (USAGE, "follow mine:energy --grad --program forward"),
     "lowers_only": (USAGE, "count hard:lowers --args f32[3]"),
     "snapshots_in_a_file": (USAGE, "snapshot check mine:energy --dir mine.py"),
+    "hlo_without_an_operand": (USAGE, "count operand_lost.hlo"),
+    "hlo_without_a_computation": (USAGE, "count computation_lost.hlo"),
+    "hlo_without_a_root": (USAGE, "count root_lost.hlo"),
+    "hlo_with_an_unknown_attribute": (USAGE, "count attribute.hlo"),
 }  # fmt: skip
 """Messages wholly ours, by the name of their golden: the exit code and the command line."""
 
@@ -246,6 +250,27 @@ THEIRS = {
 }
 """Messages that hold words of Python, JAX, MLIR or Typer, which change: only what is ours is kept."""
 
+HLO = """HloModule m, entry_computation_layout={(f32[3]{0})->f32[3]{0}}
+
+%f (x: f32[3]) -> f32[3] {
+  %x = f32[3]{0} parameter(0)
+  ROOT %s = f32[3]{0} sine(%x)
+}
+
+ENTRY %e (a: f32[3]) -> f32[3] {
+  %a = f32[3]{0} parameter(0)
+  %b = f32[3]{0} negate(%a)
+  ROOT %c = f32[3]{0} fusion(%b), kind=kLoop, calls=%f
+}
+"""
+DAMAGED_HLO = {
+    "operand_lost": ("  %b = f32[3]{0} negate(%a)\n", ""),
+    "computation_lost": (HLO[HLO.index("%f (") : HLO.index("ENTRY")], ""),
+    "root_lost": ("  ROOT %c = f32[3]{0} fusion(%b), kind=kLoop, calls=%f\n", ""),
+    "attribute": ("kind=kLoop", "knd=kLoop"),
+}
+"""What is taken out of an HLO text, or written in its place, by the name of the file."""
+
 EXPORTED = bytes.fromhex(
     "280000002400440042003c003800340030002c002a00240020001c001800140010000c000a000400240000004000000040000000"
 )
@@ -273,6 +298,9 @@ def files(folder: Path) -> None:
     (folder / "exported.bin").write_bytes(EXPORTED + ltc_ir.lower("mine:energy", form="bytecode"))
     (folder / "broken.json").write_text(json.dumps(record, indent=2)[:40])
     (folder / "bare.json").write_text('{"schema": 1, "kind": "count"}')
+    for name, (old, new) in DAMAGED_HLO.items():
+        assert old in HLO
+        (folder / f"{name}.hlo").write_text(HLO.replace(old, new))
     (folder / "newer.json").write_text(json.dumps(record | {"schema": 99}))
     (folder / "other.json").write_text('{"a": 1}')
     for name, text in _snapshots().items():

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ltc_ir.errors import LtcIrError
+from ltc_ir.escape import escape_message
 from ltc_ir.records.request import Request
 from ltc_ir.tables.from_file import Reader, count_bytes, request_of
 from tests.mutants.running import Ran
@@ -84,8 +85,8 @@ def judge(level: str) -> Callable[[bytes], tuple[Ran, str | None]]:
         try:
             count = count_bytes(data, request_of("mutant", Request()), reader())
         except LtcIrError as error:
-            hint = f"hint: {error.hint}\n" if error.hint else ""
-            return Ran(error.exit_code, "", f"error: {error.message}\n{hint}"), None
+            hint = f"hint: {escape_message(error.hint)}\n" if error.hint else ""
+            return Ran(error.exit_code, "", f"error: {escape_message(error.message)}\n{hint}"), None
         except Exception as error:
             return Ran(-2, "", f"{type(error).__name__}: {error}\n"), None
         ((counted, table),) = [each for levels in count.programs.values() for each in levels.items()]

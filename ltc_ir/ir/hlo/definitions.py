@@ -39,6 +39,7 @@ class Definitions:
         self._text = text
         self._parameters: dict[str, int] = {}
         self._shapes: set[str] = set()
+        self._rootless: list[tuple[str, int]] = []
 
     def add(
         self, name: str, instructions: Sequence[Instruction], starts: Sequence[int], signature: tuple[int, int]
@@ -77,14 +78,20 @@ class Definitions:
             self._check_shapes(shapes, instructions, starts)
         if len(known) != len(instructions):
             self._report_duplicate(name, instructions, starts)
-        if len(roots) > 1:
-            raise error_at(self._text, starts[roots[1]], f"computation {name!r} has a second ROOT")
-        root = roots[0] if roots else len(instructions) - 1
+        root = self._root(name, roots, starts)
         self._check_result(name, instructions[root].shape, starts[root], signature)
         if self._text.find(_PREDECESSORS, starts[0], starts[-1]) >= 0:
             self._check_predecessors(instructions, starts)
         self._check_parameters(name, numbers, starts, signature)
         self._parameters[name] = len(numbers)
+
+    def _root(self, name: str, roots: Sequence[int], starts: Sequence[int]) -> int:
+        """The position of the root: what is marked so, else the last instruction."""
+        if len(roots) > 1:
+            raise error_at(self._text, starts[roots[1]], f"computation {name!r} has a second ROOT")
+        if not roots:
+            self._rootless.append((name, starts[-1]))
+        return roots[0] if roots else len(starts) - 1
 
     def check_words(self, instruction: Instruction, start: int) -> None:
         """Check the attributes of an instruction that is not printed as most are.
@@ -93,17 +100,21 @@ class Definitions:
             HloSyntaxError: one is unknown here (XLA's parser may know it), stands twice or is missing.
         """
         for wrong in wrong_words(instruction.opcode, instruction.attributes):
-            raise error_at(self._text, start, f"{instruction.name!r} is {wrong}")
+            raise error_at(self._text, start, f"{instruction.name!r} {wrong}")
 
     def __contains__(self, computation: str) -> bool:
         return computation in self._parameters
 
     def check_header(self, attributes: str, entry: Computation) -> None:
-        """Check that the parameters which the header gives away exist.
+        """Check that the parameters which the header gives away exist, and the roots, which XLA marks where it prints a header.
 
         Raises:
             HloSyntaxError: one does not.
         """
+        if self._rootless and "entry_computation_layout" in attributes:
+            name, start = self._rootless[0]
+            message = f"computation {name!r} has no ROOT instruction, and XLA prints one in each"
+            raise HloSyntaxError(message, line_of(self._text, start), missing=True, certain=True)
         if "alias" not in attributes and "donor" not in attributes:
             return
         parameters = self._parameters[entry.name]

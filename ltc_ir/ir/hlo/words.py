@@ -101,9 +101,9 @@ def wrong_words(opcode: str, attributes: str) -> Iterator[str]:
     names = {name for name, _ in found}
     for name in REQUIRED.get(opcode, ()):
         if name not in names:
-            yield f"without the attribute '{name}'"
+            yield f"lacks the attribute '{name}', which {opcode} requires"
     if opcode == "conditional" and not names & {"branch_computations", "true_computation"}:
-        yield "without the attribute 'branch_computations'"
+        yield "lacks the attribute 'branch_computations', which conditional requires"
     for name, value in found:
         if name == "metadata":
             yield from _wrong_metadata(value)
@@ -111,13 +111,13 @@ def wrong_words(opcode: str, attributes: str) -> Iterator[str]:
 
 def _wrong_metadata(value: str) -> Iterator[str]:
     if not _PAIRS.fullmatch(value):
-        yield "with metadata that is no list of name=value in braces"
+        yield "has metadata that is not a list of name=value in braces"
         return
     fields = list(pairs(value[1 : group_end(value, 0) - 1]))
     yield from _unknown(fields, _PATTERNS, "field of metadata")
     for name, written in fields:
         if name in _PATTERNS and not _PATTERNS[name].fullmatch(written):
-            yield f"with a value of '{name}' that is none"
+            yield f"has an invalid value of '{name}' in its metadata"
 
 
 def _unknown(
@@ -125,6 +125,6 @@ def _unknown(
 ) -> Iterator[str]:
     for name, times in Counter(name for name, _ in found).items():
         if name not in known:
-            yield f"with the {what} {name[:60]!r}, which XLA does not have"
+            yield f"has the {what} {name[:60]!r}, which this version does not know"
         elif times > 1:
-            yield f"with the {what} {name!r} twice"
+            yield f"has the {what} {name!r} twice"
