@@ -78,7 +78,7 @@ class Definitions:
             self._check_shapes(shapes, instructions, starts)
         if len(known) != len(instructions):
             self._report_duplicate(name, instructions, starts)
-        root = self._root(name, roots, starts)
+        root = self._root(name, roots, starts[: len(instructions)])
         self._check_result(name, instructions[root].shape, starts[root], signature)
         if self._text.find(_PREDECESSORS, starts[0], starts[-1]) >= 0:
             self._check_predecessors(instructions, starts)
