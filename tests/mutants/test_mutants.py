@@ -13,6 +13,8 @@ from tests.mutants.kinds import KINDS, attack, prepare
 from tests.mutants.running import Ran
 
 NUMBER = 60
+MORE = {"MLIR bytecode": 200}
+"""Where fewer are accepted."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,7 +33,7 @@ def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_mutant_ends_in_one_line_or_is_counted_right(name: str) -> None:
-    ends, wrong = attack(name, range(NUMBER))
+    ends, wrong = attack(name, range(MORE.get(name, NUMBER)))
     assert wrong == []
     assert ends["0"] and ends["2"], f"both kinds of ends were met: {dict(ends)}"
 
