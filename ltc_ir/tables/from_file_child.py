@@ -190,9 +190,7 @@ def _parsed_hlo(data: bytes, message: Message) -> Any:
         if spelled.text is not None:
             return parse(spelled.text, printed=True)
         said = spelled.missing if spelled.missing and not error.missing else str(error)
-        raise UsageError(
-            f"cannot read {message['where']}: {said}", "check that the file is complete and holds one module"
-        ) from error
+        raise UsageError(f"cannot read {message['where']}: {said}", _INCOMPLETE) from error
 
 
 def _request(message: Message) -> Request:

@@ -203,7 +203,7 @@ def _judge_line(data: bytes) -> tuple[Ran, str | None]:
     """Run a command line, a word a line."""
     argv = data.decode(errors="surrogateescape").split("\n")
     if any(word in {"update", "prune", "time", "experiment", "doctor", "follow"} for word in argv):
-        return Ran(2, "", "error: left out\n"), None
+        return Ran(2, "", "error: left out\n", "not run"), None
     ran = run(*argv)
     if ran.code == 2 and "Commands:" in ran.err:
         ran = Ran(2, "", "error: the help\n")
