@@ -181,4 +181,4 @@ def mnemonic(opcode: str) -> str:
 
 def operations_in(module: Any) -> int:
     """The operations of a lowered module as they stand, the module and its functions included."""
-    return sum(1 for _ in _subtree(module.operation))
+    return sum(1 for _ in subtree(module.operation))
